@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http.h: the one door to libevent's HTTP server: routes, requests, answers, limits, tokens.
+ *
+ *     static const struct http_route routes[] = { { ... } };
+ *     http_start(base, &options, &http);  http_add_routes(http, routes, count, context);
+ *
+ *     static void on_get_task(struct http_request *request, void *context)
+ *     {
+ *         struct text id = http_param(request, "id");       from "/api/v1/tasks/{id}"
+ *         ... http_reply_json(request, 200, body) once, now or later ...
+ *     }
+ *
+ * A handler answers exactly once: at once, or later, after http_park(). A parked request whose
+ * client goes away is gone: its on_gone runs, and it must not be answered any more.
+ *
+ * Everything runs on the one event-loop thread. What a struct text of a request points to lives
+ * until the answer. */
+#ifndef STAKEOUT_SCHEDULER_HTTP_HTTP_H
+#define STAKEOUT_SCHEDULER_HTTP_HTTP_H
+
+#include "common/base/text.h"
+
+struct event_base;
+struct http;
+struct http_request;
+
+enum http_method {
+    HTTP_GET = 1,
+    HTTP_POST = 2,
+    HTTP_DELETE = 4,
+};
+
+/* Who may call a route. Roles: an operator may what a viewer may. */
+enum http_role {
+    HTTP_ANYONE, /* /healthz, /readyz */
+    HTTP_VIEWER,
+    HTTP_OPERATOR,
+    HTTP_PROBE,
+};
+
+typedef void (*http_handler_fn)(struct http_request *request, void *context);
+
+struct http_route {
+    enum http_method method;
+    const char *path; /* "/api/v1/tasks/{id}/log": a {name} matches one segment */
+    enum http_role role;
+    size_t body_size_max; /* 0: no body is accepted */
+    http_handler_fn handler;
+};
+
+/* What a token is good for. Found by the app's token store. */
+struct http_identity {
+    enum http_role role;
+    char name[65]; /* the token's; "local" without tokens */
+};
+
+/* Looks up a token's SHA-256. Returns 0 and *ret, or -ENOENT. Must not block. */
+typedef int (*http_identify_fn)(void *context, const unsigned char sha256[32],
+                                struct http_identity *ret);
+
+struct http_options {
+    const char *address; /* numeric; loopback only, for now */
+    uint16_t port;       /* 0: any free one */
+    /* NULL: no tokens are configured; loopback may do everything, as "local". */
+    http_identify_fn identify;
+    /* Are there any tokens? If not, identify is not asked. */
+    bool (*has_tokens)(void *context);
+    void *context;
+    /* Told once per answered request; may be NULL. */
+    void (*on_answer)(void *context, const struct http_route *route, int status,
+                      uint64_t elapsed_ns);
+};
+
+/* Binds and listens. Returns 0 or -errno; a sentence about why is in `ret_why` (may be NULL). */
+int http_start(struct event_base *base, const struct http_options *options, struct http **ret,
+               char *ret_why, size_t why_size);
+void http_stop(struct http *http);  /* drops what is left; NULL is fine */
+void http_drain(struct http *http); /* no new connections; answers carry Connection: close */
+uint16_t http_port(const struct http *http);
+size_t http_connection_count(const struct http *http);
+void http_add_routes(struct http *http, const struct http_route *routes, size_t count,
+                     void *context);
+
+/* Every route that was added, in order: for openapi's test and for `Allow`. */
+const struct http_route *http_route_at(const struct http *http,
+                                       size_t index); /* NULL past the end */
+
+/* The request. Absent: size 0 with data NULL. Values are decoded (percent, plus in queries). */
+struct text http_param(struct http_request *request, const char *name);
+struct text http_query(struct http_request *request, const char *name);
+/* The index-th query parameter: name and value; false past the end. To refuse unknown ones. */
+bool http_query_at(struct http_request *request, size_t index, struct text *ret_name,
+                   struct text *ret_value);
+struct text http_header(struct http_request *request, const char *name);
+struct text http_body(struct http_request *request);
+struct text http_peer(struct http_request *request); /* the client's numeric address */
+const struct http_identity *http_identity_of(struct http_request *request);
+
+/* The answer. Each consumes the request. */
+void http_reply(struct http_request *request, int status, const char *content_type,
+                struct text body); /* the body is copied */
+void http_reply_take(struct http_request *request, int status, const char *content_type, char *body,
+                     size_t size); /* the body is adopted and free()d when sent */
+
+/* Adds a header to the answer that follows. */
+void http_answer_header(struct http_request *request, const char *name, const char *value);
+
+/* RFC 9457. `field` may be empty or NULL. */
+void http_reply_problem(struct http_request *request, int status, const char *slug,
+                        const char *title, const char *detail, const char *field);
+
+/* The handler will answer later. If the client closes first, or the server stops, on_gone runs
+ * once and the request is no more. */
+typedef void (*http_gone_fn)(void *context);
+void http_park(struct http_request *request, http_gone_fn on_gone, void *context);
+
+/* Server-sent events: begins an endless answer; http_stream_send() per event. The request is
+ * parked by this: on_gone as above. A client that does not read is closed beyond 1 MB. */
+void http_stream_begin(struct http_request *request, const char *content_type, http_gone_fn on_gone,
+                       void *context);
+void http_stream_send(struct http_request *request, struct text chunk); /* copied */
+void http_stream_end(struct http_request *request);
+
+#endif
