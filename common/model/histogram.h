@@ -28,7 +28,7 @@ static inline uint32_t histogram_bucket(uint64_t ns)
     return (octave - HISTOGRAM_OCTAVE_MIN) * HISTOGRAM_PARTS + (uint32_t)(ns >> (octave - 2) & 3);
 }
 
-/* The smallest duration that falls into a bucket, in ns; of bucket HISTOGRAM_BUCKETS: UINT64_MAX. */
+/* The smallest duration that falls into a bucket, in ns; UINT64_MAX behind the last bucket. */
 static inline uint64_t histogram_bucket_begin_ns(uint32_t bucket)
 {
     uint32_t octave = bucket / HISTOGRAM_PARTS + HISTOGRAM_OCTAVE_MIN;
