@@ -57,13 +57,14 @@ void history_samples(struct history *history, const struct task_id *task, struct
 void history_trace(struct history *history, const struct trace_id *trace, history_samples_fn then,
                    void *context);
 
-/* One sample with its stacks; its summary beside it. PROBLEM_NO_SUCH_SAMPLE. */
+/* One sample with its stacks; its summary beside it. PROBLEM_NO_SUCH_SAMPLE. Who wants to keep
+ * the sample beyond the callback takes it: sample_take(sample). */
 typedef void (*history_sample_fn)(void *context, const struct sample_summary *summary,
-                                  const struct sample *sample, const struct problem *problem);
+                                  struct sample **sample, const struct problem *problem);
 void history_sample(struct history *history, const struct sample_id *id, history_sample_fn then,
                     void *context);
-/* All samples of a task with their stacks (at most SAMPLE_CAP_MAX). */
-typedef void (*history_whole_fn)(void *context, const struct sample *const *samples, size_t count,
+/* All samples of a task with their stacks (at most SAMPLE_CAP_MAX); each may be taken likewise. */
+typedef void (*history_whole_fn)(void *context, struct sample **samples, size_t count,
                                  const struct problem *problem);
 void history_whole_task(struct history *history, const struct task_id *task, history_whole_fn then,
                         void *context);
