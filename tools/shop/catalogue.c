@@ -3,7 +3,7 @@
  *
  * The table has an index on its category, and none on its description: a search for words reads
  * every row. */
-#include "tools/demo/shop.h"
+#include "tools/shop/shop.h"
 
 #include <sqlite3.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shop.h: the parts of the demo's shop. It is a small, ordinary server: what makes some of its
+/* shop.h: the parts of the shop of tools/demo. It is a small, ordinary server: what makes some of its
  * calls slow is what makes real ones slow, and stands in code that does something.
  *
  *     catalogue.c   items in SQLite; one kind of search has no index and scans the table
@@ -9,8 +9,8 @@
  *
  * Each answers with a text that it allocates; the caller frees it. NULL: it failed. Threads: all
  * functions but the *_open ones may be called by any. */
-#ifndef STAKEOUT_TOOLS_DEMO_SHOP_H
-#define STAKEOUT_TOOLS_DEMO_SHOP_H
+#ifndef STAKEOUT_TOOLS_SHOP_SHOP_H
+#define STAKEOUT_TOOLS_SHOP_SHOP_H
 
 #include <stddef.h>
 

@@ -3,7 +3,7 @@
  *
  * Every so many orders the journal is compacted: rewritten and synced, while stock_lock is held.
  * Whoever checks out meanwhile waits in reserve_stock(). */
-#include "tools/demo/shop.h"
+#include "tools/shop/shop.h"
 
 #include <fcntl.h>
 #include <pthread.h>

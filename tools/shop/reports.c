@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reports.c: sales as CSV, compressed. A day is small; a year is megabytes, at the best level. */
-#include "tools/demo/shop.h"
+#include "tools/shop/shop.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shipping.c: what a parcel will cost, asked of the carrier's server (carrier.c), which does not
  * always answer in time. */
-#include "tools/demo/shop.h"
+#include "tools/shop/shop.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

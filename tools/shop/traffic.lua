@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The demo's traffic, for wrk: mostly calls that are fast, and a few of each slow kind.
 --
---     wrk -t1 -c12 -d60s -s tools/demo/traffic.lua http://127.0.0.1:PORT
+--     wrk -t1 -c12 -d60s -s tools/shop/traffic.lua http://127.0.0.1:PORT
 
 local function path_of(roll)
     local number = math.random(1, 100000)

@@ -6,7 +6,7 @@
  * What stakeout asks of a server is in three places: stakeout_start() in main(), the table of
  * routes whose names are registered as interfaces, and the begin and end around a route's handler
  * in on_request(). It prints "shop: http://127.0.0.1:PORT" when it serves, and ends on SIGTERM. */
-#include "tools/demo/shop.h"
+#include "tools/shop/shop.h"
 
 #include <stakeout/stakeout.h>
 
