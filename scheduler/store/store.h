@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store.h: tasks, samples, logs, ledgers and tokens in Redis.
+ *
+ *     struct store *store = store_new(&(struct store_options){ .base = base, .state_dir = dir },
+ *                                     &problem);
+ *     store_on_up(store, on_up, context);       called at every (re)connection
+ *     store_task_create(store, &draft, on_created, context);
+ *
+ * The one door to Redis. What must be decided at once (is it free, is there room, is it new) is
+ * decided by Redis functions, which are atomic (functions/); this side carries values there
+ * and back. Rules in words, caches and pages are task's and history's.
+ *
+ * Every function with a callback calls it exactly once, later, never before it returned;
+ * `problem` is NULL on success, and what the callback is given lives until it returns. While
+ * Redis is away every call is answered at once with PROBLEM_STORE_DOWN; one whose answer was lost
+ * may have been carried out. What is given to a call is copied before it returns.
+ *
+ * One event-loop thread. */
+#ifndef STAKEOUT_SCHEDULER_STORE_STORE_H
+#define STAKEOUT_SCHEDULER_STORE_STORE_H
+
+#include "common/model/problem.h"
+#include "common/model/task.h"
+#include "common/wire/messages.h"
+
+struct event_base;
+struct store;
+
+struct store_options {
+    struct event_base *base;
+    const char *url;          /* a Redis of one's own; NULL: a private one, in state_dir */
+    const char *state_dir;    /* must exist; holds `lock` and `redis/` */
+    const char *redis_path;   /* the private one's program; NULL: redis-server, by PATH */
+    uint64_t memory_size_max; /* of the private one; 0: no bound */
+    bool share; /* if another process owns state_dir, use its Redis instead of refusing */
+    /* There will be no Redis: the private one cannot be started, or somebody else has its
+     * directory. Called once, never before store_new returned; may be NULL. */
+    void (*on_given_up)(void *context, const struct problem *problem);
+    void *context;
+};
+
+/* NULL with *problem for a URL or a directory that cannot be used. */
+struct store *store_new(const struct store_options *options, struct problem *problem);
+
+/* Stops the private Redis and waits for its end, at most 5 s. Calls that are under way are
+ * answered with PROBLEM_STORE_DOWN before this returns. */
+struct store *store_free(struct store *store);
+
+/* Called whenever Redis is there and its functions are loaded; soon, if it is already. Redis may
+ * be another one than before, or an older state of it. At most STORE_LISTENERS_MAX of them. */
+enum { STORE_LISTENERS_MAX = 4 };
+typedef void (*store_up_fn)(void *context);
+void store_on_up(struct store *store, store_up_fn on_up, void *context);
+bool store_is_up(const struct store *store);
+
+/* Calls fn(context) in the loop's next turn, for answers that need no Redis. */
+void store_defer(struct store *store, void (*fn)(void *context), void *context);
+
+/* Redis' clock, as last measured: at every connection, and with every function's answer. */
+uint64_t store_now_wall_ms(const struct store *store);
+
+/* Health and figures ------------------------------------------------------------------------ */
+
+struct store_health {
+    bool is_up;        /* connected, not loading, functions loaded */
+    bool is_writable;  /* a master, and the last write was not refused */
+    bool keeps_all;    /* an acknowledged report survives kill -9 of Redis */
+    bool is_embedded;
+    char says[256];    /* one sentence: what is wrong, or what can be lost; empty: all is well */
+    char version[32];  /* of Redis; empty: unknown */
+    char role[16];     /* "master", "slave" */
+    char appendfsync[16]; /* "always", "everysec", "no", "off" (no AOF), "unknown" (not told) */
+    uint64_t memory_size, memory_size_max; /* used_memory, maxmemory (0: none) */
+    uint64_t replica_count;
+    uint64_t latency_ns; /* of the last command */
+};
+
+struct store_statistics {
+    uint64_t commands, errors, timeouts, connects, disconnects, restarts; /* since the start */
+    uint64_t refused_full, function_loads;
+    uint64_t in_flight_count, in_flight_size, queued_count, queued_size;
+    uint64_t bytes_in, bytes_out; /* of samples: as reported, as stored */
+};
+
+void store_health(const struct store *store, struct store_health *ret);
+void store_statistics(const struct store *store, struct store_statistics *ret);
+
+/* Tasks ------------------------------------------------------------------------------------- */
+
+enum store_verdict {
+    STORE_DONE,
+    STORE_OVERLAP,  /* `conflict` is in the way */
+    STORE_TOO_MANY, /* TASKS_ACTIVE_MAX at one time, or STORE_LIVE_MAX in all */
+    STORE_NO_TASK,
+    STORE_OVER,    /* its state is final; `task` says which */
+    STORE_LONGEST, /* it has the longest duration */
+    STORE_NOT_DUE, /* nothing had to be moved */
+};
+
+enum { STORE_LIVE_MAX = 1000 }; /* tasks of an application that are not over; bounds the loops */
+
+struct store_conflict {
+    struct task_id id;
+    char interface[INTERFACE_SIZE_MAX + 1];
+    uint64_t starts_wall_ms, ends_wall_ms;
+    bool is_active;
+};
+
+struct store_answer {
+    enum store_verdict verdict;
+    const struct task *task; /* as it stands now; NULL if there is none */
+    struct store_conflict conflict;
+    uint64_t version; /* of the application's tasks, after this */
+};
+typedef void (*store_answer_fn)(void *context, const struct store_answer *answer,
+                                const struct problem *problem);
+
+/* Makes the id, and creates the task unless another is in the way. */
+void store_task_create(struct store *store, const struct task_spec *spec, store_answer_fn then,
+                       void *context);
+/* `settle` starts or expires what is due by Redis' clock. `who` goes into the log. */
+void store_task_settle(struct store *store, struct text application, const struct task_id *id,
+                       store_answer_fn then, void *context);
+void store_task_cancel(struct store *store, struct text application, const struct task_id *id,
+                       struct text who, store_answer_fn then, void *context);
+void store_task_extend(struct store *store, struct text application, const struct task_id *id,
+                       struct text who, store_answer_fn then, void *context);
+
+/* The tasks of an application that are not over, and those that ended at most `ended_ms` ago. */
+struct store_live {
+    const struct task *tasks;
+    size_t count;
+    uint64_t version;
+};
+typedef void (*store_live_fn)(void *context, const struct store_live *live,
+                              const struct problem *problem);
+void store_live(struct store *store, struct text application, uint64_t ended_ms,
+                store_live_fn then, void *context);
+
+/* All applications that have tasks (order: by bytes), with the version of each one's tasks. */
+struct store_applications {
+    const struct text *names;
+    const uint64_t *versions;
+    size_t count;
+};
+typedef void (*store_applications_fn)(void *context, const struct store_applications *all,
+                                      const struct problem *problem);
+void store_applications(struct store *store, store_applications_fn then, void *context);
+
+/* Samples ----------------------------------------------------------------------------------- */
+
+struct store_commit {
+    enum report_outcome outcome;
+    const struct task *task; /* as it stands now; NULL with REPORT_NO_TASK if there is none */
+    uint64_t version;
+};
+typedef void (*store_commit_fn)(void *context, const struct store_commit *commit,
+                                const struct problem *problem);
+/* Compresses and stages the bytes, then takes the sample if there is room (DESIGN section 3). */
+void store_report(struct store *store, const struct sample_summary *summary, struct text bytes,
+                  store_commit_fn then, void *context);
+
+/* Ledgers and logs -------------------------------------------------------------------------- */
+
+typedef void (*store_done_fn)(void *context, const struct problem *problem);
+
+void store_ledger_put(struct store *store, struct text application,
+                      const struct task_ledger *ledger, store_done_fn then, void *context);
+/* All of one task. Those whose (incarnation, sequence) is not new are left out. */
+void store_events_put(struct store *store, struct text application,
+                      const struct task_log_event *events, size_t count, store_done_fn then,
+                      void *context);
+/* Into ledger and log, once per incarnation. */
+void store_delivered(struct store *store, struct text application, const struct task_id *task,
+                     const struct task_ledger *who, store_done_fn then, void *context);
+void store_gone(struct store *store, struct text application, const struct task_id *task,
+                uint64_t incarnation, store_done_fn then, void *context);
+
+/* Look-ups ---------------------------------------------------------------------------------- */
+
+/* Where a task is. PROBLEM_NO_SUCH_TASK. */
+typedef void (*store_task_fn)(void *context, const struct task *task,
+                              const struct problem *problem);
+void store_task_find(struct store *store, const struct task_id *id, store_task_fn then,
+                     void *context);
+
+/* Ids of an application's tasks, newest first, within first <= id < before (empty: open). */
+struct store_ids {
+    const struct task_id *ids;
+    size_t count;
+};
+typedef void (*store_ids_fn)(void *context, const struct store_ids *ids,
+                             const struct problem *problem);
+struct store_range {
+    struct text first, before; /* prefixes of task ids, compared as text */
+    uint32_t max;
+};
+void store_task_ids(struct store *store, struct text application, const struct store_range *range,
+                    store_ids_fn then, void *context);
+
+/* The tasks of these ids, of any applications, in one round; those that are gone have an empty
+ * id in their place. */
+struct store_ref {
+    struct text application;
+    struct task_id id;
+};
+typedef void (*store_tasks_fn)(void *context, const struct task *tasks, size_t count,
+                               const struct problem *problem);
+void store_tasks_get(struct store *store, const struct store_ref *refs, size_t count,
+                     store_tasks_fn then, void *context);
+
+/* A task's samples, in the order in which they came; `order` rises strictly. */
+struct store_samples {
+    const struct sample_summary *summaries;
+    const uint64_t *orders;
+    size_t count;
+};
+typedef void (*store_samples_fn)(void *context, const struct store_samples *samples,
+                                 const struct problem *problem);
+void store_samples(struct store *store, struct text application, const struct task_id *task,
+                   store_samples_fn then, void *context);
+
+/* One sample's summary; the ids of a trace's samples; a sample's bytes as they were reported. */
+typedef void (*store_sample_fn)(void *context, const struct sample_summary *summary,
+                                const struct problem *problem);
+void store_sample_find(struct store *store, const struct sample_id *id, store_sample_fn then,
+                       void *context);
+typedef void (*store_trace_fn)(void *context, const struct sample_id *ids, size_t count,
+                               const struct problem *problem);
+void store_trace_find(struct store *store, const struct trace_id *trace, store_trace_fn then,
+                      void *context);
+typedef void (*store_bytes_fn)(void *context, struct text bytes, const struct problem *problem);
+void store_sample_bytes(struct store *store, const struct sample_summary *summary,
+                        store_bytes_fn then, void *context);
+
+/* A task's log from the `from`-th event on (0 is the first). `cut` counts what was left out
+ * because the log was full. */
+struct store_log {
+    const struct task_log_event *events;
+    size_t count;
+    uint64_t cut, total;
+};
+typedef void (*store_log_fn)(void *context, const struct store_log *log,
+                             const struct problem *problem);
+void store_log(struct store *store, struct text application, const struct task_id *task,
+               uint64_t from, uint32_t max, store_log_fn then, void *context);
+
+/* A task's ledgers; if some were folded, their sum is the last row (its incarnation is 0). */
+struct store_ledgers {
+    const struct task_ledger *rows;
+    size_t count;
+    uint32_t folded;
+};
+typedef void (*store_ledgers_fn)(void *context, const struct store_ledgers *ledgers,
+                                 const struct problem *problem);
+void store_ledgers(struct store *store, struct text application, const struct task_id *task,
+                   store_ledgers_fn then, void *context);
+
+/* Retention --------------------------------------------------------------------------------- */
+
+/* One bounded step: forgets the application's oldest tasks that ended `keep_ms` ago or earlier;
+ * then, while its samples take more than `bytes_max` (0: no budget), drops those of the oldest
+ * ended tasks. */
+struct store_trimmed {
+    uint32_t tasks, samples; /* how many this step removed */
+    bool more;               /* call again soon */
+};
+typedef void (*store_trimmed_fn)(void *context, const struct store_trimmed *trimmed,
+                                 const struct problem *problem);
+void store_trim(struct store *store, struct text application, uint64_t keep_ms, uint64_t bytes_max,
+                store_trimmed_fn then, void *context);
+
+/* Tokens ------------------------------------------------------------------------------------ */
+
+enum { TOKEN_HASH_SIZE = 64, TOKEN_NAME_SIZE_MAX = AUTHOR_SIZE_MAX, TOKENS_MAX = 1000 };
+
+/* A token as it is kept: never itself, always its SHA-256. `role` and its meaning are api's. */
+struct store_token {
+    char hash[TOKEN_HASH_SIZE + 1]; /* lower-case hex */
+    char name[TOKEN_NAME_SIZE_MAX + 1];
+    char role[17];
+    uint64_t created_wall_ms;
+    uint64_t revoked_wall_ms; /* 0: valid */
+};
+
+/* Creates it. A name that a valid token has is PROBLEM_BAD_FIELD, as is the one past TOKENS_MAX.
+ * created_wall_ms is set here, by Redis' clock. */
+void store_token_put(struct store *store, const struct store_token *token, store_done_fn then,
+                     void *context);
+/* By name, the valid one. PROBLEM_BAD_FIELD if there is none. */
+void store_token_revoke(struct store *store, struct text name, store_done_fn then, void *context);
+
+/* From memory: refreshed at every connection, after every change made here, and every 2 s for
+ * changes made elsewhere. While they are not known (never loaded), nobody can be let in. */
+bool store_tokens_are_known(const struct store *store);
+size_t store_token_list(const struct store *store, const struct store_token **ret); /* all */
+/* The valid token of this hash; compares all in constant time. NULL: none. */
+const struct store_token *store_token_find(const struct store *store, struct text hash);
+
+#endif
