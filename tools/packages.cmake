@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+# The Debian packages: cpack -G DEB makes stakeout (programs), libstakeout0 (what an application
+# runs with) and libstakeout-dev (what it is built with).
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME stakeout)
+set(CPACK_PACKAGE_VENDOR "The stakeout maintainers")
+set(CPACK_PACKAGE_CONTACT "The stakeout maintainers <maintainers@stakeout.invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES OFF) # the programs' own stacks are to be readable, too
+
+set(CPACK_COMPONENTS_ALL programs library development)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SECTION devel)
+
+set(CPACK_DEBIAN_PROGRAMS_PACKAGE_NAME stakeout)
+set(CPACK_COMPONENT_PROGRAMS_DESCRIPTION
+    "Active profiling of slow calls: scheduler and command line
+ stakeoutd keeps tasks in Redis and gathers what probes report; stakeout is the
+ operator's command line.")
+# Recommended, not needed: --redis names a Redis of one's own.
+set(CPACK_DEBIAN_PROGRAMS_PACKAGE_RECOMMENDS redis-server)
+
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libstakeout0)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+# Opened when the probe starts, not linked: see probe/README.md.
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_DEPENDS libunwind8)
+set(CPACK_COMPONENT_LIBRARY_DESCRIPTION
+    "Active profiling of slow calls: the probe
+ What an application that is linked with stakeout needs to run.")
+
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libstakeout-dev)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS OFF)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libstakeout0 (= ${PROJECT_VERSION})")
+set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
+    "Active profiling of slow calls: header and libraries to build with
+ The header, the static library, a pkg-config file and a CMake package.")
+include(CPack)
