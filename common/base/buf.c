@@ -41,7 +41,7 @@ static int grow(struct buf *buf, size_t size)
     while (capacity < needed) {
         capacity *= 2;
     }
-    if (capacity > buf->size_max + 1) capacity = buf->size_max + 1;
+    if (capacity - 1 > buf->size_max) capacity = buf->size_max + 1;
     data = realloc(buf->data, capacity);
     if (!data) return fail(buf, -ENOMEM);
     buf->data = data;
@@ -101,6 +101,13 @@ int buf_printf(struct buf *buf, const char *format, ...)
     rc = buf_vprintf(buf, format, args);
     va_end(args);
     return rc;
+}
+
+void buf_shrink(struct buf *buf, size_t size)
+{
+    if (size >= buf->size) return;
+    buf->size = size;
+    buf->data[size] = '\0';
 }
 
 void buf_consume(struct buf *buf, size_t size)

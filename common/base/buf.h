@@ -36,6 +36,9 @@ int buf_vprintf(struct buf *buf, const char *format, va_list args)
 void *buf_reserve(struct buf *buf, size_t size);
 void buf_commit(struct buf *buf, size_t size);
 
+/* Forgets what was appended since the buffer held `size` bytes. */
+void buf_shrink(struct buf *buf, size_t size);
+
 /* Forgets the first `size` bytes. */
 void buf_consume(struct buf *buf, size_t size);
 

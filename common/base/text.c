@@ -91,6 +91,29 @@ bool text_is_printable(struct text text)
     return utf8_check(text, true);
 }
 
+size_t text_clean(struct text text, char *ret, size_t size_max)
+{
+    const unsigned char *at = (const unsigned char *)text.data;
+    size_t size = 0;
+
+    for (size_t i = 0; i < text.size;) {
+        uint32_t code;
+        size_t read = utf8_next(at + i, text.size - i, &code);
+        bool is_shown = read > 0 && !is_control(code);
+        size_t written = is_shown ? read : 1;
+
+        if (written > size_max - size) break;
+        if (is_shown) {
+            memcpy(ret + size, at + i, written);
+        } else {
+            ret[size] = '?';
+        }
+        size += written;
+        i += read > 0 ? read : 1;
+    }
+    return size;
+}
+
 int text_to_u64(struct text text, uint64_t *ret)
 {
     uint64_t value = 0;

@@ -33,6 +33,11 @@ bool text_is_utf8(struct text text);
  * U+009F, no line and paragraph separators (U+2028, U+2029). Empty text is printable. */
 bool text_is_printable(struct text text);
 
+/* Copies `text` as printable text of at most `size_max` bytes: each malformed byte and each control
+ * character becomes a '?', and what is too long is cut at a character. Returns the size; writes no
+ * zero. Threads: any; allocates nothing. */
+size_t text_clean(struct text text, char *ret, size_t size_max);
+
 /* Decimal digits alone, no sign or space, at most UINT64_MAX. Returns 0, or -EINVAL. */
 int text_to_u64(struct text text, uint64_t *ret);
 

@@ -8,12 +8,18 @@
  *     stack_table_stack(&table, frames, count, &stack);        innermost first
  *     stack_table_done(&table);
  *
- * What is put in twice is found again: equal content has equal indices. Index 0 of the strings
- * is the empty string, which means unknown. The table owns copies of everything.
+ * What is put in twice is found again: equal content has equal indices. A native frame is what
+ * its module and offset say: put in again, named or not, it is the same frame, and keeps the first
+ * name that it was given. Index 0 of the strings is the empty string, which means unknown. The
+ * table owns copies of everything; a string's bytes stay where they are until stack_table_done(),
+ * the arrays move as they grow.
  *
- * Threads: one at a time. Limits: REPORT_STRINGS_MAX, REPORT_FRAMES_MAX, REPORT_STACKS_MAX;
- * strings are cut at STRING_SIZE_MAX, at a character. All adders return 0, -ENOMEM, -ENOBUFS (a
- * table is full) or -EINVAL (an index that is not in its table), and change nothing then. */
+ * Threads: one at a time. Limits: REPORT_STRINGS_MAX, REPORT_MODULES_MAX, REPORT_FRAMES_MAX,
+ * REPORT_STACKS_MAX; strings are cut at STRING_SIZE_MAX, at a character, and what is not printable
+ * UTF-8 in them is a '?' (symbols and paths are any bytes). All adders return 0, -ENOMEM, -ENOBUFS
+ * (a table is full) or -EINVAL (an index that is not in its table, a field that the kind does not
+ * have, a stack without frames or of more than STACK_FRAMES_MAX + 1), and change nothing then.
+ * What an adder is given must not lie in the table itself: it may move. */
 #ifndef STAKEOUT_COMMON_MODEL_CALL_STACK_H
 #define STAKEOUT_COMMON_MODEL_CALL_STACK_H
 
@@ -80,7 +86,7 @@ int stack_table_frame(struct stack_table *table, const struct frame *frame, uint
 int stack_table_stack(struct stack_table *table, const uint32_t *frames, uint32_t count,
                       uint32_t *ret);
 
-/* Names a frame that was put in without a name (the table's only change of what is there). */
+/* Names a native frame that was put in without a name; -EINVAL for any other. */
 int stack_table_name_frame(struct stack_table *table, uint32_t frame, struct text function,
                            uint64_t function_offset);
 

@@ -111,12 +111,13 @@ uint64_t task_id_wall_ms(const struct task_id *id)
  * may have more behind its flags, after another "-". */
 int traceparent_parse(struct text header, struct trace_id *ret)
 {
-    struct text version = { header.data, 2 };
-    struct text trace = { header.data + 3, TRACE_ID_SIZE };
-    struct text parent = { header.data + 36, 16 };
-    struct text flags = { header.data + 53, 2 };
+    struct text version, trace, parent, flags;
 
     if (header.size < TRACEPARENT_SIZE) return -EINVAL;
+    version = (struct text){ header.data, 2 };
+    trace = (struct text){ header.data + 3, TRACE_ID_SIZE };
+    parent = (struct text){ header.data + 36, 16 };
+    flags = (struct text){ header.data + 53, 2 };
     if (header.data[2] != '-' || header.data[35] != '-' || header.data[52] != '-') return -EINVAL;
     if (!is_hex(version, 2) || text_is_equal(version, TEXT("ff"))) return -EINVAL;
     if (!is_hex(parent, 16) || is_zero(parent) || !is_hex(flags, 2)) return -EINVAL;

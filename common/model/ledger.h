@@ -3,7 +3,7 @@
  *
  *     seen = below + triggered          triggered = sampled + over_cap + drops + pending
  *
- * holds at every reading: ledger_check() says whether it does. */
+ * holds at every reading: ledger_is_sound() says whether it does. */
 #ifndef STAKEOUT_COMMON_MODEL_LEDGER_H
 #define STAKEOUT_COMMON_MODEL_LEDGER_H
 
@@ -55,8 +55,10 @@ struct ledger {
     uint64_t armed_ns; /* for how long it was armed */
 };
 
-bool ledger_is_sound(const struct ledger *ledger);             /* both sums hold */
-void ledger_add(struct ledger *to, const struct ledger *from); /* maxima stay maxima */
+bool ledger_is_sound(const struct ledger *ledger); /* both sums hold */
+
+/* Counts and times add up, maxima and pauses keep the greater. A sum of sound ones is sound. */
+void ledger_add(struct ledger *to, const struct ledger *from);
 
 /* Slugs of drops.def, as on the wire, in the API and in the metrics. */
 const char *call_drop_slug(enum call_drop drop);
@@ -67,5 +69,6 @@ const char *note_slug(enum note note);
 const char *note_says(enum note note);
 int call_drop_parse(struct text slug, enum call_drop *ret); /* 0 or -EINVAL */
 int snapshot_drop_parse(struct text slug, enum snapshot_drop *ret);
+int note_parse(struct text slug, enum note *ret);
 
 #endif

@@ -36,12 +36,13 @@ enum {
     STRING_SIZE_MAX = 4096,        /* bytes of one name (C++ templates reach 10 KB; cut there) */
     REPORT_FRAMES_MAX = 65536,     /* distinct frames of one report */
     REPORT_STACKS_MAX = 4096,      /* distinct stacks: not more than snapshots */
-    REPORT_STRINGS_MAX = 65536,
-    THREAD_NAME_SIZE_MAX = 63,    /* bytes: the kernel's 15, and what Python may add */
-    HOST_IP_SIZE_MAX = 45,        /* bytes: the longest IPv6 address in text */
-    RUNNING_AFTER_MS = 30000,     /* a call this long past its first snapshot is reported */
-    LISTEN_AFTER_END_MS = 60000,  /* what triggered before a task's end is heard this long */
-    ACCEPT_AFTER_END_MS = 120000, /* and its report is taken this long after the end */
+    REPORT_STRINGS_MAX = 65536,    /* beside the empty one */
+    REPORT_MODULES_MAX = 4096,     /* executables and libraries: a JVM host maps hundreds */
+    THREAD_NAME_SIZE_MAX = 63,     /* bytes: the kernel's 15, and what Python may add */
+    HOST_IP_SIZE_MAX = 45,         /* bytes: the longest IPv6 address in text */
+    RUNNING_AFTER_MS = 30000,      /* a call this long past its first snapshot is reported */
+    LISTEN_AFTER_END_MS = 60000,   /* what triggered before a task's end is heard this long */
+    ACCEPT_AFTER_END_MS = 120000,  /* and its report is taken this long after the end */
 
     /* A process with a probe in it: 8 MB, fixed at start */
     THREADS_MAX = 4096,              /* slots */

@@ -58,6 +58,16 @@ int problem_set_field(struct problem *problem, const char *field, const char *fo
     return -1;
 }
 
+int problem_set_body(struct problem *problem, const char *field, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fill(problem, PROBLEM_BAD_BODY, field, format, args);
+    va_end(args);
+    return -1;
+}
+
 const char *problem_slug(enum problem_code code)
 {
     return code < PROBLEM_COUNT ? problems[code].slug : "unknown";

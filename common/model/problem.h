@@ -21,12 +21,14 @@ struct problem {
     char detail[PROBLEM_DETAIL_SIZE]; /* one sentence; longer ones are cut at a character */
 };
 
-/* Fill *problem; `field` may be NULL. Both return -1, so that a check can end with
+/* Fill *problem; `field` may be NULL. All return -1, so that a check can end with
  *     return problem_set(problem, PROBLEM_..., "...", ...); */
 int problem_set(struct problem *problem, enum problem_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int problem_set_field(struct problem *problem, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4))); /* PROBLEM_BAD_FIELD */
+int problem_set_body(struct problem *problem, const char *field, const char *format, ...)
+    __attribute__((format(printf, 3, 4))); /* PROBLEM_BAD_BODY */
 
 const char *problem_slug(enum problem_code code);
 const char *problem_title(enum problem_code code);

@@ -87,6 +87,6 @@ int sample_check(const struct sample *sample, struct problem *problem);
  * and doubles interval_ns. The sum of the weights stays. Returns how many were merged. */
 uint32_t sample_thin(struct sample *sample);
 
-const char *wait_kind_name(enum wait_kind kind); /* "lock", "network", "disk", "sleep", "other" */
+const char *wait_kind_name(enum wait_kind kind); /* "none", "lock", "network", ... */
 
 #endif

@@ -54,6 +54,31 @@ struct task_spec {
 /* Returns 0, or -1 with *problem naming field, value and what is accepted. */
 int task_spec_check(const struct task_spec *spec, uint64_t now_wall_ms, struct problem *problem);
 
+/* A field of an order, as the API's description, the CLI's help and the documents list it. */
+enum task_field_kind {
+    TASK_FIELD_TEXT,    /* minimum and maximum count bytes */
+    TASK_FIELD_TEXTS,   /* a list; minimum and maximum count its elements */
+    TASK_FIELD_INTEGER, /* minimum and maximum are values */
+    TASK_FIELD_CHOICE,  /* an integer, one of `choices` */
+    TASK_FIELD_TIME,
+    TASK_FIELD_FLAG,
+};
+
+struct task_field {
+    const char *name; /* as in the API: "threshold_ms" */
+    enum task_field_kind kind;
+    bool is_required;
+    int64_t minimum, maximum;
+    int64_t fallback;       /* an INTEGER's or FLAG's value if it is not given */
+    const int64_t *choices; /* a CHOICE's, rising, a zero behind them; otherwise NULL */
+    const char *accepts;    /* completes "it must be ..." */
+    const char *says;       /* what it is for, a phrase */
+};
+
+/* All fields of a new task in the order of the API; ret_count is how many. */
+const struct task_field *task_fields(size_t *ret_count);
+const struct task_field *task_field_find(struct text name); /* NULL: there is none */
+
 /* The single rules, for doors that read a field before the whole is there (the CLI's flags, a
  * query's filters). `value` is as given, possibly too long. Return as task_spec_check(). */
 int application_check(struct text value, struct problem *problem);
@@ -66,6 +91,11 @@ int sample_cap_check(int64_t count, struct problem *problem);
 int start_check(uint64_t wall_ms, uint64_t now_wall_ms, struct problem *problem);
 int note_check(struct text value, struct problem *problem);
 int instance_check(struct text value, struct problem *problem);
+int author_check(struct text value, struct problem *problem);
+
+/* The sentence for a value of the wrong type or form, given as it was written: "'threshold_ms'
+ * is \"fast\"; it must be 50 to 30000." A value that cannot be shown is left out. Returns -1. */
+int task_field_refuse(const char *name, struct text given, struct problem *problem);
 
 /* Does a pattern (exact, or a prefix that ends in '*') match a reported name? */
 bool interface_matches(struct text pattern, struct text name);

@@ -6,7 +6,8 @@
  *     if (wire_poll_decode(body, &arena, &poll, &problem) < 0) refuse;
  *     ... texts of `poll` point into `body`, lists into the arena ...
  *
- *     wire_poll_encode(&poll, &buf);      0, or -ENOBUFS / -ENOMEM
+ *     wire_poll_encode(&poll, &buf);      0, or -ENOBUFS / -ENOMEM; -EINVAL for what the decoder
+ *                                         would refuse: a text or list over its limit, not UTF-8
  *
  * A field of type TEXT or BIN is a struct text; a list `x` is a pointer with x_count.
  *
