@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/api/answer.h"
+
+#include "common/base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void answer_json(struct http_request *request, int status, json_t *take_body)
+{
+    size_t size;
+    char *body = value_print(take_body, &size);
+
+    json_decref(take_body);
+    http_reply_take(request, status, "application/json", body, size);
+}
+
+void answer_problem(struct http_request *request, const struct problem *problem)
+{
+    http_reply_problem(request, problem_status(problem->code), problem_slug(problem->code),
+                       problem_title(problem->code), problem->detail, problem->field);
+}
+
+static void on_gone(void *context)
+{
+    struct pending *pending = context;
+
+    pending->request = NULL;
+}
+
+void *pending_new(struct api *api, struct http_request *request, size_t size)
+{
+    struct pending *pending = mem_zalloc(1, size);
+
+    CHECK(size >= sizeof *pending);
+    pending->api = api;
+    pending->request = request;
+    http_park(request, on_gone, pending);
+    return pending;
+}
+
+void pending_json(struct pending *pending, int status, json_t *take_body)
+{
+    if (pending->request)
+        answer_json(pending->request, status, take_body);
+    else
+        json_decref(take_body);
+    free(pending);
+}
+
+void pending_problem(struct pending *pending, const struct problem *problem)
+{
+    if (pending->request) answer_problem(pending->request, problem);
+    free(pending);
+}
+
+void pending_file(struct pending *pending, const char *content_type, const char *file_name,
+                  struct buf *take_body)
+{
+    if (pending->request) {
+        char disposition[160];
+        size_t size;
+        char *body;
+
+        if (file_name) {
+            snprintf(disposition, sizeof disposition, "attachment; filename=\"%s\"", file_name);
+            http_answer_header(pending->request, "Content-Disposition", disposition);
+        }
+        body = buf_take(take_body, &size);
+        http_reply_take(pending->request, 200, content_type, body, size);
+    }
+    buf_done(take_body);
+    free(pending);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api.c: the door: what routes.def promises is checked here, before a handler sees a request.
+ *
+ * A handler may rely on: the client's role, the parameters being known and given once, and a
+ * body, where there is one, being said to be JSON. */
+#include "scheduler/api/api.h"
+
+#include "common/base/check.h"
+#include "scheduler/api/answer.h"
+#include "scheduler/api/events.h"
+#include "scheduler/api/openapi.h"
+#include "scheduler/api/query.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+/* clang-format off */
+const struct route routes[] = {
+#define ROUTE(method, path, role, body, handler, query, answer, status, summary) \
+    { HTTP_##method, path, HTTP_##role, body, handler, query, answer, status, summary },
+#include "scheduler/api/routes.def"
+#undef ROUTE
+};
+/* clang-format on */
+const size_t route_count = ARRAY_COUNT(routes);
+
+/* What http hands back to us with a request: one per row. */
+struct route_door {
+    struct api *api;
+    const struct route *route;
+    struct http_route row; /* http keeps a pointer to it */
+};
+
+/* "application/json", perhaps with parameters behind a semicolon. */
+static bool is_json(struct text content_type)
+{
+    struct text wanted = TEXT("application/json");
+
+    if (content_type.size < wanted.size) return false;
+    if (strncasecmp(content_type.data, wanted.data, wanted.size) != 0) return false;
+    return content_type.size == wanted.size || content_type.data[wanted.size] == ';' ||
+           content_type.data[wanted.size] == ' ';
+}
+
+static int check_request(const struct route *route, struct http_request *request,
+                         struct problem *problem)
+{
+    if (query_check(request, route->query, problem) < 0) return -1;
+    if (*route->body && !is_json(http_header(request, "Content-Type")))
+        return problem_set(problem, PROBLEM_BAD_TYPE,
+                           "The Content-Type of this request must be application/json.");
+    return 0;
+}
+
+static void on_request(struct http_request *request, void *context)
+{
+    struct route_door *door = context;
+    struct problem problem = { 0 };
+
+    if (check_request(door->route, request, &problem) < 0)
+        answer_problem(request, &problem);
+    else
+        door->route->handler(door->api, request);
+}
+
+static void open_doors(struct api *api)
+{
+    api->doors = mem_zalloc(route_count, sizeof *api->doors);
+    for (size_t i = 0; i < route_count; i++) {
+        struct route_door *door = &api->doors[i];
+        const struct route *route = &routes[i];
+
+        *door = (struct route_door){ .api = api, .route = route };
+        door->row = (struct http_route){ .method = route->method,
+                                         .path = route->path,
+                                         .role = route->role,
+                                         .body_size_max = *route->body ? JSON_SIZE_MAX : 0,
+                                         .handler = on_request };
+        http_add_routes(api->rooms.http, &door->row, 1, door);
+    }
+}
+
+struct api *api_new(const struct api_options *options)
+{
+    struct api *api = mem_zalloc(1, sizeof *api);
+
+    api->rooms = *options;
+    api->openapi = openapi_print(&api->openapi_size);
+    open_doors(api);
+    return api;
+}
+
+struct api *api_free(struct api *api)
+{
+    if (!api) return NULL;
+    CHECK(!api->streams);
+    free(api->openapi);
+    free(api->doors);
+    free(api);
+    return NULL;
+}
+
+void api_task_changed(struct api *api, const struct task *task, const struct sample_summary *sample)
+{
+    events_publish(api, task, sample);
+}
+
+void api_tick(struct api *api, uint64_t now_ns)
+{
+    events_tick(api, now_ns);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* task_value.h: a task and what belongs to it as JSON. Each returns a new reference. */
+#ifndef STAKEOUT_SCHEDULER_API_TASK_VALUE_H
+#define STAKEOUT_SCHEDULER_API_TASK_VALUE_H
+
+#include "common/model/task.h"
+#include "scheduler/api/state.h"
+#include "scheduler/api/value.h"
+
+/* With its warnings, for which the census is asked, if the task is not over. */
+json_t *task_value(struct api *api, const struct task *task);
+
+json_t *log_event_value(const struct task_log_event *event);
+json_t *ledger_row_value(const struct task_ledger *row);
+json_t *ledger_totals_value(const struct ledger *totals);
+json_t *sample_value(const struct sample_summary *sample);
+
+/* What was seen of names like a task's interface. */
+struct known_names {
+    bool interface_was_seen;        /* it, or one that its prefix matches */
+    struct census_nearest *nearest; /* owned; NEAREST_MAX at most */
+    size_t nearest_count;           /* 0 if the interface was seen */
+};
+enum { NEAREST_MAX = 3 };
+void known_names_find(struct api *api, const struct task_spec *spec, struct known_names *ret);
+void known_names_done(struct known_names *names);
+
+#endif
