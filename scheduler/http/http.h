@@ -58,6 +58,17 @@ struct http_identity {
 typedef int (*http_identify_fn)(void *context, const unsigned char sha256[32],
                                 struct http_identity *ret);
 
+/* Bounds; zero stands for the default of each. Tests make them small. */
+struct http_limits {
+    size_t connection_count_max; /* default: 8192, and 128 less than the descriptors allow */
+    size_t body_budget;          /* bytes of bodies held at once, 64 MB; beyond it: 503 */
+    size_t unread_size_max;      /* of a stream, 1 MB */
+    uint32_t request_ms;         /* from a request's first byte to its last, 10 s */
+    uint32_t idle_ms;            /* between requests, 75 s */
+    uint32_t answer_ms;          /* to read an answer, 60 s */
+    uint32_t sweep_ms;           /* how often the three are looked at, 500 ms */
+};
+
 struct http_options {
     const char *address; /* numeric; loopback only, for now */
     uint16_t port;       /* 0: any free one */
@@ -68,7 +79,8 @@ struct http_options {
     void *context;
     /* Told once per answered request; may be NULL. */
     void (*on_answer)(void *context, const struct http_route *route, int status,
-                      uint64_t elapsed_ns);
+                      uint64_t elapsed_ns); /* route: NULL if none was found */
+    const struct http_limits *limits;       /* NULL: the defaults */
 };
 
 /* Binds and listens. Returns 0 or -errno; a sentence about why is in `ret_why` (may be NULL). */
@@ -78,12 +90,25 @@ void http_stop(struct http *http);  /* drops what is left; NULL is fine */
 void http_drain(struct http *http); /* no new connections; answers carry Connection: close */
 uint16_t http_port(const struct http *http);
 size_t http_connection_count(const struct http *http);
+
+/* What happened at the door since the start. */
+struct http_counts {
+    uint64_t accepted;      /* connections */
+    uint64_t accept_errors; /* accept(2) failed: no descriptors, mostly */
+    uint64_t refused;       /* requests that no handler saw */
+    uint64_t cut;           /* connections closed for being slow, idle or in the way */
+    size_t body_size;       /* bytes of bodies held now */
+};
+struct http_counts http_counts(const struct http *http);
 void http_add_routes(struct http *http, const struct http_route *routes, size_t count,
                      void *context);
 
 /* Every route that was added, in order: for openapi's test and for `Allow`. */
 const struct http_route *http_route_at(const struct http *http,
                                        size_t index); /* NULL past the end */
+
+/* For identify functions: compares in constant time. */
+bool http_digest_is_equal(const unsigned char left[32], const unsigned char right[32]);
 
 /* The request. Absent: size 0 with data NULL. Values are decoded (percent, plus in queries). */
 struct text http_param(struct http_request *request, const char *name);

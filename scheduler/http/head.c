@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* head.c: RFC 9112, sections 2 to 6, with every "may" of leniency declined.
+ *
+ * One pass over the lines. A line is what stands before CR LF; a CR or LF anywhere else, and any
+ * other control character but a tab within a value, refuses the whole. Field names are tokens, so
+ * a space before the colon is refused, and so is a line that begins with a space (a fold). */
+#include "scheduler/http/head.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+static const char why_control[] = "the head of the request has a stray control character";
+static const char why_line[] = "the first line must be METHOD SP /path SP HTTP/1.1";
+static const char why_field[] = "a header line must be NAME: VALUE, without folds";
+static const char why_twice[] = "a header that may come once came twice";
+
+size_t head_end(const char *data, size_t size)
+{
+    const char *at = memmem(data, size, "\r\n\r\n", 4);
+
+    return at ? (size_t)(at - data) + 4 : 0;
+}
+
+static bool is_token(struct text text)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+        if (!is_letter && (c == '\0' || !strchr(marks, c))) return false;
+    }
+    return text.size > 0;
+}
+
+/* Printable ASCII without spaces. */
+static bool is_visible(struct text text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < 0x21 || text.data[i] > 0x7e) return false;
+    }
+    return true;
+}
+
+static bool has_control(struct text text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+
+        if ((c < 0x20 && c != '\t') || c == 0x7f) return true;
+    }
+    return false;
+}
+
+/* Splits at the first `mark`; false if there is none. */
+static bool split(struct text *whole, char mark, struct text *ret)
+{
+    const char *at = whole->size > 0 ? memchr(whole->data, mark, whole->size) : NULL;
+    size_t size;
+
+    if (!at) return false;
+    size = (size_t)(at - whole->data);
+    *ret = (struct text){ whole->data, size };
+    *whole = (struct text){ at + 1, whole->size - size - 1 };
+    return true;
+}
+
+static struct text trimmed(struct text text)
+{
+    while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
+        text.data++, text.size--;
+    }
+    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t')) {
+        text.size--;
+    }
+    return text;
+}
+
+static bool is_name(struct text name, const char *known)
+{
+    return name.size == strlen(known) && strncasecmp(name.data, known, name.size) == 0;
+}
+
+static int parse_method(struct text text, enum head_method *ret)
+{
+    static const struct {
+        const char *name;
+        enum head_method method;
+    } methods[] = {
+        { "GET", HEAD_GET },         { "POST", HEAD_POST }, { "DELETE", HEAD_DELETE },
+        { "HEAD", HEAD_HEAD },       { "PUT", HEAD_OTHER }, { "PATCH", HEAD_OTHER },
+        { "OPTIONS", HEAD_OPTIONS },
+    };
+
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (text_is_equal(text, text_of(methods[i].name))) {
+            *ret = methods[i].method;
+            return 0;
+        }
+    }
+    return 501;
+}
+
+static int parse_version(struct text text, unsigned *ret)
+{
+    if (text_is_equal(text, TEXT("HTTP/1.1"))) {
+        *ret = 1;
+        return 0;
+    }
+    if (text_is_equal(text, TEXT("HTTP/1.0"))) {
+        *ret = 0;
+        return 0;
+    }
+    return text_starts_with(text, TEXT("HTTP/")) ? 505 : 400;
+}
+
+static int parse_request_line(struct text line, struct head *ret, const char **ret_why)
+{
+    struct text method, target;
+    int status;
+
+    *ret_why = why_line;
+    if (!split(&line, ' ', &method) || !split(&line, ' ', &target)) return 400;
+    if (!is_token(method) || !is_visible(target) || target.size == 0) return 400;
+    status = parse_version(line, &ret->minor);
+    if (status != 0) {
+        if (status == 505) *ret_why = "this server speaks HTTP/1.1 and HTTP/1.0";
+        return status;
+    }
+    if (target.size > HEAD_TARGET_MAX) {
+        *ret_why = "the path and query are longer than 4096 bytes";
+        return 414;
+    }
+    if (parse_method(method, &ret->method) != 0) {
+        *ret_why = "this method is not known here";
+        return 501;
+    }
+    ret->target = target;
+    if (target.data[0] == '/' && !memchr(target.data, '#', target.size)) return 0;
+    return ret->method == HEAD_OPTIONS && text_is_equal(target, TEXT("*")) ? 0 : 400;
+}
+
+/* At most ten digits: far beyond any limit of ours, and never an overflow. */
+static int parse_length(struct text value, struct head *ret, const char **ret_why)
+{
+    *ret_why = "Content-Length must be 1 to 10 digits";
+    if (value.size > 10 || text_to_u64(value, &ret->body_size) < 0) return 400;
+    return 0;
+}
+
+static int parse_known(struct text name, struct text value, struct head *ret, bool *has_length,
+                       const char **ret_why)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+    } once[] = {
+        { "Host", offsetof(struct head, host) },
+        { "Origin", offsetof(struct head, origin) },
+        { "Sec-Fetch-Site", offsetof(struct head, fetch_site) },
+        { "Authorization", offsetof(struct head, authorization) },
+    };
+
+    for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
+        struct text *field = (struct text *)(void *)((char *)ret + once[i].offset);
+
+        if (!is_name(name, once[i].name)) continue;
+        *ret_why = why_twice;
+        if (field->data) return 400;
+        *field = value;
+        return 0;
+    }
+    if (is_name(name, "Transfer-Encoding")) {
+        *ret_why = "chunked bodies are not accepted: send a Content-Length";
+        return 411;
+    }
+    if (is_name(name, "Expect") && !is_name(value, "100-continue")) {
+        *ret_why = "no other expectation than 100-continue is met here";
+        return 417;
+    }
+    if (!is_name(name, "Content-Length")) return 0;
+    *ret_why = why_twice;
+    if (*has_length) return 400;
+    *has_length = true;
+    return parse_length(value, ret, ret_why);
+}
+
+static int parse_fields(struct text text, struct head *ret, const char **ret_why)
+{
+    bool has_length = false;
+    struct text line, name;
+
+    for (unsigned count = 0; split(&text, '\n', &line) && line.size > 1; count++) {
+        int status;
+
+        line.size--; /* the CR: head_parse() saw that it is there */
+        *ret_why = "the request has more than 64 header lines";
+        if (count == HEAD_FIELDS_MAX) return 431;
+        *ret_why = why_field;
+        if (!split(&line, ':', &name) || !is_token(name)) return 400;
+        status = parse_known(name, trimmed(line), ret, &has_length, ret_why);
+        if (status != 0) return status;
+    }
+    return 0;
+}
+
+/* Every CR is followed by LF, every LF preceded by CR, and nothing else controls anything. */
+static bool has_clean_lines(struct text text)
+{
+    struct text line;
+
+    while (split(&text, '\n', &line)) {
+        if (line.size == 0 || line.data[line.size - 1] != '\r') return false;
+        line.size--;
+        if (has_control(line)) return false;
+    }
+    return text.size == 0;
+}
+
+static int check_body(const struct head *head, const char **ret_why)
+{
+    if (head->body_size == 0 || head->method == HEAD_POST || head->method == HEAD_OTHER) return 0;
+    /* libevent would take such a body for the next request. */
+    *ret_why = "this method has no body here";
+    return 400;
+}
+
+int head_parse(struct text text, struct head *ret, const char **ret_why)
+{
+    struct head head = { 0 };
+    struct text line, rest = text;
+    int status;
+
+    *ret_why = why_control;
+    if (text.size > HEAD_SIZE_MAX) {
+        *ret_why = "the head of the request is larger than 8 KB";
+        return 431;
+    }
+    if (head_end(text.data, text.size) != text.size || !has_clean_lines(text)) return 400;
+
+    if (!split(&rest, '\n', &line)) return 400;
+    line.size--;
+    status = parse_request_line(line, &head, ret_why);
+    if (status != 0) return status;
+    status = parse_fields(rest, &head, ret_why);
+    if (status != 0) return status;
+    if (head.minor == 1 && !head.host.data) {
+        *ret_why = "an HTTP/1.1 request must have a Host header";
+        return 400;
+    }
+    status = check_body(&head, ret_why);
+    if (status != 0) return status;
+
+    *ret = head;
+    return 0;
+}

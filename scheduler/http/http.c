@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http.c: start and stop, and the way of a request from libevent to its handler.
+ *
+ *   accept -> connection_new() -> the gate: head_parse(), admit() -> queue of http_requests
+ *          -> libevent reads it once more -> on_request() -> handler -> http_reply() or park
+ *          -> on_written() -> the next one
+ */
+#include "scheduler/http/private.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* Descriptors that are not connections of ours: Redis, workers, logs, files that are read. */
+enum { DESCRIPTORS_FOR_OTHERS = 128, CONNECTIONS_DEFAULT = 8192 };
+
+static size_t connections_default(void)
+{
+    struct rlimit limit;
+    rlim_t left;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return CONNECTIONS_DEFAULT;
+    left = limit.rlim_cur > 2 * DESCRIPTORS_FOR_OTHERS ? limit.rlim_cur - DESCRIPTORS_FOR_OTHERS
+                                                       : limit.rlim_cur / 2;
+    return left < CONNECTIONS_DEFAULT ? (size_t)left : CONNECTIONS_DEFAULT;
+}
+
+static void set_limits(struct http_limits *limits)
+{
+    if (limits->connection_count_max == 0) limits->connection_count_max = connections_default();
+    if (limits->body_budget == 0) limits->body_budget = 64 * 1024 * 1024;
+    if (limits->unread_size_max == 0) limits->unread_size_max = 1024 * 1024;
+    if (limits->request_ms == 0) limits->request_ms = 10000;
+    if (limits->idle_ms == 0) limits->idle_ms = 75000;
+    if (limits->answer_ms == 0) limits->answer_ms = 60000;
+    if (limits->sweep_ms == 0) limits->sweep_ms = 500;
+}
+
+static void on_written(struct evhttp_request *ev, void *context)
+{
+    struct connection *connection = context;
+
+    (void)ev;
+    connection->is_answering = false;
+    connection->changed_ns = clock_monotonic_ns();
+    /* What came meanwhile could not be read: its time begins now. */
+    if (connection->coming_since_ns != 0) connection->coming_since_ns = connection->changed_ns;
+}
+
+static struct http_request *next_request(struct connection *connection)
+{
+    struct http_request *request = TAILQ_FIRST(&connection->queue);
+
+    CHECK(request);
+    TAILQ_REMOVE(&connection->queue, request, link);
+    connection->queue_count--;
+    connection->request = request;
+    return request;
+}
+
+static int read_pieces(struct http_request *request)
+{
+    struct text path = text_of(evhttp_request_get_uri(request->ev)), query = { NULL, 0 };
+    const char *mark = strchr(path.data, '?');
+
+    if (mark) {
+        query = text_of(mark + 1);
+        path.size = (size_t)(mark - path.data);
+    }
+    if (!route_matches(request->verdict.route->path, path, &request->pieces)) return -EINVAL;
+    return pieces_parse_query(query, &request->pieces);
+}
+
+static void read_body(struct http_request *request)
+{
+    struct evbuffer *input = evhttp_request_get_input_buffer(request->ev);
+    size_t size = evbuffer_get_length(input);
+
+    CHECK(size == request->body_size);
+    if (size > 0) request->body = (struct text){ (char *)evbuffer_pullup(input, -1), size };
+}
+
+/* The gate accepted every byte of what libevent read, so that nothing else can be here. */
+static void on_request(struct evhttp_request *ev, void *context)
+{
+    struct http *http = context;
+    struct evhttp_connection *ev_connection = evhttp_request_get_connection(ev);
+    struct connection *connection =
+        connection_find(http, evhttp_connection_get_bufferevent(ev_connection));
+    struct http_request *request;
+
+    CHECK(connection && connection->ev == ev_connection);
+    request = next_request(connection);
+    request->ev = ev;
+    evhttp_request_set_on_complete_cb(ev, on_written, connection);
+    if (request->verdict.status != 0) {
+        answer_verdict(request);
+    } else if (request->method == HEAD_OPTIONS) {
+        answer_options(request);
+    } else if (read_pieces(request) < 0) {
+        verdict_refuse(&request->verdict, 400,
+                       "the path or query has a malformed escape, or more "
+                       "than %d parameters",
+                       QUERY_PARAMS_MAX);
+        answer_verdict(request);
+    } else {
+        read_body(request);
+        request->verdict.route->handler(request, request->verdict.context);
+    }
+}
+
+static void start_events(struct http *http)
+{
+    uint32_t sweep_ms = http->limits.sweep_ms;
+
+    http->adopter = event_new(http->base, -1, 0, connections_adopt, http);
+    http->reaper = event_new(http->base, -1, 0, connections_reap, http);
+    http->sweeper = event_new(http->base, -1, EV_PERSIST, connections_sweep, http);
+    http->spare = evbuffer_new();
+    CHECK(http->adopter && http->reaper && http->sweeper && http->spare);
+    event_add(http->sweeper,
+              &(struct timeval){ .tv_sec = sweep_ms / 1000, .tv_usec = sweep_ms % 1000 * 1000 });
+}
+
+static void start_evhttp(struct http *http)
+{
+    http->ev = evhttp_new(http->base);
+    CHECK(http->ev);
+    /* The gate's bounds are smaller; libevent's own would answer in HTML. */
+    evhttp_set_max_headers_size(http->ev, 2 * HEAD_SIZE_MAX);
+    evhttp_set_allowed_methods(http->ev, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_DELETE |
+                                             EVHTTP_REQ_HEAD | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PUT |
+                                             EVHTTP_REQ_PATCH);
+    evhttp_set_default_content_type(http->ev, NULL);
+    evhttp_set_bevcb(http->ev, connection_new, http);
+    evhttp_set_gencb(http->ev, on_request, http);
+}
+
+int http_start(struct event_base *base, const struct http_options *options, struct http **ret,
+               char *ret_why, size_t why_size)
+{
+    struct http *http = mem_zalloc(1, sizeof *http);
+    int rc;
+
+    http->base = base;
+    http->identify = options->identify;
+    http->has_tokens = options->has_tokens;
+    http->on_answer = options->on_answer;
+    http->options_context = options->context;
+    if (options->limits) http->limits = *options->limits;
+    set_limits(&http->limits);
+    snprintf(http->address, sizeof http->address, "%s", options->address);
+    TAILQ_INIT(&http->connections);
+    start_evhttp(http);
+    start_events(http);
+
+    rc = listener_open(http, options->port, &http->listener, ret_why, why_size);
+    if (rc < 0) {
+        http_stop(http);
+        return rc;
+    }
+    *ret = http;
+    return 0;
+}
+
+void http_stop(struct http *http)
+{
+    if (!http) return;
+    http->listener = listener_close(http->listener);
+    connections_adopt(-1, 0, http);
+    evhttp_free(http->ev);
+    CHECK(http->connection_count == 0 && http->counts.body_size == 0);
+    event_free(http->adopter);
+    event_free(http->reaper);
+    event_free(http->sweeper);
+    evbuffer_free(http->spare);
+    free(http);
+}
+
+void http_drain(struct http *http)
+{
+    http->is_draining = true;
+    http->listener = listener_close(http->listener);
+}
+
+uint16_t http_port(const struct http *http)
+{
+    return listener_port(http->listener);
+}
+
+size_t http_connection_count(const struct http *http)
+{
+    return http->connection_count;
+}
+
+struct http_counts http_counts(const struct http *http)
+{
+    return http->counts;
+}
+
+void http_add_routes(struct http *http, const struct http_route *routes, size_t count,
+                     void *context)
+{
+    CHECK(http->route_count + count <= ROUTES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        http->routes[http->route_count++] = (struct bound_route){ &routes[i], context };
+    }
+}
+
+const struct http_route *http_route_at(const struct http *http, size_t index)
+{
+    return index < http->route_count ? http->routes[index].route : NULL;
+}

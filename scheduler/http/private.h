@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* private.h: what the files of scheduler/http share, and nobody else sees.
+ *
+ *   listener.c    accepts; survives running out of descriptors
+ *   connection.c  one record per connection: the gate before libevent, deadlines, refusals
+ *   http.c        routes, dispatch, start and stop
+ *   request.c     what a handler reads
+ *   answer.c      what a handler writes, parks or streams */
+#ifndef STAKEOUT_SCHEDULER_HTTP_PRIVATE_H
+#define STAKEOUT_SCHEDULER_HTTP_PRIVATE_H
+
+#include "scheduler/http/admit.h"
+#include "scheduler/http/http.h"
+#include "scheduler/http/route.h"
+
+#include "common/base/buf.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <sys/queue.h>
+
+enum {
+    ROUTES_MAX = 128,
+    CONNECTION_BUCKETS = 4096,
+    PIPELINE_MAX = 100,    /* requests of a connection that wait for their turn */
+    READ_SIZE_MAX = 16384, /* bytes of one read(2): what the gate looks at in one go */
+    ADDRESS_SIZE_MAX = 46,
+    LINGER_MS = 2000, /* after a refusal, for the client to read it */
+};
+
+struct listener;
+struct connection;
+
+struct http_request {
+    TAILQ_ENTRY(http_request) link; /* in its connection's queue, until libevent has it whole */
+    struct http *http;
+    struct connection *connection;
+    struct evhttp_request *ev; /* NULL until then */
+    struct verdict verdict;
+    uint64_t began_ns;  /* its first byte */
+    uint64_t body_size; /* reserved in http->counts.body_size */
+    enum head_method method;
+    struct text body;
+    struct pieces pieces;
+    http_gone_fn on_gone; /* parked, if not NULL */
+    void *gone_context;
+    bool is_stream; /* its answer has begun */
+};
+TAILQ_HEAD(http_requests, http_request);
+
+struct connection {
+    TAILQ_ENTRY(connection) link;
+    LIST_ENTRY(connection) bucket; /* of http->buckets, by bev */
+    struct http *http;
+    struct bufferevent *bev;
+    struct evhttp_connection *ev; /* NULL until the loop's next step after accept */
+    struct event *on_closed;      /* while parked: sees the client go */
+    struct http_requests queue;   /* accepted by the gate, not yet handled */
+    size_t queue_count;
+    struct http_request *request; /* being handled or parked; NULL once answered */
+    struct buf head;              /* the beginning of a head whose rest has not come */
+    uint64_t body_left;           /* bytes still to come of the newest request's body */
+    uint64_t coming_since_ns;     /* first byte of a request that is not complete; 0: none */
+    uint64_t changed_ns;          /* became idle, or its answer was given, or it was refused */
+    bool is_answering;            /* libevent is writing an answer */
+    bool is_feeding;              /* the gate itself is changing the input */
+    bool must_close;              /* something unacceptable follows: close after the answer */
+    bool is_refused;              /* taken away from libevent, to be closed */
+    bool is_doomed;               /* to be closed by the reaper */
+};
+
+struct bound_route {
+    const struct http_route *route;
+    void *context;
+};
+
+struct http {
+    struct event_base *base;
+    struct evhttp *ev;
+    struct listener *listener;
+    char address[ADDRESS_SIZE_MAX];
+    http_identify_fn identify;
+    bool (*has_tokens)(void *context);
+    void (*on_answer)(void *context, const struct http_route *route, int status,
+                      uint64_t elapsed_ns);
+    void *options_context;
+    struct http_limits limits;
+    struct bound_route routes[ROUTES_MAX];
+    size_t route_count;
+    TAILQ_HEAD(connections, connection) connections;
+    LIST_HEAD(, connection) buckets[CONNECTION_BUCKETS];
+    size_t connection_count;
+    struct event *adopter; /* gives new connections their evhttp_connection */
+    struct event *reaper;  /* closes the doomed ones */
+    struct event *sweeper;
+    struct evbuffer *spare; /* for cutting the end off an input */
+    struct http_counts counts;
+    bool is_draining;
+    unsigned char scratch[READ_SIZE_MAX];
+};
+
+/* listener.c */
+int listener_open(struct http *http, uint16_t port, struct listener **ret, char *ret_why,
+                  size_t why_size);
+struct listener *listener_close(struct listener *listener);
+void listener_pause(struct listener *listener);  /* too many connections */
+void listener_resume(struct listener *listener); /* one has gone */
+uint16_t listener_port(const struct listener *listener);
+
+/* connection.c */
+struct bufferevent *connection_new(struct event_base *base, void *http); /* evhttp's bevcb */
+struct connection *connection_find(struct http *http, struct bufferevent *bev);
+void connections_adopt(evutil_socket_t fd, short what, void *http);
+void connections_reap(evutil_socket_t fd, short what, void *http);
+void connections_sweep(evutil_socket_t fd, short what, void *http);
+void connection_doom(struct connection *connection);  /* closed on the loop's next turn */
+void connection_watch(struct connection *connection); /* begins and ends looking for a close */
+void connection_unwatch(struct connection *connection);
+
+/* request.c */
+void request_free(struct http_request *request); /* gives its share of the body budget back */
+
+/* answer.c */
+struct problem_text {
+    int status;
+    const char *slug, *title, *detail;
+    const char *field; /* may be NULL or empty */
+};
+void problem_format(struct buf *to, const struct problem_text *problem);
+void answer_verdict(struct http_request *request); /* says why it was refused */
+void answer_options(struct http_request *request);
+const char *status_phrase(int status);
+
+#endif

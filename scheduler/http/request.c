@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/http/private.h"
+
+#include <stdlib.h>
+
+void request_free(struct http_request *request)
+{
+    request->http->counts.body_size -= (size_t)request->body_size;
+    pieces_done(&request->pieces);
+    free(request);
+}
+
+static struct text value_of(const struct piece *piece)
+{
+    return piece ? piece->value : (struct text){ NULL, 0 };
+}
+
+struct text http_param(struct http_request *request, const char *name)
+{
+    return value_of(pieces_find(request->pieces.params, request->pieces.param_count, name));
+}
+
+struct text http_query(struct http_request *request, const char *name)
+{
+    return value_of(pieces_find(request->pieces.queries, request->pieces.query_count, name));
+}
+
+bool http_query_at(struct http_request *request, size_t index, struct text *ret_name,
+                   struct text *ret_value)
+{
+    if (index >= request->pieces.query_count) return false;
+    *ret_name = request->pieces.queries[index].name;
+    *ret_value = request->pieces.queries[index].value;
+    return true;
+}
+
+struct text http_header(struct http_request *request, const char *name)
+{
+    return text_of(evhttp_find_header(evhttp_request_get_input_headers(request->ev), name));
+}
+
+struct text http_body(struct http_request *request)
+{
+    return request->body;
+}
+
+struct text http_peer(struct http_request *request)
+{
+    char *address = NULL;
+    ev_uint16_t port;
+
+    evhttp_connection_get_peer(request->connection->ev, &address, &port);
+    return text_of(address);
+}
+
+const struct http_identity *http_identity_of(struct http_request *request)
+{
+    return &request->verdict.identity;
+}
