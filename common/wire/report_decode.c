@@ -2,16 +2,15 @@
 /* report_decode.c: a `report` as a sample, doubted to the last byte.
  *
  * What comes out can be stored, analysed and shown without another question: so everything is
- * checked here, names by the rules of a task's, indices by their tables, and in the end the whole
- * by sample_check(). Every entry of a table must be new to it, because encoding would not have
- * sent it twice; so each has the index at which it arrives.
+ * checked here, names by the rules of a task's (task_spec.h), indices by their tables, and in the
+ * end the whole by sample_check(). Every entry of a table must be new to it, because encoding
+ * would not have sent it twice; so each has the index at which it arrives.
  *
  * Memory is bounded by what is there: an entry of any table takes at least a byte of the body,
  * a snapshot seven, and the tables have their own limits (call_stack.h). */
 #include "common/wire/report.h"
 
 #include "common/model/problem.h"
-#include "common/model/task_spec.h"
 #include "common/wire/messages.h"
 #include "common/wire/varint.h"
 
@@ -47,10 +46,12 @@ static int refuse_malformed(const struct decoder *decoder, const char *field)
 }
 
 /* `ret` has room for the largest text that the field may be, and a zero. */
-static void copy_text(struct text from, char *ret)
+static int read_name(const struct decoder *decoder, const char *field, struct text name, char *ret)
 {
-    if (from.size > 0) memcpy(ret, from.data, from.size);
-    ret[from.size] = '\0';
+    if (!text_is_printable(name)) return refuse(decoder, field, "has a control character");
+    if (name.size > 0) memcpy(ret, name.data, name.size);
+    ret[name.size] = '\0';
+    return 0;
 }
 
 static bool is_ip(const char *text)
@@ -65,18 +66,17 @@ static int read_names(const struct decoder *decoder)
     const struct wire_report *report = decoder->report;
     struct sample *sample = decoder->sample;
 
-    if (application_check(report->application, decoder->problem) < 0) return -1;
-    if (instance_check(report->instance, decoder->problem) < 0) return -1;
-    if (interface_name_check(report->interface, decoder->problem) < 0) return -1;
-    if (!text_is_printable(report->thread_name))
-        return refuse(decoder, "thread_name", "has a control character");
-    copy_text(report->application, sample->application);
-    copy_text(report->instance, sample->instance);
-    copy_text(report->interface, sample->interface);
-    copy_text(report->thread_name, sample->thread_name);
-    copy_text(report->host_ip, sample->host_ip);
-    if (strlen(sample->host_ip) != report->host_ip.size ||
-        (report->host_ip.size > 0 && !is_ip(sample->host_ip)))
+    if (read_name(decoder, "application", report->application, sample->application) < 0 ||
+        read_name(decoder, "instance", report->instance, sample->instance) < 0 ||
+        read_name(decoder, "interface", report->interface, sample->interface) < 0 ||
+        read_name(decoder, "thread_name", report->thread_name, sample->thread_name) < 0 ||
+        read_name(decoder, "host_ip", report->host_ip, sample->host_ip) < 0)
+        return -1;
+    if (report->application.size == 0) return refuse(decoder, "application", "is empty");
+    if (report->instance.size == 0) return refuse(decoder, "instance", "is empty");
+    if (report->interface.size == 0) return refuse(decoder, "interface", "is empty");
+    if (strchr(sample->interface, '*')) return refuse(decoder, "interface", "has a '*'");
+    if (report->host_ip.size > 0 && !is_ip(sample->host_ip))
         return refuse(decoder, "host_ip", "is not an IP address");
     return 0;
 }
