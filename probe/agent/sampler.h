@@ -8,8 +8,8 @@
  *     sampler_stop();
  *
  * There is one sampler in a process. Its single thread, "stakeout-sample", sleeps while no task is
- * active. It runs with all signals blocked, with a descriptor table of its own where the kernel
- * grants one, and calls on_sample and on_event.
+ * active. It runs with all signals blocked, shares the descriptor table of the thread that started
+ * it, and calls on_sample and on_event.
  *
  * Threads: all functions may be called from any thread of the agent; they lock a mutex that no
  * thread of the host ever takes. start and stop: one at a time. The callbacks run on the sampler's
@@ -49,7 +49,9 @@ struct sampler_options {
      * there is none. Takes no lock of the host's and does not block for long. */
     size_t (*name_data)(void *context, uint64_t address, char *ret, size_t ret_size);
 
-    int signal_number; /* 0: SIGURG */
+    int signal_number;         /* 0: SIGURG */
+    uint32_t thread_files_max; /* /proc files kept open, two to a thread; 0: 16. In a descriptor
+                                  table of our own it may be 128 */
 };
 
 /* Starts the thread, takes the signal if nobody has it, and opens the hot side, so that begins are

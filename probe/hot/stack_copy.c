@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stack_copy.c: the signal handler, and the loans that it works on.
+ *
+ * INVARIANTS
+ *
+ * (1) A buffer is lent to at most one thread. Only the handler of that thread gives it back; or the
+ *     sampler, when the thread no longer exists. A loan that was written off is lost until then,
+ *     because the signal may still be pending, and may still land.
+ * (2) The handler reads the host's memory between the stack pointer and `high` alone, and only if
+ *     the stack pointer lies within [low, high), which the sampler took from the mapping that holds
+ *     the call's begin. So it cannot fault, also on a small coroutine stack with a guard page.
+ * (3) A signal that is not ours goes to the handler that was there before. A handler that was put
+ *     in our place later is never replaced: then we send no more.
+ *
+ * The copy is made by one string instruction: it is not instrumented by sanitizers, which would
+ * object to reading the redzones of somebody else's frames, and it calls nothing. */
+#include "probe/hot/stack_copy.h"
+
+#include "probe/hot/memory.h"
+#include "probe/hot/ticks.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+enum {
+    RED_ZONE_SIZE = 128,  /* below the stack pointer, yet in use: the ABI's */
+    COOKIE_MAGIC = 0x57a, /* beside the sequence: chance does not make it */
+};
+
+static struct sigaction previous;    /* the host's; written before ours is installed */
+static _Atomic int installed_signal; /* 0: never installed. Outlives forks, as handlers do */
+
+/* ucontext's places of the registers, by DWARF number. */
+static const int register_places[REGISTERS] = {
+    REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
+    REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP,
+};
+
+static uint64_t cookie_make(uint32_t loan, uint32_t sequence)
+{
+    return (uint64_t)COOKIE_MAGIC << 52 | (uint64_t)loan << 32 | sequence;
+}
+
+/* The loan that a signal is about, or NULL: then the signal is not ours. */
+static struct loan *loan_of_signal(const siginfo_t *info)
+{
+    uint64_t cookie = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
+    uint32_t index = (uint32_t)(cookie >> 32) & 0xfffff;
+
+    if (info->si_code != SI_QUEUE || (uint32_t)info->si_pid != hot.pid || hot.pid == 0) return NULL;
+    if (cookie >> 52 != COOKIE_MAGIC || index >= STACK_COPIES_MAX) return NULL;
+    return &hot.loans[index];
+}
+
+static void bytes_copy(void *to, const void *from, size_t size)
+{
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+}
+
+static bool call_runs_here(const struct loan_order *order)
+{
+    struct slot *slot = slot_mine();
+
+    return slot && slot_index(slot) == order->slot &&
+           atomic_load_explicit(&hot.records[order->record].state, memory_order_acquire) ==
+               order->state;
+}
+
+static enum loan_outcome loan_fill(struct loan *loan, const ucontext_t *context)
+{
+    const struct loan_order *order = &loan->order;
+    uint64_t sp = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
+    uint64_t base, size;
+
+    if (!call_runs_here(order)) return LOAN_CALL_ENDED;
+    if (sp < order->low || sp >= order->high) return LOAN_STACK_BOUNDS;
+    base = sp - order->low >= RED_ZONE_SIZE ? sp - RED_ZONE_SIZE : order->low;
+    size = order->high - base;
+    if (size > STACK_COPY_SIZE_MAX) size = STACK_COPY_SIZE_MAX;
+    for (int i = 0; i < REGISTERS; i++) {
+        loan->registers[i] = (uint64_t)context->uc_mcontext.gregs[register_places[i]];
+    }
+    bytes_copy(hot.stack_bytes[loan - hot.loans], (const void *)(uintptr_t)base, (size_t)size);
+    loan->base = base;
+    loan->size = (uint32_t)size;
+    return call_runs_here(order) ? LOAN_COPIED : LOAN_CALL_ENDED;
+}
+
+/* Takes the loan, works on it and gives it back; or finds it lost, and frees it. */
+static void loan_serve(struct loan *loan, const ucontext_t *context, uint64_t entered_ticks)
+{
+    uint32_t status = LOAN_LENT;
+
+    if (atomic_compare_exchange_strong_explicit(&loan->status, &status, LOAN_COPYING,
+                                                memory_order_acquire, memory_order_relaxed)) {
+        loan->outcome = loan_fill(loan, context);
+        loan->taken_ticks = entered_ticks;
+        loan->pause_ticks = ticks_now() - entered_ticks;
+        atomic_fetch_add_explicit(&hot.handler_ticks, loan->pause_ticks, memory_order_relaxed);
+        atomic_store_explicit(&loan->status, LOAN_BACK, memory_order_release);
+    } else if (status == LOAN_LOST) {
+        atomic_store_explicit(&loan->status, LOAN_FREE, memory_order_release);
+    }
+}
+
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+    if (previous.sa_flags & SA_SIGINFO) {
+        previous.sa_sigaction(number, info, context);
+    } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
+        previous.sa_handler(number);
+    }
+}
+
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+    uint64_t entered = ticks_now();
+    int error = errno;
+    struct loan *loan = loan_of_signal(info);
+    uint64_t cookie = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
+
+    if (!loan) {
+        pass_on(number, info, context);
+    } else if (cookie == cookie_make((uint32_t)(loan - hot.loans), loan->sequence)) {
+        loan_serve(loan, context, entered);
+    }
+    errno = error;
+}
+
+bool stack_copy_is_open(void)
+{
+    struct sigaction now;
+    int number = atomic_load_explicit(&installed_signal, memory_order_relaxed);
+
+    if (number == 0 || sigaction(number, NULL, &now) != 0) return false;
+    return (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_signal;
+}
+
+int stack_copy_open(int signal_number)
+{
+    struct sigaction action = { .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+
+    if (stack_copy_is_open()) return 0;
+    if (atomic_load_explicit(&installed_signal, memory_order_relaxed) == signal_number)
+        return -EBUSY;
+    action.sa_sigaction = on_signal;
+    sigfillset(&action.sa_mask);
+    if (sigaction(signal_number, NULL, &previous) != 0) return -errno;
+    if (sigaction(signal_number, &action, NULL) != 0) return -errno;
+    atomic_store_explicit(&installed_signal, signal_number, memory_order_relaxed);
+    return 0;
+}
+
+static int signal_send(uint32_t tid, uint64_t cookie)
+{
+    siginfo_t info;
+
+    memset(&info, 0, sizeof info);
+    info.si_signo = atomic_load_explicit(&installed_signal, memory_order_relaxed);
+    info.si_code = SI_QUEUE;
+    info.si_pid = (pid_t)hot.pid;
+    info.si_uid = getuid();
+    info.si_value.sival_ptr = (void *)(uintptr_t)cookie;
+    if (syscall(SYS_rt_tgsigqueueinfo, (long)hot.pid, (long)tid, (long)info.si_signo, &info) != 0)
+        return -errno;
+    return 0;
+}
+
+/* A loan that is free, or was lost to a thread that no longer exists. */
+static int loan_find(void)
+{
+    for (int i = 0; i < STACK_COPIES_MAX; i++) {
+        struct loan *loan = &hot.loans[i];
+        uint32_t status = atomic_load_explicit(&loan->status, memory_order_acquire);
+
+        if (status == LOAN_FREE) return i;
+        if (status == LOAN_LOST &&
+            syscall(SYS_tgkill, (long)hot.pid, (long)loan->order.tid, 0L) != 0 && errno == ESRCH)
+            return i;
+    }
+    return -ENOBUFS;
+}
+
+int stack_copy_request(const struct loan_order *order)
+{
+    int index = loan_find(), rc;
+    struct loan *loan;
+
+    if (index < 0) return index;
+    if (!stack_copy_is_open()) return -EBUSY;
+    loan = &hot.loans[index];
+    loan->sequence++;
+    loan->order = *order;
+    atomic_store_explicit(&loan->status, LOAN_LENT, memory_order_release);
+    rc = signal_send(order->tid, cookie_make((uint32_t)index, loan->sequence));
+    if (rc < 0) {
+        atomic_store_explicit(&loan->status, LOAN_FREE, memory_order_relaxed);
+        return rc;
+    }
+    return index;
+}
+
+bool loan_is_back(int loan)
+{
+    return atomic_load_explicit(&hot.loans[loan].status, memory_order_acquire) == LOAN_BACK;
+}
+
+void loan_return(int loan)
+{
+    atomic_store_explicit(&hot.loans[loan].status, LOAN_FREE, memory_order_release);
+}
+
+void loan_write_off(int loan)
+{
+    uint32_t status = LOAN_LENT;
+
+    if (atomic_compare_exchange_strong_explicit(&hot.loans[loan].status, &status, LOAN_LOST,
+                                                memory_order_acq_rel, memory_order_relaxed))
+        return;
+    /* The handler is at it: it will be back within microseconds, and is found lost or free. */
+    if (status == LOAN_BACK) loan_return(loan);
+}
+
+uint32_t loan_count_lost(void)
+{
+    uint32_t count = 0;
+
+    for (int i = 0; i < STACK_COPIES_MAX; i++) {
+        if (atomic_load_explicit(&hot.loans[i].status, memory_order_relaxed) == LOAN_LOST) count++;
+    }
+    return count;
+}
+
+const unsigned char *loan_bytes(int loan)
+{
+    return hot.stack_bytes[loan];
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stack_copy.h: a running thread's registers and stack, copied by itself in our signal handler.
+ *
+ *     rc = stack_copy_request(&(struct loan_order){ ... })       the number of a loan, or -errno
+ *     ... sleep a little ...
+ *     if (loan_is_back(rc)) use hot.loans[rc], then loan_return(rc)
+ *     ... or, much later: loan_write_off(rc)
+ *
+ * A loan lends one buffer to one handler:
+ *
+ *     FREE --request--> LENT --handler--> COPYING --handler--> BACK --return--> FREE
+ *                        |
+ *                        +--write off--> LOST --handler, or the thread is gone--> FREE
+ *
+ * The handler checks the cookie (loan and sequence), and that the call still runs on this thread,
+ * before and after it copies. No lock, no allocation, no unwinding, no system call there.
+ *
+ * Threads: the sampler's; the handler runs on the host's. */
+#ifndef STAKEOUT_PROBE_HOT_STACK_COPY_H
+#define STAKEOUT_PROBE_HOT_STACK_COPY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The registers that unwinding needs, in the order of the processor's ABI (DWARF numbers). */
+enum {
+    REGISTER_RBP = 6,
+    REGISTER_RSP = 7,
+    REGISTER_RIP = 16,
+    REGISTERS = 17,
+};
+
+enum loan_status { LOAN_FREE, LOAN_LENT, LOAN_COPYING, LOAN_BACK, LOAN_LOST };
+
+enum loan_outcome {
+    LOAN_COPIED,
+    LOAN_CALL_ENDED,   /* it returned before the signal landed, or moved */
+    LOAN_STACK_BOUNDS, /* the stack pointer was outside of [low, high) */
+};
+
+struct loan_order {
+    uint32_t tid, slot; /* of the thread */
+    uint32_t record;    /* of the call, */
+    uint64_t state;     /* and the state that it must be in */
+    uint64_t low, high; /* the stack's bounds: nothing else is read */
+};
+
+struct loan {
+    _Alignas(64) _Atomic uint32_t status;
+    uint32_t sequence;       /* rises with each request; the sampler's */
+    struct loan_order order; /* written before LENT */
+    enum loan_outcome outcome;
+    uint64_t taken_ticks; /* when the copy was made */
+    uint64_t pause_ticks; /* how long the handler took */
+    uint64_t base;        /* the address of stack_bytes[0] */
+    uint32_t size;        /* bytes copied, from `base` up */
+    uint64_t registers[REGISTERS];
+};
+
+/* Installs the handler, in front of the host's if there is one. Called again: does nothing while
+ * ours is in place, and returns -EBUSY if another one took its place since. */
+int stack_copy_open(int signal_number);
+
+/* Is the handler still ours? */
+bool stack_copy_is_open(void);
+
+/* Lends a buffer and sends the signal. Returns the loan's index; -ENOBUFS: all are lent; -EBUSY:
+ * the handler is not ours any more; -ESRCH: the thread is gone; -EAGAIN: the kernel took no signal. */
+int stack_copy_request(const struct loan_order *order);
+
+bool loan_is_back(int loan);
+void loan_return(int loan);
+void loan_write_off(int loan);
+uint32_t loan_count_lost(void);
+
+/* The bytes of a loan that is back. */
+const unsigned char *loan_bytes(int loan);
+
+#endif
