@@ -21,6 +21,10 @@ struct census *census_free(struct census *census);
 /* Random per scheduler: a probe that sees another one sends all its interfaces. */
 uint64_t census_epoch(const struct census *census);
 
+/* How often something was not kept for want of room: an interface beyond INTERFACES_KNOWN_MAX, or
+ * the oldest turns of one when the counts of all take more than 256 MB. */
+uint64_t census_lost_count(const struct census *census);
+
 struct census_instance {
     char instance[INSTANCE_SIZE_MAX + 1];
     char host_ip[HOST_IP_SIZE_MAX + 1];
