@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agent.c: start, stop, fork and exit: the probe's life in its host.
+ *
+ *     OFF --stakeout_start()--> ON --stakeout_stop(), exit()--> OFF
+ *                                '--fork()--> (child) ASLEEP --first begin--> ON
+ *
+ * One lock guards the state. It is only ever taken by start, stop, exit and a child's first begin;
+ * exit() waits for it no longer than it may take at all, so that a start that hangs cannot hang an
+ * exit. In a forked child the lock and all that is behind it are the parent's: they are made anew
+ * by whoever comes first, which the pid tells. */
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/random.h"
+#include "probe/agent/invariant.h"
+#include "probe/agent/link.h"
+#include "probe/agent/sampler.h"
+#include "probe/hot/call.h"
+#include "probe/include/stakeout/stakeout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WHY_SIZE = 256 };
+#define STOP_NS_MAX NS_PER_S
+
+static struct {
+    _Atomic pid_t pid; /* of the process that the rest belongs to; 0: nobody started */
+    pthread_mutex_t lock;
+    struct settings settings;
+    struct link_identity identity; /* incarnation 0: none yet */
+    struct link *link;             /* NULL: off */
+    struct link *abandoned;        /* did not end in time; its memory is its own */
+} agent = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* A sentence in the log from a thread of the host: opened and closed for it. */
+static void complain(const struct settings *settings, const char *why)
+{
+    const char *log = settings->log;
+    int fd = -1;
+
+    if (!*log) return;
+    if (strcmp(log, "stderr") != 0)
+        fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    else
+        fd = fcntl(2, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0) return;
+    log_start(fd, LOG_INFO);
+    log_line(LOG_ERROR, "probe: not started: %s", why);
+    log_start(-1, LOG_ERROR + 1);
+    close(fd);
+}
+
+/* In a child of fork(): what is here is the parent's, and its threads are not here. */
+static void forget_parent(void)
+{
+    pid_t pid = getpid(), before = atomic_load_explicit(&agent.pid, memory_order_acquire);
+
+    if (before == pid || before == 0) return;
+    pthread_mutex_init(&agent.lock, NULL);
+    if (agent.link) link_forget(agent.link);
+    agent.link = agent.abandoned = NULL;
+    agent.identity = (struct link_identity){ 0 };
+    sampler_forget();
+    name_lookup_forget();
+    invariant_forget();
+    settings_renew(&agent.settings);
+    atomic_store_explicit(&agent.pid, pid, memory_order_release);
+}
+
+/* An earlier link that did not end in time may have ended since. */
+static bool is_abandoned_running(void)
+{
+    if (!agent.abandoned) return false;
+    if (!link_is_over(agent.abandoned)) return true;
+    agent.abandoned = link_free(agent.abandoned);
+    return false;
+}
+
+/* With the lock held. */
+static int start_link(void)
+{
+    int rc;
+
+    if (agent.link) return -EALREADY;
+    if (is_abandoned_running()) return -EAGAIN;
+    invariant_forget();
+    if (agent.identity.incarnation == 0) agent.identity.incarnation = random_u64();
+    rc = link_start(&agent.settings, &agent.identity, &agent.link);
+    if (rc < 0) complain(&agent.settings, strerrordesc_np(-rc) ? strerrordesc_np(-rc) : "error");
+    return rc;
+}
+
+/* On the thread of the host that begins the first call of a forked child. */
+static void on_fork_child(void)
+{
+    forget_parent();
+    pthread_mutex_lock(&agent.lock);
+    start_link();
+    pthread_mutex_unlock(&agent.lock);
+}
+
+int stakeout_start(const struct stakeout_options *options)
+{
+    struct settings settings;
+    char why[WHY_SIZE] = "";
+    int rc;
+
+    forget_parent();
+    rc = settings_read(options, &settings, why, sizeof why);
+    if (settings.is_off) return 0;
+    if (rc < 0) {
+        complain(&settings, why);
+        return rc;
+    }
+    pthread_mutex_lock(&agent.lock);
+    atomic_store_explicit(&agent.pid, getpid(), memory_order_release);
+    rc = agent.link ? -EALREADY : 0;
+    if (rc == 0) {
+        agent.settings = settings;
+        rc = start_link();
+    }
+    if (rc == 0) call_on_fork_child(on_fork_child);
+    pthread_mutex_unlock(&agent.lock);
+    return rc;
+}
+
+/* With the lock held. A link that does not end keeps its memory, and is asked again at a start. */
+static void stop_link(uint64_t deadline_ns)
+{
+    if (!agent.link) return;
+    call_on_fork_child(NULL);
+    if (link_stop(agent.link, deadline_ns) < 0) {
+        agent.abandoned = agent.link;
+    } else {
+        link_free(agent.link);
+    }
+    agent.link = NULL;
+}
+
+void stakeout_stop(void)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + STOP_NS_MAX;
+    struct timespec deadline = { .tv_sec = (time_t)(deadline_ns / NS_PER_S),
+                                 .tv_nsec = (long)(deadline_ns % NS_PER_S) };
+
+    if (atomic_load_explicit(&agent.pid, memory_order_acquire) != getpid()) return;
+    if (pthread_mutex_clocklock(&agent.lock, CLOCK_MONOTONIC, &deadline) != 0) return;
+    stop_link(deadline_ns);
+    pthread_mutex_unlock(&agent.lock);
+}
+
+/* exit() and the return of main() run this; _exit() and a crash do not. The library is never
+ * unloaded (-z nodelete), so that dlclose() does not. */
+__attribute__((destructor)) static void stop_at_exit(void)
+{
+    stakeout_stop();
+}

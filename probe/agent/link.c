@@ -1,0 +1,821 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* link.c: two threads and what passes between them, the sampler and the host.
+ *
+ *     host                stakeout-link                    stakeout-poll        stakeout-sample
+ *     start ----starts--> separate descriptors
+ *           <---started-- sampler_start() ----------------------------------------> runs
+ *                         poll thread -------------------> long poll
+ *                              <-- tasks changed ----------- set_tasks ---------->
+ *                              <-- sample, event ---------------------------------
+ *     stop -----cut_ns---> eventfd ----------------------> ends
+ *                         sampler_stop() ----------------------------------------> ends
+ *                         flush until the cut
+ *           <---joined---
+ *
+ * The host's threads have another descriptor table than ours, so that they cannot wake a poll(2)
+ * of ours by a descriptor: they set cut_ns and signal a condition variable. stakeout-link waits on
+ * that, and where it is in poll(2) instead it looks at cut_ns every 20 ms (http_client.c).
+ * stakeout-poll, which may be parked for 30 s, is woken by stakeout-link through an eventfd.
+ *
+ * INVARIANTS
+ *
+ * (1) Nobody waits on the network with the lock held, nor calls the sampler with it.
+ * (2) Everything that stakeout-link waits for ends at cut_ns at the latest.
+ * (3) A task ends by itself at ends_monotonic_ns: what the scheduler said last holds while it is
+ *     away, and not longer. */
+#include "probe/agent/link.h"
+
+#include "common/base/log.h"
+#include "common/base/own.h"
+#include "common/base/random.h"
+#include "common/model/problem.h"
+#include "common/model/task_event.h"
+#include "common/wire/messages.h"
+#include "probe/agent/descriptors.h"
+#include "probe/agent/event_queue.h"
+#include "probe/agent/host_address.h"
+#include "probe/agent/invariant.h"
+#include "probe/agent/pulse.h"
+#include "probe/agent/reporter.h"
+#include "probe/agent/sampler.h"
+#include "probe/agent/uplink.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+
+enum {
+    THREAD_STACK_SIZE = 256 * 1024,
+    AGENT_NICE = 10,
+    POLL_GRACE_MS = 15000, /* a parked poll that is not answered by then is lost */
+    SEND_TIMEOUT_S = 10,
+    STOP_GRACE_MS = 300, /* for the threads to end behind the deadline, on a busy machine */
+    POLL_SPIN_MS = 1000, /* an answer that says nothing new is not expected before */
+    VERSION_SIZE_MAX = 64,
+};
+
+struct link {
+    struct settings settings;
+    struct link_identity *identity; /* the agent's; written when the threads have ended */
+    uint64_t incarnation, started_ns;
+    _Atomic uint64_t cut_ns; /* UINT64_MAX; or, once stopping, when all must be over */
+    _Atomic bool is_over;    /* both threads have ended */
+    pthread_t thread;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* with the lock: any of the next */
+    enum { LINK_STARTING, LINK_RUNS, LINK_FAILED } state;
+    int start_rc;
+    bool has_work;           /* a sample, an event, new tasks */
+    bool has_seen_scheduler; /* a poll was answered: do not rest any longer */
+    struct event_queue events;
+
+    /* stakeout-link alone */
+    pthread_t poll_thread;
+    bool is_polling;
+    int wake_fd;
+    struct uplink sending;
+    struct reporter *reporter;
+    struct pulse *pulse;
+    uint64_t pulse_at_ns;      /* when the next one is due */
+    _Atomic bool is_pulse_due; /* before its time: a task ended; set by the sampler's thread too */
+    bool is_reading_sent;      /* the pulse's reading was acknowledged whole */
+    bool has_open_books;       /* of a task that is not final yet */
+    bool is_behind;            /* something could not be sent */
+    bool is_last;
+    char host_ip[HOST_IP_SIZE_MAX + 1];
+
+    /* stakeout-poll alone, but for the atomics */
+    struct uplink polling;
+    char version[VERSION_SIZE_MAX + 1];
+    _Atomic uint64_t poll_cpu_ns;
+    _Atomic bool has_active_task;
+};
+
+static bool is_stopping(const struct link *link)
+{
+    return atomic_load_explicit(&link->cut_ns, memory_order_relaxed) != UINT64_MAX;
+}
+
+/* ---- threads ---- */
+
+static void become_agent_thread(const char *name)
+{
+    prctl(PR_SET_NAME, name);
+}
+
+static void become_nice(void)
+{
+    int nice = getpriority(PRIO_PROCESS, (id_t)gettid());
+
+    if (nice < AGENT_NICE) setpriority(PRIO_PROCESS, (id_t)gettid(), AGENT_NICE);
+}
+
+/* Starts a thread with all signals blocked, from its first instruction on. */
+static int start_thread(pthread_t *ret, void *(*run)(void *), void *argument)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    int rc;
+
+    rc = pthread_attr_init(&attributes);
+    if (rc != 0) return -rc;
+    pthread_attr_setstacksize(&attributes, THREAD_STACK_SIZE);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(ret, &attributes, run, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return -rc;
+}
+
+static void wake_link(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    link->has_work = true;
+    pthread_cond_signal(&link->changed);
+    pthread_mutex_unlock(&link->lock);
+}
+
+/* ---- what the sampler says ---- */
+
+static void on_sample(void *context, struct sample *take_sample)
+{
+    struct link *link = context;
+
+    if (reporter_add(link->reporter, take_sample)) wake_link(link);
+}
+
+static void add_event(struct link *link, const struct event *event)
+{
+    pthread_mutex_lock(&link->lock);
+    event_queue_add(&link->events, event, clock_monotonic_ns());
+    link->has_work = true;
+    if (event->event == TASK_EVENT_DISARMED)
+        atomic_store_explicit(&link->is_pulse_due, true, memory_order_relaxed);
+    pthread_cond_signal(&link->changed);
+    pthread_mutex_unlock(&link->lock);
+}
+
+static void on_event(void *context, const struct task_id *task, uint32_t event, const char *detail,
+                     uint64_t count)
+{
+    struct event line = { .task = *task, .event = event, .count = count };
+
+    snprintf(line.detail, sizeof line.detail, "%s", detail ? detail : "");
+    add_event(context, &line);
+}
+
+/* ---- stakeout-poll ---- */
+
+static void adopt_task(const struct wire_poll_task *task, uint64_t now_ns, struct task_order *ret)
+{
+    *ret = (struct task_order){
+        .state = (enum task_state)task->state,
+        .threshold_ns = ms_to_ns(task->threshold_ms),
+        .frequency_ns = ms_to_ns(task->frequency_ms),
+        .sample_cap = task->sample_cap,
+        .ends_monotonic_ns = now_ns + ms_to_ns(task->left_ms),
+    };
+    snprintf(ret->id.text, sizeof ret->id.text, "%.*s", TEXT_ARGS(task->id));
+    snprintf(ret->interface, sizeof ret->interface, "%.*s", TEXT_ARGS(task->interface));
+}
+
+/* Would a probe of ours have been told this? A scheduler that says otherwise is not ours. */
+static bool is_task_sound(const struct wire_poll_task *task)
+{
+    struct task_id id;
+
+    return task_id_parse(task->id, &id) == 0 && task->interface.size > 0 &&
+           task->state < TASK_STATE_COUNT && task->threshold_ms > 0 &&
+           task->threshold_ms <= THRESHOLD_MS_MAX && task->frequency_ms >= FREQUENCY_MS_MIN &&
+           task->frequency_ms <= FREQUENCY_MS_MAX && task->sample_cap <= SAMPLE_CAP_MAX &&
+           task->left_ms <= INT64_MAX / NS_PER_MS;
+}
+
+static int adopt_tasks(struct link *link, const struct wire_poll_answer *answer)
+{
+    struct task_order *orders = calloc(answer->tasks_count + 1, sizeof *orders);
+    uint64_t now_ns = clock_monotonic_ns();
+    bool has_active = false;
+    uint32_t count = 0;
+
+    if (!orders) return -ENOMEM;
+    for (uint32_t i = 0; i < answer->tasks_count; i++) {
+        if (!is_task_sound(&answer->tasks[i])) continue;
+        has_active = has_active || answer->tasks[i].state == TASK_ACTIVE;
+        adopt_task(&answer->tasks[i], now_ns, &orders[count++]);
+    }
+    sampler_set_tasks(orders, count);
+    free(orders);
+    atomic_store_explicit(&link->has_active_task, has_active, memory_order_relaxed);
+    return 0;
+}
+
+static int take_answer(struct link *link, struct text body, uint64_t asked_ns)
+{
+    OWN(wire_arena_done) struct wire_arena arena = { 0 };
+    struct wire_poll_answer answer;
+    struct problem problem;
+    bool is_same;
+
+    if (wire_poll_answer_decode(body, &arena, &answer, &problem) < 0)
+        return uplink_distrust(&link->polling, "its answer to a poll cannot be read");
+    if (answer.version.size > VERSION_SIZE_MAX || adopt_tasks(link, &answer) < 0)
+        return uplink_distrust(&link->polling, "its tasks cannot be kept");
+    is_same = text_is_equal(answer.version, text_of(link->version));
+    if (is_same && clock_monotonic_ns() - asked_ns < POLL_SPIN_MS * NS_PER_MS)
+        return uplink_distrust(&link->polling, "it answers polls without anything new");
+    snprintf(link->version, sizeof link->version, "%.*s", TEXT_ARGS(answer.version));
+
+    pthread_mutex_lock(&link->lock);
+    link->has_seen_scheduler = link->has_work = true;
+    pthread_cond_signal(&link->changed);
+    pthread_mutex_unlock(&link->lock);
+    return 0;
+}
+
+static int poll_once(struct link *link)
+{
+    OWN(buf_done) struct buf body = BUF_INIT(POLL_SIZE_MAX);
+    struct wire_poll poll = {
+        .protocol = WIRE_PROTOCOL,
+        .application = text_of(link->settings.application),
+        .instance = text_of(link->settings.instance),
+        .incarnation = link->incarnation,
+        .version = text_of(link->version),
+        .clock_wall_ns = clock_wall_ns(),
+    };
+    struct http_request request = { .path = "/probe/v1/poll",
+                                    .timeout_ns = ms_to_ns(POLL_PARK_MS + POLL_GRACE_MS) };
+    uint64_t asked_ns = clock_monotonic_ns();
+    struct text answer;
+    int rc;
+
+    rc = wire_poll_encode(&poll, &body);
+    if (rc < 0) return uplink_distrust(&link->polling, "a poll cannot be encoded");
+    request.body = buf_peek(&body);
+    rc = uplink_post(&link->polling, &request, &answer);
+    if (rc == -EBADMSG) return uplink_distrust(&link->polling, link->polling.reason);
+    return rc < 0 ? rc : take_answer(link, answer, asked_ns);
+}
+
+/* Until the uplink is ready again, or the link ends. */
+static void rest_poll(const struct link *link)
+{
+    uint64_t now_ns = clock_monotonic_ns(), left_ns;
+    struct pollfd wake = { .fd = link->wake_fd, .events = POLLIN };
+    struct timespec timeout;
+
+    if (uplink_is_ready(&link->polling, now_ns)) return;
+    left_ns = link->polling.retry_at_ns - now_ns;
+    timeout.tv_sec = (time_t)(left_ns / NS_PER_S);
+    timeout.tv_nsec = (long)(left_ns % NS_PER_S);
+    ppoll(&wake, 1, &timeout, NULL);
+}
+
+static void *run_poll(void *argument)
+{
+    struct link *link = argument;
+    struct uplink_options options = { .settings = &link->settings,
+                                      .purpose = "tasks",
+                                      .wake_fd = link->wake_fd };
+
+    become_agent_thread("stakeout-poll");
+    uplink_init(&link->polling, &options);
+    while (!is_stopping(link)) {
+        poll_once(link);
+        atomic_store_explicit(&link->poll_cpu_ns, clock_thread_cpu_ns(), memory_order_relaxed);
+        rest_poll(link);
+    }
+    uplink_done(&link->polling);
+    return NULL;
+}
+
+/* ---- pulses ---- */
+
+static void add_interface(void *context, const struct interface_statistics *statistics)
+{
+    pulse_add_interface(context, statistics);
+}
+
+static void read_sampler(struct link *link)
+{
+    struct task_books *books = calloc(SAMPLER_TASKS_MAX, sizeof *books);
+    uint32_t count;
+
+    pulse_begin(link->pulse);
+    sampler_interfaces(add_interface, link->pulse);
+    if (!books) return;
+    link->has_open_books = false;
+    count = sampler_ledgers(books, SAMPLER_TASKS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        pulse_add_books(link->pulse, &books[i]);
+        link->has_open_books = link->has_open_books || !books[i].is_final;
+    }
+    free(books);
+}
+
+/* Is there a task whose counts may change at any moment? */
+static bool is_busy(const struct link *link)
+{
+    return link->has_open_books ||
+           atomic_load_explicit(&link->has_active_task, memory_order_relaxed);
+}
+
+struct facts {
+    struct sampler_cost cost;
+    struct wire_reason_count notes[NOTE_COUNT];
+    struct text troubles[SAMPLER_TROUBLES_MAX + 2];
+    char broken[SAMPLER_TROUBLE_SIZE_MAX + 1];
+    char lost[SAMPLER_TROUBLE_SIZE_MAX + 1];
+    struct wire_pulse head;
+};
+
+static void add_trouble(struct facts *facts, const char *sentence)
+{
+    facts->troubles[facts->head.troubles_count++] = text_of(sentence);
+}
+
+static void add_troubles(struct link *link, struct facts *facts)
+{
+    const char *broken = invariant_broken();
+    uint64_t lost;
+
+    for (uint32_t i = 0; i < facts->cost.trouble_count && i < SAMPLER_TROUBLES_MAX; i++) {
+        add_trouble(facts, facts->cost.troubles[i]);
+    }
+    if (broken) {
+        snprintf(facts->broken, sizeof facts->broken,
+                 "the probe switched itself off, because this does not hold: %s", broken);
+        add_trouble(facts, facts->broken);
+    }
+    pthread_mutex_lock(&link->lock);
+    lost = link->events.lost;
+    pthread_mutex_unlock(&link->lock);
+    if (lost > 0) {
+        snprintf(facts->lost, sizeof facts->lost,
+                 "%llu task log events were lost: the queue was full", (unsigned long long)lost);
+        add_trouble(facts, facts->lost);
+    }
+}
+
+static void add_notes(struct facts *facts)
+{
+    for (int i = 0; i < NOTE_COUNT; i++) {
+        if (facts->cost.notes[i] == 0) continue;
+        facts->notes[facts->head.notes_count++] =
+            (struct wire_reason_count){ .reason = text_of(note_slug((enum note)i)),
+                                        .count = facts->cost.notes[i] };
+    }
+}
+
+static void find_host_ip(struct link *link)
+{
+    host_address_find(text_of(link->sending.client.local_ip), link->host_ip);
+}
+
+static void gather_facts(struct link *link, struct facts *ret)
+{
+    uint64_t own_cpu_ns =
+        clock_thread_cpu_ns() + atomic_load_explicit(&link->poll_cpu_ns, memory_order_relaxed);
+
+    memset(ret, 0, sizeof *ret);
+    sampler_cost(&ret->cost);
+    find_host_ip(link);
+    ret->head = (struct wire_pulse){
+        .protocol = WIRE_PROTOCOL,
+        .application = text_of(link->settings.application),
+        .instance = text_of(link->settings.instance),
+        .incarnation = link->incarnation,
+        .clock_wall_ns = clock_wall_ns(),
+        .host_ip = text_of(link->host_ip),
+        .library = text_of(STAKEOUT_VERSION),
+        .language = TEXT("c"),
+        .pid = (uint32_t)getpid(),
+        .uptime_ns = clock_monotonic_ns() - link->started_ns,
+        .is_last = link->is_last,
+        .notes = ret->notes,
+        .cpu_ns = ret->cost.cpu_ns + own_cpu_ns,
+        .memory_size = ret->cost.memory_size + sizeof *link + reporter_size(link->reporter),
+        .thread_count = ret->cost.thread_count,
+        .call_count = ret->cost.call_count,
+        .troubles = ret->troubles,
+    };
+    add_notes(ret);
+    add_troubles(link, ret);
+}
+
+static int post(struct link *link, const char *path, struct text body, struct text *ret)
+{
+    struct http_request request = { .path = path,
+                                    .body = body,
+                                    .timeout_ns = SEND_TIMEOUT_S * NS_PER_S };
+
+    return uplink_post(&link->sending, &request, ret);
+}
+
+static int read_epoch(struct text body, uint64_t *ret)
+{
+    OWN(wire_arena_done) struct wire_arena arena = { 0 };
+    struct wire_pulse_answer answer;
+    struct problem problem;
+
+    if (wire_pulse_answer_decode(body, &arena, &answer, &problem) < 0) return -EPROTO;
+    *ret = answer.epoch;
+    return 0;
+}
+
+/* One body of the reading. Returns 0, -ENODATA when there is none left, or as uplink_post(). */
+static int send_body(struct link *link)
+{
+    struct text body, answer;
+    struct facts facts;
+    uint64_t epoch;
+    int rc;
+
+    gather_facts(link, &facts);
+    rc = pulse_body(link->pulse, &facts.head, &body);
+    if (rc < 0) return rc;
+    rc = post(link, "/probe/v1/pulse", body, &answer);
+    if (rc == -EBADMSG) {
+        pulse_abandon(link->pulse);
+        return 0;
+    }
+    if (rc == 0 && read_epoch(answer, &epoch) < 0)
+        return uplink_distrust(&link->sending, "its answer to a pulse cannot be read");
+    if (rc == 0 && pulse_acknowledge(link->pulse, epoch))
+        atomic_store_explicit(&link->is_pulse_due, true, memory_order_relaxed);
+    return rc;
+}
+
+static void finish_reading(struct link *link)
+{
+    struct task_id final[SAMPLER_TASKS_MAX];
+    uint32_t count = pulse_final_tasks(link->pulse, final, SAMPLER_TASKS_MAX);
+
+    link->is_reading_sent = true;
+    sampler_interfaces_acknowledged();
+    for (uint32_t i = 0; i < count; i++) {
+        sampler_release(&final[i]);
+    }
+}
+
+/* Sends what is left of a reading. */
+static int send_reading(struct link *link)
+{
+    int rc = 0;
+
+    while (!link->is_reading_sent && rc == 0) {
+        rc = send_body(link);
+        if (rc == -ENODATA) finish_reading(link);
+    }
+    return rc == -ENODATA ? 0 : rc;
+}
+
+/* A new reading if one is due: every 10 s; at a task's end; and every second while there are
+ * unfinished tasks, if there is news. */
+static void read_if_due(struct link *link)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    bool is_due;
+
+    if (!link->is_reading_sent) return;
+    is_due = atomic_exchange_explicit(&link->is_pulse_due, false, memory_order_relaxed) ||
+             link->is_last || now_ns >= link->pulse_at_ns;
+    if (!is_due && !is_busy(link)) return;
+    read_sampler(link);
+    if (!is_due && !pulse_has_news(link->pulse)) return;
+    link->is_reading_sent = false;
+    link->pulse_at_ns = now_ns + ms_to_ns(PULSE_INTERVAL_MS);
+}
+
+/* ---- logs ---- */
+
+static int send_events(struct link *link)
+{
+    struct wire_log_event events[EVENTS_MAX];
+    OWN(buf_done) struct buf body = BUF_INIT(LOG_SIZE_MAX);
+    struct wire_log message = {
+        .protocol = WIRE_PROTOCOL,
+        .application = text_of(link->settings.application),
+        .instance = text_of(link->settings.instance),
+        .incarnation = link->incarnation,
+        .events = events,
+    };
+    struct text answer;
+    int rc;
+
+    pthread_mutex_lock(&link->lock);
+    message.events_count =
+        event_queue_batch(&link->events, clock_monotonic_ns(), events, EVENTS_MAX);
+    rc = message.events_count > 0 ? wire_log_encode(&message, &body) : -ENODATA;
+    pthread_mutex_unlock(&link->lock);
+    if (rc == -ENODATA) return 0;
+    if (rc == 0) rc = post(link, "/probe/v1/log", buf_peek(&body), &answer);
+    if (rc == -EAGAIN || rc == -ENOMEM) return -EAGAIN;
+
+    pthread_mutex_lock(&link->lock);
+    if (rc < 0) link->events.lost += message.events_count;
+    event_queue_acknowledge(&link->events);
+    pthread_mutex_unlock(&link->lock);
+    return 0;
+}
+
+/* ---- stakeout-link ---- */
+
+static void encode_reports(struct link *link)
+{
+    struct event thinned = { .event = TASK_EVENT_THINNED };
+
+    find_host_ip(link);
+    thinned.count = reporter_encode(link->reporter, link->host_ip, &thinned.task);
+    if (thinned.count > 0) add_event(link, &thinned);
+}
+
+static int send_reports(struct link *link)
+{
+    int rc = 0;
+
+    while (rc == 0) {
+        rc = reporter_send(link->reporter, &link->sending);
+    }
+    return rc == -ENODATA ? 0 : rc;
+}
+
+/* Everything that waits, in the order of its worth: reports, events, then the counts, which say
+ * what became of the reports. */
+static int send_all(struct link *link)
+{
+    int rc = send_reports(link);
+
+    if (rc == 0) rc = send_events(link);
+    if (rc == 0) read_if_due(link);
+    if (rc == 0) rc = send_reading(link);
+    link->is_behind = rc < 0;
+    return rc;
+}
+
+static uint64_t next_look_ns(struct link *link)
+{
+    uint64_t now_ns = clock_monotonic_ns(), at_ns = link->pulse_at_ns;
+
+    if (link->is_behind || atomic_load_explicit(&link->is_pulse_due, memory_order_relaxed))
+        at_ns = now_ns;
+    if (is_busy(link) && at_ns > now_ns + ms_to_ns(PULSE_ACTIVE_INTERVAL_MS))
+        at_ns = now_ns + ms_to_ns(PULSE_ACTIVE_INTERVAL_MS);
+    return at_ns > link->sending.retry_at_ns ? at_ns : link->sending.retry_at_ns;
+}
+
+/* Waits for work, for the next moment, or for the end. */
+static void await_work(struct link *link)
+{
+    uint64_t until_ns = next_look_ns(link);
+    struct timespec until = { .tv_sec = (time_t)(until_ns / NS_PER_S),
+                              .tv_nsec = (long)(until_ns % NS_PER_S) };
+    int rc = 0;
+
+    pthread_mutex_lock(&link->lock);
+    while (!link->has_work && rc == 0 && !is_stopping(link)) {
+        rc = pthread_cond_timedwait(&link->changed, &link->lock, &until);
+    }
+    link->has_work = false;
+    if (link->has_seen_scheduler) uplink_hurry(&link->sending);
+    link->has_seen_scheduler = false;
+    pthread_mutex_unlock(&link->lock);
+}
+
+static void serve(struct link *link)
+{
+    while (!is_stopping(link) && !invariant_broken()) {
+        await_work(link);
+        encode_reports(link);
+        if (uplink_is_ready(&link->sending, clock_monotonic_ns())) {
+            send_all(link);
+        } else {
+            link->is_behind = true;
+        }
+    }
+}
+
+static void wake_poll_thread(const struct link *link)
+{
+    uint64_t one = 1;
+
+    if (write(link->wake_fd, &one, sizeof one) < 0) {
+        /* The counter is full: then it is readable already. */
+    }
+}
+
+static void end_poll_thread(struct link *link)
+{
+    if (!link->is_polling) return;
+    wake_poll_thread(link);
+    pthread_join(link->poll_thread, NULL);
+    link->is_polling = false;
+}
+
+/* What is there is sent, once: a scheduler that does not answer now is not waited for. The last
+ * reading is taken after the reports were settled. */
+static void flush(struct link *link)
+{
+    int rc;
+
+    encode_reports(link);
+    uplink_hurry(&link->sending);
+    rc = send_reading(link);
+    if (rc < 0) return;
+    link->is_last = true;
+    send_all(link);
+}
+
+/* An invariant broke: says so, and waits for stakeout_stop() without doing anything. */
+static void stand_still(struct link *link)
+{
+    log_line(LOG_ERROR, "probe: switched off, because this does not hold: %s", invariant_broken());
+    pthread_mutex_lock(&link->lock);
+    while (!is_stopping(link)) {
+        pthread_cond_wait(&link->changed, &link->lock);
+    }
+    pthread_mutex_unlock(&link->lock);
+}
+
+static int open_link(struct link *link)
+{
+    struct sampler_options options = { .context = link,
+                                       .on_sample = on_sample,
+                                       .on_event = on_event,
+                                       .signal_number = link->settings.signal_number };
+    struct uplink_options uplink = {
+        .settings = &link->settings, .purpose = "reports", .cut_ns = &link->cut_ns, .wake_fd = -1
+    };
+    int rc;
+
+    descriptors_separate(link->settings.log);
+    link->wake_fd = descriptor_place(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (link->wake_fd < 0) return -EAGAIN;
+    uplink_init(&link->sending, &uplink);
+    rc = sampler_start(&options, link->settings.is_statistics_off);
+    if (rc < 0) return rc;
+    become_nice();
+    rc = start_thread(&link->poll_thread, run_poll, link);
+    link->is_polling = rc == 0;
+    if (rc < 0) sampler_stop();
+    return rc;
+}
+
+static void close_link(struct link *link)
+{
+    uplink_done(&link->sending);
+    if (link->wake_fd >= 0) close(link->wake_fd);
+    link->wake_fd = -1;
+}
+
+static void tell_started(struct link *link, int rc)
+{
+    pthread_mutex_lock(&link->lock);
+    link->state = rc == 0 ? LINK_RUNS : LINK_FAILED;
+    link->start_rc = rc;
+    pthread_cond_broadcast(&link->changed);
+    pthread_mutex_unlock(&link->lock);
+}
+
+static void *run_link(void *argument)
+{
+    struct link *link = argument;
+    int rc;
+
+    become_agent_thread("stakeout-link");
+    rc = open_link(link);
+    tell_started(link, rc);
+    if (rc == 0) {
+        log_line(LOG_INFO, "probe: %s as %s, for %s", link->settings.application,
+                 link->settings.instance, link->settings.server);
+        serve(link);
+        end_poll_thread(link);
+        sampler_stop();
+        flush(link);
+        if (!is_stopping(link)) stand_still(link);
+    }
+    close_link(link);
+    atomic_store_explicit(&link->is_over, true, memory_order_release);
+    return NULL;
+}
+
+/* ---- for the host's threads ---- */
+
+/* More than a link that cannot be asked any more may still have used. */
+#define SEQUENCE_LEAP (UINT64_C(1) << 32)
+
+static struct link *link_new(const struct settings *settings, struct link_identity *identity)
+{
+    struct link *link = calloc(1, sizeof *link);
+    struct reporter_options options = { .settle = sampler_settle };
+    pthread_condattr_t attributes;
+
+    if (!link) return NULL;
+    link->settings = *settings;
+    link->identity = identity;
+    link->incarnation = identity->incarnation;
+    link->events.sequence = identity->event_sequence;
+    link->started_ns = clock_monotonic_ns();
+    link->is_reading_sent = true;
+    link->wake_fd = -1;
+    atomic_init(&link->cut_ns, UINT64_MAX);
+    pthread_mutex_init(&link->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&link->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    options.settings = &link->settings;
+    options.incarnation = link->incarnation;
+    link->reporter = reporter_new(&options);
+    link->pulse = pulse_new(identity->pulse_sequence);
+    return link->reporter && link->pulse ? link : link_free(link);
+}
+
+struct link *link_free(struct link *link)
+{
+    if (!link) return NULL;
+    reporter_free(link->reporter);
+    pulse_free(link->pulse);
+    pthread_mutex_destroy(&link->lock);
+    pthread_cond_destroy(&link->changed);
+    free(link);
+    return NULL;
+}
+
+static int await_start(struct link *link)
+{
+    int rc;
+
+    pthread_mutex_lock(&link->lock);
+    while (link->state == LINK_STARTING) {
+        pthread_cond_wait(&link->changed, &link->lock);
+    }
+    rc = link->start_rc;
+    pthread_mutex_unlock(&link->lock);
+    return rc;
+}
+
+int link_start(const struct settings *settings, struct link_identity *identity, struct link **ret)
+{
+    struct link *link = link_new(settings, identity);
+    int rc;
+
+    if (!link) return -ENOMEM;
+    rc = start_thread(&link->thread, run_link, link);
+    if (rc == 0) {
+        rc = await_start(link);
+        if (rc < 0) pthread_join(link->thread, NULL);
+    }
+    if (rc < 0) {
+        link_free(link);
+        return rc;
+    }
+    *ret = link;
+    return 0;
+}
+
+int link_stop(struct link *link, uint64_t deadline_ns)
+{
+    uint64_t last_ns = deadline_ns + STOP_GRACE_MS * NS_PER_MS;
+    struct timespec last = { .tv_sec = (time_t)(last_ns / NS_PER_S),
+                             .tv_nsec = (long)(last_ns % NS_PER_S) };
+
+    pthread_mutex_lock(&link->lock);
+    atomic_store_explicit(&link->cut_ns, deadline_ns, memory_order_relaxed);
+    pthread_cond_broadcast(&link->changed);
+    pthread_mutex_unlock(&link->lock);
+    if (pthread_clockjoin_np(link->thread, NULL, CLOCK_MONOTONIC, &last) != 0) {
+        pthread_detach(link->thread);
+        link->identity->pulse_sequence += SEQUENCE_LEAP;
+        link->identity->event_sequence += SEQUENCE_LEAP;
+        return -ETIMEDOUT;
+    }
+    link->identity->pulse_sequence = pulse_sequence(link->pulse);
+    link->identity->event_sequence = link->events.sequence;
+    return 0;
+}
+
+/* Descriptors in a table that is shared with the host are copied by fork(). */
+void link_forget(struct link *link)
+{
+    if (descriptors_are_separate()) return;
+    http_client_done(&link->sending.client);
+    http_client_done(&link->polling.client);
+    if (link->wake_fd >= 0) close(link->wake_fd);
+}
+
+bool link_is_over(const struct link *link)
+{
+    return atomic_load_explicit(&link->is_over, memory_order_acquire);
+}

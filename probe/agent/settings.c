@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings.c: one function per setting, tried in order; the first that refuses says why. */
+#include "probe/agent/settings.h"
+
+#include "common/model/problem.h"
+#include "common/model/task_spec.h"
+#include "probe/include/stakeout/stakeout.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SERVER_DEFAULT "http://127.0.0.1:7411"
+
+struct reading {
+    struct stakeout_options options; /* as much as the caller knew of it */
+    struct settings *settings;
+    char *why;
+    size_t why_size;
+};
+
+static int refuse(const struct reading *reading, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int refuse(const struct reading *reading, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reading->why, reading->why_size, format, args);
+    va_end(args);
+    return -EINVAL;
+}
+
+/* The option, else the variable, else "". */
+static const char *setting_or(const char *option, const char *variable)
+{
+    const char *value = option && *option ? option : secure_getenv(variable);
+
+    return value ? value : "";
+}
+
+static int read_application(struct reading *reading)
+{
+    const char *value = setting_or(reading->options.application, "STAKEOUT_APPLICATION");
+    struct problem problem;
+
+    if (!*value) value = program_invocation_short_name;
+    if (application_check(text_of(value), &problem) < 0)
+        return refuse(reading, "%s", problem.detail);
+    snprintf(reading->settings->application, sizeof reading->settings->application, "%s", value);
+    return 0;
+}
+
+void settings_renew(struct settings *settings)
+{
+    char host[HOST_NAME_SIZE_MAX / 2 + 1];
+
+    if (!settings->is_instance_default) return;
+    if (gethostname(host, sizeof host) < 0) snprintf(host, sizeof host, "unknown");
+    host[sizeof host - 1] = '\0';
+    snprintf(settings->instance, sizeof settings->instance, "%s:%d", host, (int)getpid());
+}
+
+static int read_instance(struct reading *reading)
+{
+    const char *value = setting_or(reading->options.instance, "STAKEOUT_INSTANCE");
+    struct settings *settings = reading->settings;
+    struct problem problem;
+
+    settings->is_instance_default = !*value;
+    settings_renew(settings);
+    if (!*value) return 0;
+    if (instance_check(text_of(value), &problem) < 0) return refuse(reading, "%s", problem.detail);
+    snprintf(settings->instance, sizeof settings->instance, "%s", value);
+    return 0;
+}
+
+static int read_server(struct reading *reading)
+{
+    const char *value = setting_or(reading->options.server, "STAKEOUT_SERVER");
+    struct settings *settings = reading->settings;
+
+    if (!*value) value = SERVER_DEFAULT;
+    snprintf(settings->server, sizeof settings->server, "%s", value);
+    return http_target_parse(text_of(value), &settings->target, reading->why, reading->why_size);
+}
+
+static int read_token(struct reading *reading)
+{
+    const char *value = setting_or(reading->options.token, "STAKEOUT_TOKEN");
+    struct settings *settings = reading->settings;
+
+    if (!*value) return 0;
+    if (!http_token_is_valid(text_of(value)))
+        return refuse(reading, "the token must be 1 to %d visible ASCII characters",
+                      HTTP_TOKEN_SIZE_MAX);
+    snprintf(settings->token, sizeof settings->token, "%s", value);
+    return 0;
+}
+
+static bool may_be_taken(int number)
+{
+    static const int standard[] = { SIGURG,  SIGUSR1,   SIGUSR2,  SIGPROF,
+                                    SIGALRM, SIGVTALRM, SIGWINCH, SIGIO };
+
+    for (size_t i = 0; i < sizeof standard / sizeof *standard; i++) {
+        if (number == standard[i]) return true;
+    }
+    return number >= SIGRTMIN && number <= SIGRTMAX;
+}
+
+static int signal_by_name(struct text name)
+{
+    if (text_starts_with(name, TEXT("SIG"))) name = (struct text){ name.data + 3, name.size - 3 };
+    for (int number = 1; number < NSIG; number++) {
+        if (text_is_equal(name, text_of(sigabbrev_np(number)))) return number;
+    }
+    return 0;
+}
+
+int signal_parse(struct text text, int *ret)
+{
+    uint64_t number = 0;
+
+    if (text_to_u64(text, &number) < 0) number = (uint64_t)signal_by_name(text);
+    if (number >= NSIG || !may_be_taken((int)number)) return -EINVAL;
+    *ret = (int)number;
+    return 0;
+}
+
+static int read_signal(struct reading *reading)
+{
+    char number[16] = "";
+    const char *value;
+
+    if (reading->options.signal_number != 0)
+        snprintf(number, sizeof number, "%d", reading->options.signal_number);
+    value = setting_or(number, "STAKEOUT_SIGNAL");
+    reading->settings->signal_number = SIGURG;
+    if (!*value) return 0;
+    if (signal_parse(text_of(value), &reading->settings->signal_number) == 0) return 0;
+    return refuse(reading,
+                  "signal '%s' cannot be taken: URG, USR1, USR2, PROF, ALRM, VTALRM, "
+                  "WINCH, IO and the real-time signals can",
+                  value);
+}
+
+static int read_statistics(struct reading *reading)
+{
+    const char *value = setting_or(NULL, "STAKEOUT_STATISTICS");
+
+    reading->settings->is_statistics_off =
+        reading->options.statistics_off != 0 || strcmp(value, "off") == 0;
+    if (!*value || strcmp(value, "off") == 0 || strcmp(value, "on") == 0) return 0;
+    return refuse(reading, "STAKEOUT_STATISTICS must be 'on' or 'off', not '%s'", value);
+}
+
+static int (*const readers[])(struct reading *) = {
+    read_application, read_instance, read_server, read_token, read_signal, read_statistics,
+};
+
+int settings_read(const struct stakeout_options *options, struct settings *ret, char *ret_why,
+                  size_t why_size)
+{
+    struct reading reading = { .settings = ret, .why = ret_why, .why_size = why_size };
+    int rc = 0;
+
+    *ret = (struct settings){ .is_off = strcmp(setting_or(NULL, "STAKEOUT"), "off") == 0 };
+    snprintf(ret->log, sizeof ret->log, "%s", setting_or(NULL, "STAKEOUT_LOG"));
+    if (options) {
+        size_t known =
+            options->size < sizeof reading.options ? options->size : sizeof reading.options;
+
+        if (options->size < offsetof(struct stakeout_options, application))
+            return refuse(&reading, "the options' size must be sizeof(struct stakeout_options)");
+        memcpy(&reading.options, options, known);
+    }
+    for (size_t i = 0; i < sizeof readers / sizeof *readers && rc == 0; i++) {
+        rc = readers[i](&reading);
+    }
+    return rc;
+}
