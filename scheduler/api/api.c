@@ -109,3 +109,8 @@ void api_tick(struct api *api, uint64_t now_ns)
 {
     events_tick(api, now_ns);
 }
+
+void api_end_streams(struct api *api)
+{
+    events_end(api);
+}

@@ -51,6 +51,9 @@ struct api *api_free(struct api *api); /* after http_stop(), so that nothing is 
 void api_task_changed(struct api *api, const struct task *task,
                       const struct sample_summary *sample);
 
+/* Before a stop: ends the streams of /events, so that their clients come again elsewhere. */
+void api_end_streams(struct api *api);
+
 /* Keeps silent streams open: proxies close what says nothing for long. */
 void api_tick(struct api *api, uint64_t now_ns);
 

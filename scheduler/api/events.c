@@ -25,9 +25,8 @@ struct stream {
     struct stream *next;
 };
 
-static void on_gone(void *context)
+static void stream_forget(struct stream *stream)
 {
-    struct stream *stream = context;
     struct stream **link = &stream->api->streams;
 
     while (*link != stream) {
@@ -36,6 +35,11 @@ static void on_gone(void *context)
     *link = stream->next;
     live_stream_close(stream->api->rooms.live, stream->live);
     free(stream);
+}
+
+static void on_gone(void *context)
+{
+    stream_forget(context);
 }
 
 static void on_event(void *context, struct text type, struct text json)
@@ -70,6 +74,16 @@ void events_tick(struct api *api, uint64_t now_ns)
     for (struct stream *stream = api->streams; stream; stream = next) {
         next = stream->next; /* sending may find the client gone */
         http_stream_send(stream->request, TEXT(": alive\n\n"));
+    }
+}
+
+void events_end(struct api *api)
+{
+    while (api->streams) {
+        struct http_request *request = api->streams->request;
+
+        stream_forget(api->streams);
+        http_stream_end(request);
     }
 }
 

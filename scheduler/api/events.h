@@ -7,5 +7,6 @@
 
 void events_publish(struct api *api, const struct task *task, const struct sample_summary *sample);
 void events_tick(struct api *api, uint64_t now_ns);
+void events_end(struct api *api);
 
 #endif

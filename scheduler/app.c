@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* app.c: builds the house and runs it.
+ *
+ * ONE THREAD. Everything in scheduler/ runs on the one event loop that is made here: handlers,
+ * Redis' answers, timers. So nothing is locked, nothing is shared between threads, and nothing
+ * may block or take long: work that could (reading debug information) has a process of its own
+ * (scheduler/symbols), and long lists are worked off in turns. The event base is told so (NOLOCK).
+ * Who adds a thread to this program changes its first rule.
+ *
+ * The rooms are built from the ground up (store, tasks and history, live and census, http, intake
+ * and api), and know each other only by what they are given here: tasks tell `on_change`, which
+ * wakes parked polls (live) and tells consoles (api).
+ *
+ * THE END. SIGTERM and SIGINT close the door: no new connections, parked polls are answered at
+ * once, streams end; when all are gone, or after DRAIN_MS_MAX, the rooms are taken down, Redis
+ * last. What was acknowledged is on disk already; a second signal skips the waiting. */
+#include "scheduler/app.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "scheduler/api/api.h"
+#include "scheduler/config.h"
+#include "scheduler/history/history.h"
+#include "scheduler/http/http.h"
+#include "scheduler/live/census.h"
+#include "scheduler/live/live.h"
+#include "scheduler/notify.h"
+#include "scheduler/store/store.h"
+#include "scheduler/symbols/symbols.h"
+#include "scheduler/task/tasks.h"
+#include "scheduler/tokens.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TICK_MS = 1000, DRAIN_MS_MAX = 1500, DRAIN_LOOK_MS = 20, WHY_SIZE = 256 };
+
+struct app {
+    const struct config *config;
+    struct event_base *base;
+    struct store *store;
+    struct tasks *tasks;
+    struct history *history;
+    struct live *live;
+    struct census *census;
+    struct symbols *symbols;
+    struct http *http;
+    struct api *api;
+    struct event *on_term, *on_int, *tasks_timer, *tick_timer, *drain_timer;
+    uint64_t tick_due_ns, loop_lag_ms;
+    uint64_t drain_end_ns; /* 0: not draining */
+    struct store_health health;
+    char store_says[320];
+    bool is_announced; /* it was said that the tasks are loaded */
+    int exit_code;
+};
+
+/* ------------------------------------------------------------------ what the rooms tell us */
+
+static void on_change(void *context, const struct task *task, const struct sample_summary *sample)
+{
+    struct app *app = context;
+
+    if (!sample) live_wake(app->live, text_of(task->spec.application));
+    if (app->api) api_task_changed(app->api, task, sample);
+}
+
+static void on_ready(void *context)
+{
+    struct app *app = context;
+
+    store_health(app->store, &app->health);
+    log_line(LOG_INFO, "scheduler: ready; Redis %s, %s", app->health.version,
+             app->health.keeps_all ? "what is acknowledged survives kill -9" : app->health.says);
+    notify("READY=1");
+    app->is_announced = true;
+}
+
+static void on_given_up(void *context, const struct problem *problem)
+{
+    struct app *app = context;
+
+    log_line(LOG_ERROR, "scheduler: without Redis nothing can be done: %s", problem->detail);
+    app->exit_code = 1;
+    event_base_loopbreak(app->base);
+}
+
+static void on_instance_gone(void *context, struct text application,
+                             const struct census_instance *instance)
+{
+    struct app *app = context;
+
+    tasks_instance_gone(app->tasks, application, text_of(instance->instance),
+                        instance->incarnation);
+}
+
+static void tell_health(void *context, struct api_health *ret)
+{
+    struct app *app = context;
+    struct store_health *health = &app->health;
+
+    store_health(app->store, health);
+    snprintf(app->store_says, sizeof app->store_says, "%s Redis%s%s %s%s%s",
+             health->is_embedded ? "The private" : "The given", *health->version ? " " : "",
+             health->version, health->is_up ? "answers" : "does not answer",
+             *health->says ? ": " : ".", health->says);
+    *ret = (struct api_health){
+        .store_answers = health->is_up && health->is_writable,
+        .store = app->store_says,
+        .guarantee = health->keeps_all
+                         ? "What was acknowledged survives kill -9 of scheduler, Redis or both."
+                         : health->says,
+        .loop_lag_ms = app->loop_lag_ms,
+    };
+}
+
+/* ------------------------------------------------------------------ time */
+
+static void timer_set(struct event *timer, uint32_t ms)
+{
+    event_add(timer,
+              &(struct timeval){ .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 });
+}
+
+static void on_tasks_timer(evutil_socket_t fd, short what, void *context)
+{
+    struct app *app = context;
+
+    (void)fd;
+    (void)what;
+    timer_set(app->tasks_timer, tasks_tick(app->tasks));
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *context)
+{
+    struct app *app = context;
+    uint64_t now_ns = clock_monotonic_ns();
+
+    (void)fd;
+    (void)what;
+    app->loop_lag_ms = now_ns > app->tick_due_ns ? ns_to_ms(now_ns - app->tick_due_ns) : 0;
+    app->tick_due_ns = now_ns + ms_to_ns(TICK_MS);
+    timer_set(app->tick_timer, TICK_MS);
+    census_sweep(app->census, now_ns, on_instance_gone, app);
+    api_tick(app->api, now_ns);
+}
+
+/* ------------------------------------------------------------------ the end */
+
+static void on_drain(evutil_socket_t fd, short what, void *context)
+{
+    struct app *app = context;
+
+    (void)fd;
+    (void)what;
+    if (http_connection_count(app->http) == 0 || clock_monotonic_ns() > app->drain_end_ns)
+        event_base_loopbreak(app->base);
+    else
+        timer_set(app->drain_timer, DRAIN_LOOK_MS);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *context)
+{
+    struct app *app = context;
+
+    (void)what;
+    if (app->drain_end_ns != 0) {
+        event_base_loopbreak(app->base);
+        return;
+    }
+    log_line(LOG_INFO, "scheduler: %s, stopping", strsignal((int)number));
+    notify("STOPPING=1");
+    app->drain_end_ns = clock_monotonic_ns() + ms_to_ns(DRAIN_MS_MAX);
+    http_drain(app->http);
+    live_wake_all(app->live);
+    api_end_streams(app->api);
+    timer_set(app->drain_timer, DRAIN_LOOK_MS);
+}
+
+/* ------------------------------------------------------------------ building */
+
+/* Every event of this loop is added and deleted by us, no descriptor is watched twice by copies:
+ * so changes may be gathered until the next wait, which saves a system call each. */
+static struct event_base *make_base(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base *base;
+
+    CHECK(config);
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    base = event_base_new_with_config(config);
+    event_config_free(config);
+    CHECK(base);
+    return base;
+}
+
+static int build_store(struct app *app, struct problem *problem)
+{
+    const struct config *config = app->config;
+    struct store_options options = { .base = app->base,
+                                     .url = *config->redis ? config->redis : NULL,
+                                     .state_dir = config->state_dir,
+                                     .redis_path = config->redis_server,
+                                     .on_given_up = on_given_up,
+                                     .context = app };
+
+    app->store = store_new(&options, problem);
+    return app->store ? 0 : -1;
+}
+
+static int build_http(struct app *app, struct problem *problem)
+{
+    struct http_options options = { .address = app->config->address,
+                                    .port = app->config->port,
+                                    .identify = tokens_identify,
+                                    .has_tokens = tokens_are_there,
+                                    .context = app->store };
+    char why[WHY_SIZE] = "";
+
+    if (http_start(app->base, &options, &app->http, why, sizeof why) == 0) return 0;
+    return problem_set(problem, PROBLEM_INTERNAL, "%s", why);
+}
+
+static void build_rooms(struct app *app)
+{
+    const struct config *config = app->config;
+    struct tasks_options tasks = { .retention_days = config->retention_days,
+                                   .retention_bytes = config->retention_bytes,
+                                   .on_change = on_change,
+                                   .context = app };
+    struct symbols_options symbols = { .program = "/proc/self/exe",
+                                       .read_module_paths = config->read_module_paths };
+
+    app->live = live_new(app->base);
+    app->census = census_new(clock_monotonic_ns());
+    app->symbols = symbols_new(app->base, &symbols);
+    app->tasks = tasks_new(app->store, &tasks, on_ready);
+    app->history = history_new(app->store);
+}
+
+static void open_doors(struct app *app)
+{
+    struct api_options api = { .http = app->http,
+                               .tasks = app->tasks,
+                               .history = app->history,
+                               .live = app->live,
+                               .census = app->census,
+                               .symbols = app->symbols,
+                               .retention_days = app->config->retention_days,
+                               .health = tell_health,
+                               .context = app };
+
+    app->api = api_new(&api);
+}
+
+static void build_events(struct app *app)
+{
+    app->on_term = evsignal_new(app->base, SIGTERM, on_signal, app);
+    app->on_int = evsignal_new(app->base, SIGINT, on_signal, app);
+    app->tasks_timer = evtimer_new(app->base, on_tasks_timer, app);
+    app->tick_timer = evtimer_new(app->base, on_tick, app);
+    app->drain_timer = evtimer_new(app->base, on_drain, app);
+    CHECK(app->on_term && app->on_int && app->tasks_timer && app->tick_timer && app->drain_timer);
+    event_add(app->on_term, NULL);
+    event_add(app->on_int, NULL);
+    app->tick_due_ns = clock_monotonic_ns() + ms_to_ns(TICK_MS);
+    timer_set(app->tick_timer, TICK_MS);
+    timer_set(app->tasks_timer, 1);
+}
+
+static void announce(const struct app *app)
+{
+    const struct config *config = app->config;
+    const char *format = strchr(config->address, ':') ? "http://[%s]:%u" : "http://%s:%u";
+    char url[96];
+
+    snprintf(url, sizeof url, format, config->address, http_port(app->http));
+    log_line(LOG_INFO, "scheduler: stakeoutd %s listens on %s", STAKEOUT_VERSION, url);
+    log_line(LOG_INFO, "scheduler: state is in %s; Redis is %s", config->state_dir,
+             *config->redis ? "a given one" : "a private one there");
+    log_line(LOG_INFO, "scheduler: this version serves loopback only; until 'stakeoutd token "
+                       "create' was used, everybody on this machine may do everything");
+}
+
+static int build(struct app *app, struct problem *problem)
+{
+    app->base = make_base();
+    if (build_store(app, problem) < 0) return -1;
+    if (build_http(app, problem) < 0) return -1;
+    build_rooms(app);
+    open_doors(app);
+    build_events(app);
+    return 0;
+}
+
+static void event_drop(struct event *event)
+{
+    if (event) event_free(event);
+}
+
+/* Whoever answers goes first; store answers what is under way as it goes, so its callers are
+ * still there then. */
+static void take_down(struct app *app)
+{
+    event_drop(app->on_term);
+    event_drop(app->on_int);
+    event_drop(app->tasks_timer);
+    event_drop(app->tick_timer);
+    event_drop(app->drain_timer);
+    http_stop(app->http);
+    store_free(app->store);
+    api_free(app->api);
+    history_free(app->history);
+    tasks_free(app->tasks);
+    symbols_free(app->symbols);
+    census_free(app->census);
+    live_free(app->live);
+    if (app->base) event_base_free(app->base);
+}
+
+int app_run(const struct config *config)
+{
+    struct app app = { .config = config };
+    struct problem problem = { 0 };
+
+    log_start(STDERR_FILENO, config->log_level);
+    sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+    if (config_make_state_dir(config, &problem) < 0 || build(&app, &problem) < 0) {
+        log_line(LOG_ERROR, "scheduler: cannot start: %s", problem.detail);
+        app.exit_code = 1;
+    } else {
+        announce(&app);
+        event_base_dispatch(app.base);
+    }
+    take_down(&app);
+    if (app.exit_code == 0) log_line(LOG_INFO, "scheduler: stopped");
+    return app.exit_code;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.h: what stakeoutd was told: flags before environment before file before default.
+ *
+ *     struct config config;
+ *     switch (config_read(argc, argv, &config, &problem)) ...
+ *
+ * The settings stand in config.def. A value that is not acceptable is refused with a sentence
+ * that says where it stood; none is ever ignored or corrected. */
+#ifndef STAKEOUT_SCHEDULER_CONFIG_H
+#define STAKEOUT_SCHEDULER_CONFIG_H
+
+#include "common/base/log.h"
+#include "common/model/problem.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { CONFIG_TEXT_SIZE_MAX = 1000, CONFIG_ARGUMENTS_MAX = 8 };
+
+struct config {
+    char address[46]; /* numeric, of loopback */
+    uint16_t port;    /* 0: any free one */
+    char state_dir[CONFIG_TEXT_SIZE_MAX + 1];
+    char redis[CONFIG_TEXT_SIZE_MAX + 1]; /* empty: a private one */
+    char redis_server[CONFIG_TEXT_SIZE_MAX + 1];
+    uint32_t retention_days;
+    uint64_t retention_bytes; /* 0: no budget */
+    bool read_module_paths;
+    enum log_level log_level;
+    /* What stood on the command line beside the flags: "token", "create", ... */
+    const char *arguments[CONFIG_ARGUMENTS_MAX];
+    int argument_count;
+};
+
+enum config_outcome {
+    CONFIG_REFUSED, /* *problem says why */
+    CONFIG_RUN,     /* *ret is filled */
+    CONFIG_HELP,
+    CONFIG_VERSION,
+};
+
+enum config_outcome config_read(int argc, char **argv, struct config *ret, struct problem *problem);
+
+void config_print_help(FILE *to);
+
+/* Makes the state directory and its parents, for the owner alone. 0, or -1 with *problem. */
+int config_make_state_dir(const struct config *config, struct problem *problem);
+
+#endif
