@@ -62,13 +62,14 @@ uint64_t store_now_wall_ms(const struct store *store);
 /* Health and figures ------------------------------------------------------------------------ */
 
 struct store_health {
-    bool is_up;        /* connected, not loading, functions loaded */
-    bool is_writable;  /* a master, and the last write was not refused */
-    bool keeps_all;    /* an acknowledged report survives kill -9 of Redis */
+    bool is_up;       /* connected, not loading, functions loaded */
+    bool is_writable; /* a master, and the last write was not refused */
+    bool keeps_all;   /* an acknowledged report survives kill -9 of Redis */
     bool is_embedded;
-    char says[256];    /* one sentence: what is wrong, or what can be lost; empty: all is well */
-    char version[32];  /* of Redis; empty: unknown */
-    char role[16];     /* "master", "slave" */
+    char says[PROBLEM_DETAIL_SIZE +
+              64];        /* one sentence: what is wrong, or what can be lost; empty: all is well */
+    char version[32];     /* of Redis; empty: unknown */
+    char role[16];        /* "master", "slave" */
     char appendfsync[16]; /* "always", "everysec", "no", "off" (no AOF), "unknown" (not told) */
     uint64_t memory_size, memory_size_max; /* used_memory, maxmemory (0: none) */
     uint64_t replica_count;
@@ -134,8 +135,8 @@ struct store_live {
 };
 typedef void (*store_live_fn)(void *context, const struct store_live *live,
                               const struct problem *problem);
-void store_live(struct store *store, struct text application, uint64_t ended_ms,
-                store_live_fn then, void *context);
+void store_live(struct store *store, struct text application, uint64_t ended_ms, store_live_fn then,
+                void *context);
 
 /* All applications that have tasks (order: by bytes), with the version of each one's tasks. */
 struct store_applications {

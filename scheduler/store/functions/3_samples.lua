@@ -1,0 +1,108 @@
+-- The cap. A sample is (id, revision); its bytes were staged before, under a key of their own
+-- per revision, and die in a minute unless they are taken here.
+--
+-- A row of `samples` is "order revision size summary".
+
+local ACCEPT_AFTER_END_MS = 120000
+
+local function sample_read(samples, id)
+    local row = redis.call('HGET', samples, id)
+
+    if not row then return nil end
+    local order, revision, size = string.match(row, '^(%d+) (%d+) (%d+) ')
+    return { order = tonumber(order), revision = tonumber(revision), size = tonumber(size) }
+end
+
+-- A refusal's line in the log, at most one a second and incarnation, with its count.
+local function log_over_cap(keys, now, who)
+    local field = 'over:' .. who.incarnation
+    local last, count = string.match(redis.call('HGET', keys.seen, field) or '0 0', '(%d+) (%d+)')
+
+    count = tonumber(count) + 1
+    if now - tonumber(last) >= 1000 then
+        log_own(keys.task, keys.log, now, EVENT.OVER_CAP,
+                { incarnation = who.incarnation, instance = who.instance, count = count })
+        last, count = now, 0
+    end
+    redis.call('HSET', keys.seen, field, int(tonumber(last)) .. ' ' .. int(count))
+end
+
+-- May a new id take a place? nil, or why not.
+local function refuse_sample(task, now)
+    if task.state == 'CANCELLED' or task.state == 'SCHEDULED' then return 'NO_TASK' end
+    if task.samples >= task.cap then return 'OVER_CAP' end
+    if is_final(task.state) and now > task.ended + ACCEPT_AFTER_END_MS then return 'TASK_OVER' end
+    return nil
+end
+
+local function sample_store(keys, sample, order)
+    local size = redis.call('STRLEN', keys.blob)
+
+    redis.call('PERSIST', keys.blob)
+    redis.call('HSET', keys.samples, sample.id,
+               table.concat({ int(order), int(sample.revision), int(size), sample.summary }, ' '))
+    return size
+end
+
+local function sample_add(keys, id, task, sample, now)
+    task.samples = redis.call('HINCRBY', keys.task, 'samples', 1)
+    redis.call('INCRBY', keys.bytes, sample_store(keys, sample, task.samples))
+    log_own(keys.task, keys.log, now, EVENT.SAMPLED,
+            { incarnation = sample.incarnation, instance = sample.instance, detail = sample.id })
+    if task.state == 'ACTIVE' and task.samples >= task.cap then
+        finish(keys, id, task, 'FILLED', now, now, EVENT.FILLED)
+    elseif is_final(task.state) then
+        redis.call('ZADD', keys.stored, int(task.ended), id)
+    end
+end
+
+local function sample_replace(keys, sample, held)
+    local size = sample_store(keys, sample, held.order)
+
+    redis.call('UNLINK', keys.old_blob)
+    redis.call('INCRBY', keys.bytes, int(size - held.size))
+end
+
+-- KEYS of move_keys(), samples seen bytes blob old_blob
+-- ARGV task_id sample_id revision old_revision summary incarnation instance
+--
+-- old_blob is that of old_revision, which must be the revision that is held; HOLDS tells the
+-- caller which one that is (size 0 of the fields but for it). STAGE: the bytes are not there.
+local function commit(argv_keys, args)
+    local keys, now, id = move_keys(argv_keys), now_ms(), args[1]
+    keys.samples, keys.seen, keys.bytes = argv_keys[7], argv_keys[8], argv_keys[9]
+    keys.blob, keys.old_blob = argv_keys[10], argv_keys[11]
+    local sample = { id = args[2], revision = tonumber(args[3]), summary = args[5],
+                     incarnation = args[6], instance = args[7] }
+    local task = settle_task(keys, id, now)
+    local held = task and sample_read(keys.samples, sample.id)
+
+    if held and sample.revision <= held.revision then
+        if sample.revision < held.revision then redis.call('UNLINK', keys.blob) end
+        return answer('KNOWN', keys.version, now, keys.task)
+    end
+
+    local refusal = not task and 'NO_TASK' or task.state == 'CANCELLED' and 'NO_TASK'
+        or not held and refuse_sample(task, now)
+    if refusal then
+        redis.call('UNLINK', keys.blob) -- staged, and of a revision that nobody holds
+        if refusal == 'OVER_CAP' then log_over_cap(keys, now, sample) end
+        local result = answer(refusal, keys.version, now, keys.task)
+        result[5] = held and '1' or '0'
+        return result
+    end
+
+    if held and held.revision ~= tonumber(args[4]) then
+        return { 'HOLDS', int(held.revision), int(now), {} }
+    end
+    if redis.call('EXISTS', keys.blob) == 0 then return { 'STAGE', '0', int(now), {} } end
+
+    if held then
+        sample_replace(keys, sample, held)
+        return answer('REPLACED', keys.version, now, keys.task)
+    end
+    sample_add(keys, id, task, sample, now)
+    return answer('ACCEPTED', keys.version, now, keys.task)
+end
+
+export('commit', commit)

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* round.h: commands sent together, their answers seen one by one, their end once.
+ *
+ *     struct round *round = round_new(store, on_answer, on_done, my);
+ *     redis_command_add(round_add(round, "GET"), key);
+ *     round_send(round);
+ *
+ * on_answer(my, index, value) comes for each command that Redis did not refuse, in their order;
+ * then on_done(my, problem), once, also for a round without commands. `problem` is NULL, or the
+ * first refusal or failure in words (PROBLEM_STORE_DOWN, _STORE_FULL, _BUSY, _INTERNAL). The
+ * round frees itself after on_done. A function that Redis does not know is loaded, and called
+ * once more. */
+#ifndef STAKEOUT_SCHEDULER_STORE_ROUND_H
+#define STAKEOUT_SCHEDULER_STORE_ROUND_H
+
+#include <stddef.h>
+
+struct problem;
+struct redis_command;
+struct redis_value;
+struct round;
+struct store;
+
+typedef void (*round_answer_fn)(void *my, size_t index, const struct redis_value *value);
+typedef void (*round_done_fn)(void *my, const struct problem *problem);
+
+struct round *round_new(struct store *store, round_answer_fn on_answer, round_done_fn on_done,
+                        void *my);
+/* Begins another command. The pointer is good until the next call of this function. */
+struct redis_command *round_add(struct round *round, const char *name);
+/* Refusals by Redis do not count as a problem of the round (on_answer is given them instead). */
+void round_tolerate(struct round *round);
+void round_send(struct round *round);
+
+#endif

@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store.c: from a URL or a directory to a Redis that can be used, and back after each loss.
+ *
+ *   connection up --> prepare: library there? version, role, durability, clock, tokens
+ *                 --> (load the library) --> up: listeners are told
+ *   every REFRESH_MS: clock, tokens and figures again
+ *   connection down --> down, until the next preparation
+ *
+ * Preparation may fail for a Redis that is too old, or a Cluster: then the connection is dropped
+ * and tried again as if Redis were away, and health says why. */
+#include "scheduler/store/store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "scheduler/store/embedded_redis.h"
+#include "scheduler/store/store_private.h"
+
+enum { REFRESH_MS = 2000, REDIS_MAJOR_MIN = 7 };
+
+/* Deferring --------------------------------------------------------------------------------- */
+
+static void run_deferred(struct store *store)
+{
+    struct store_deferred *it = store->deferred;
+
+    store->deferred = NULL;
+    while (it) {
+        struct store_deferred *next = it->next;
+        it->fn(it->context);
+        free(it);
+        it = next;
+    }
+}
+
+static void on_defer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    run_deferred(context);
+}
+
+void store_defer(struct store *store, void (*fn)(void *context), void *context)
+{
+    struct store_deferred *it = mem_zalloc(1, sizeof(*it));
+
+    it->fn = fn;
+    it->context = context;
+    if (!store->deferred) store->deferred_last = &store->deferred;
+    *store->deferred_last = it;
+    store->deferred_last = &it->next;
+    event_active(store->defer, EV_TIMEOUT, 0);
+}
+
+/* Judging answers --------------------------------------------------------------------------- */
+
+static int judge_failure(int rc, struct problem *problem)
+{
+    switch (rc) {
+    case -ENOBUFS:
+        return problem_set(problem, PROBLEM_BUSY, "too much is waiting for Redis; try again later");
+    case -ENOTCONN:
+        return problem_set(problem, PROBLEM_STORE_DOWN, "Redis does not answer; try again later");
+    default:
+        return problem_set(problem, PROBLEM_STORE_DOWN,
+                           "the connection to Redis was lost before it answered; try again later");
+    }
+}
+
+/* What Redis says no with, by its first word. */
+static const struct refusal {
+    const char *word;
+    enum problem_code code;
+    const char *says;
+    bool is_another; /* not the Redis that it was: look again */
+} refusals[] = {
+    { "OOM", PROBLEM_STORE_FULL, "Redis has reached its maxmemory", false },
+    { "READONLY", PROBLEM_STORE_DOWN, "this Redis is a replica and takes no writes", true },
+    { "LOADING", PROBLEM_STORE_DOWN, "Redis is loading its data", true },
+    { "MASTERDOWN", PROBLEM_STORE_DOWN, "this Redis is a replica without its master", true },
+    { "MISCONF", PROBLEM_STORE_DOWN, "Redis cannot write to its disk", false },
+    { "BUSY", PROBLEM_STORE_DOWN, "Redis is busy with a script", false },
+    { "NOREPLICAS", PROBLEM_STORE_DOWN, "Redis has too few replicas to take writes", false },
+    { "NOPERM", PROBLEM_STORE_DOWN, "the Redis user may not do this", false },
+    { "NOAUTH", PROBLEM_STORE_DOWN, "Redis wants a password", true },
+    { "CLUSTERDOWN", PROBLEM_STORE_DOWN, "the Redis Cluster is down", false },
+    { "MOVED", PROBLEM_STORE_DOWN, "Redis Cluster is not available in this version", false },
+};
+
+static const struct refusal *find_refusal(struct text error)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(refusals); i++) {
+        if (text_starts_with(error, text_of(refusals[i].word))) return &refusals[i];
+    }
+    return NULL;
+}
+
+struct drop_later {
+    struct store *store;
+    const char *why;
+};
+
+static void drop_now(void *context)
+{
+    struct drop_later *later = context;
+
+    redis_conn_drop(later->store->conn, later->why);
+    free(later);
+}
+
+/* Later, because dropping answers everything that is under way. */
+static void drop_later(struct store *store, const char *why)
+{
+    struct drop_later *later = mem_alloc(sizeof(*later));
+
+    *later = (struct drop_later){ store, why };
+    store_defer(store, drop_now, later);
+}
+
+int store_judge(struct store *store, const struct redis_value *value, int rc,
+                struct problem *problem)
+{
+    struct text error = redis_value_text(value);
+    const struct refusal *refusal;
+
+    if (rc < 0) return judge_failure(rc, problem);
+    if (!redis_value_is_error(value)) return 0;
+
+    refusal = find_refusal(error);
+    if (!refusal) {
+        return problem_set(problem, PROBLEM_INTERNAL, "Redis refused a command: %.*s",
+                           TEXT_ARGS(error));
+    }
+    if (refusal->code == PROBLEM_STORE_FULL) {
+        store->refused_full++;
+        store->has_problem_full = true;
+    }
+    if (refusal->is_another && store->is_up) drop_later(store, refusal->says);
+    return problem_set(problem, refusal->code, "%s (%.*s)", refusal->says, TEXT_ARGS(error));
+}
+
+void store_misread(struct problem *problem, const char *what)
+{
+    problem_set(problem, PROBLEM_INTERNAL, "what Redis holds of %s cannot be read", what);
+}
+
+/* Functions --------------------------------------------------------------------------------- */
+
+struct redis_command *round_add_function(struct round *round, const char *name, unsigned keys)
+{
+    struct redis_command *command = round_add(round, "FCALL");
+
+    redis_command_add(command, text_of(name));
+    redis_command_add_u64(command, keys);
+    return command;
+}
+
+static void on_loaded(struct redis_request *request, const struct redis_value *value, int rc)
+{
+    struct store *store =
+        (struct store *)(void *)((char *)request - offsetof(struct store, loader));
+
+    (void)value;
+    (void)rc; /* a refusal shows at the next call of a function */
+    redis_command_done(&request->command);
+    store->is_loading = false;
+}
+
+void store_load_functions(struct store *store)
+{
+    if (store->is_loading) return;
+    store->is_loading = true;
+    store->function_loads++;
+    store->loader =
+        (struct redis_request){ .command = redis_command_make("FUNCTION"), .on_answer = on_loaded };
+    redis_command_add(&store->loader.command, TEXT("LOAD"));
+    redis_command_add(&store->loader.command, TEXT("REPLACE"));
+    redis_command_add(&store->loader.command, text_of(store_functions));
+    redis_conn_send(store->conn, &store->loader);
+}
+
+/* FUNCTION LIST WITHCODE: [[..., "library_code", code]] */
+static bool library_is_ours(const struct redis_value *list)
+{
+    const struct redis_value *library = redis_value_at(list, 0);
+
+    for (size_t i = 0; i + 1 < redis_value_count(library); i += 2) {
+        if (!text_is_equal(redis_value_text(redis_value_at(library, i)), TEXT("library_code"))) {
+            continue;
+        }
+        return text_is_equal(redis_value_text(redis_value_at(library, i + 1)),
+                             text_of(store_functions));
+    }
+    return false;
+}
+
+/* Clock ------------------------------------------------------------------------------------- */
+
+static int64_t monotonic_ms(void)
+{
+    return (int64_t)ns_to_ms(clock_monotonic_ns());
+}
+
+void store_note_clock(struct store *store, uint64_t wall_ms)
+{
+    if (wall_ms == 0) return;
+    store->clock_offset_ms = (int64_t)wall_ms - monotonic_ms();
+    store->clock_known = true;
+}
+
+uint64_t store_now_wall_ms(const struct store *store)
+{
+    if (!store->clock_known) return ns_to_ms(clock_wall_ns());
+    return (uint64_t)(monotonic_ms() + store->clock_offset_ms);
+}
+
+static void read_time(struct store *store, const struct redis_value *value)
+{
+    uint64_t seconds = redis_value_u64(redis_value_at(value, 0));
+    uint64_t micros = redis_value_u64(redis_value_at(value, 1));
+
+    store_note_clock(store, seconds * 1000 + micros / 1000);
+}
+
+/* What INFO and CONFIG say ------------------------------------------------------------------ */
+
+/* The value of a "name:value\r\n" line of INFO; empty if there is none. */
+static struct text info_find(struct text info, const char *name)
+{
+    size_t name_size = strlen(name);
+
+    for (const char *at = info.data, *end = at + info.size; at < end;) {
+        const char *line_end = memchr(at, '\r', (size_t)(end - at));
+        size_t size = (size_t)((line_end ? line_end : end) - at);
+        if (size > name_size && memcmp(at, name, name_size) == 0 && at[name_size] == ':') {
+            return (struct text){ at + name_size + 1, size - name_size - 1 };
+        }
+        at += size + 2;
+    }
+    return TEXT("");
+}
+
+static uint64_t info_u64(struct text info, const char *name)
+{
+    uint64_t number = 0;
+
+    return text_to_u64(info_find(info, name), &number) < 0 ? 0 : number;
+}
+
+static void info_text(struct text info, const char *name, char *ret, size_t size)
+{
+    snprintf(ret, size, "%.*s", TEXT_ARGS(info_find(info, name)));
+}
+
+static void read_info(struct store *store, struct text info)
+{
+    struct store_health *health = &store->health;
+
+    info_text(info, "redis_version", health->version, sizeof(health->version));
+    info_text(info, "role", health->role, sizeof(health->role));
+    health->memory_size = info_u64(info, "used_memory");
+    health->memory_size_max = info_u64(info, "maxmemory");
+    health->replica_count = info_u64(info, "connected_slaves");
+    if (info.size > 0 && info_u64(info, "aof_enabled") == 0) {
+        snprintf(health->appendfsync, sizeof(health->appendfsync), "off");
+    }
+    store->may_evict = health->memory_size_max > 0 &&
+                       !text_is_equal(info_find(info, "maxmemory_policy"), TEXT("noeviction"));
+    if (health->memory_size_max == 0 || health->memory_size < health->memory_size_max) {
+        store->has_problem_full = false;
+    }
+}
+
+/* CONFIG GET appendfsync: may be forbidden, and then the answer is an error. */
+static void read_appendfsync(struct store *store, const struct redis_value *value)
+{
+    struct text setting = redis_value_text(redis_value_at(value, 1));
+
+    if (setting.size == 0) setting = TEXT("unknown");
+    snprintf(store->health.appendfsync, sizeof(store->health.appendfsync), "%.*s",
+             TEXT_ARGS(setting));
+}
+
+/* NULL: this Redis will do. */
+static const char *unfit(const struct store *store, struct text info)
+{
+    if (strtoul(store->health.version, NULL, 10) < REDIS_MAJOR_MIN) {
+        return "it is older than Redis 7, which stakeout needs for its functions";
+    }
+    if (text_is_equal(info_find(info, "redis_mode"), TEXT("cluster"))) {
+        return "Redis Cluster is not available in this version";
+    }
+    return NULL;
+}
+
+/* Preparing and refreshing ------------------------------------------------------------------ */
+
+enum prepare_step {
+    STEP_APPENDFSYNC,
+    STEP_INFO,
+    STEP_TIME,
+    STEP_TOKENS,
+    STEP_LIBRARY,
+};
+
+static void refuse_redis(struct store *store, const char *why)
+{
+    snprintf(store->down_says, sizeof(store->down_says), "%s", why);
+    drop_later(store, why);
+}
+
+static void on_prepare_answer(void *my, size_t index, const struct redis_value *value)
+{
+    struct store *store = my;
+    struct text info;
+    const char *why;
+
+    switch ((enum prepare_step)index) {
+    case STEP_APPENDFSYNC:
+        read_appendfsync(store, value);
+        break;
+    case STEP_INFO:
+        info = redis_value_is_error(value) ? TEXT("") : redis_value_text(value);
+        read_info(store, info);
+        why = unfit(store, info);
+        if (why) refuse_redis(store, why);
+        break;
+    case STEP_TIME:
+        read_time(store, value);
+        break;
+    case STEP_TOKENS:
+        store_tokens_read(store, value);
+        break;
+    case STEP_LIBRARY:
+        if (!library_is_ours(value)) store_load_functions(store);
+        break;
+    }
+}
+
+static void refresh_later(struct store *store)
+{
+    struct timeval after = { .tv_sec = REFRESH_MS / 1000 };
+
+    CHECK(event_add(store->refresh, &after) == 0);
+}
+
+static void on_prepared(void *my, const struct problem *problem)
+{
+    struct store *store = my;
+
+    if (problem || store->is_up) return; /* the connection is down again already, or refreshed */
+    if (!redis_conn_is_up(store->conn) || store->down_says[0]) return;
+    store->is_up = true;
+    if (store->embedded) embedded_redis_note_up(store->embedded);
+    refresh_later(store);
+    for (size_t i = 0; i < store->listener_count; i++) {
+        store->listeners[i].fn(store->listeners[i].context);
+    }
+}
+
+static void add_readings(struct round *round)
+{
+    struct redis_command *config = round_add(round, "CONFIG");
+
+    redis_command_add(config, TEXT("GET"));
+    redis_command_add(config, TEXT("appendfsync"));
+    round_add(round, "INFO");
+    round_add(round, "TIME");
+    store_tokens_request(round);
+}
+
+static void on_conn_up(void *context)
+{
+    struct store *store = context;
+    struct round *round = round_new(store, on_prepare_answer, on_prepared, store);
+    struct redis_command *list;
+
+    store->down_says[0] = '\0';
+    round_tolerate(round);
+    add_readings(round);
+    list = round_add(round, "FUNCTION");
+    redis_command_add(list, TEXT("LIST"));
+    redis_command_add(list, TEXT("LIBRARYNAME"));
+    redis_command_add(list, TEXT(STORE_LIBRARY));
+    redis_command_add(list, TEXT("WITHCODE"));
+    round_send(round);
+}
+
+static void on_conn_down(void *context, const char *why)
+{
+    struct store *store = context;
+
+    store->is_up = false;
+    event_del(store->refresh);
+    snprintf(store->down_says, sizeof(store->down_says), "%s", why);
+}
+
+static void on_refreshed(void *my, const struct problem *problem)
+{
+    struct store *store = my;
+
+    (void)problem;
+    if (store->is_up) refresh_later(store);
+}
+
+static void on_refresh(evutil_socket_t fd, short what, void *context)
+{
+    struct store *store = context;
+    struct round *round = round_new(store, on_prepare_answer, on_refreshed, store);
+
+    (void)fd;
+    (void)what;
+    round_tolerate(round);
+    add_readings(round);
+    round_send(round);
+}
+
+/* Life -------------------------------------------------------------------------------------- */
+
+static void on_embedded_started(void *context)
+{
+    struct store *store = context;
+
+    if (!redis_conn_is_up(store->conn)) redis_conn_connect(store->conn, &store->address);
+}
+
+static void on_embedded_given_up(void *context, const struct problem *problem)
+{
+    struct store *store = context;
+
+    snprintf(store->down_says, sizeof(store->down_says), "%s", problem->detail);
+    if (store->options.on_given_up) store->options.on_given_up(store->options.context, problem);
+}
+
+static int embed(struct store *store, struct problem *problem)
+{
+    const struct store_options *options = &store->options;
+
+    store->embedded = embedded_redis_new(
+        &(struct embedded_redis_options){
+            .base = options->base,
+            .state_dir = options->state_dir,
+            .redis_path = options->redis_path,
+            .memory_size_max = options->memory_size_max,
+            .share = options->share,
+            .on_started = on_embedded_started,
+            .on_given_up = on_embedded_given_up,
+            .context = store,
+        },
+        problem);
+    if (!store->embedded) return -1;
+    snprintf(store->address.path, sizeof(store->address.path), "%s",
+             embedded_redis_socket(store->embedded));
+    return 0;
+}
+
+static int open_redis(struct store *store, struct problem *problem)
+{
+    if (!store->options.url) return embed(store, problem);
+    if (redis_address_parse(text_of(store->options.url), &store->address, problem) < 0) return -1;
+    if (redis_address_resolve(&store->address, problem) < 0) return -1;
+    redis_conn_connect(store->conn, &store->address);
+    return 0;
+}
+
+struct store *store_new(const struct store_options *options, struct problem *problem)
+{
+    struct store *store = mem_zalloc(1, sizeof(*store));
+
+    store->options = *options;
+    store->defer = event_new(options->base, -1, 0, on_defer, store);
+    store->refresh = evtimer_new(options->base, on_refresh, store);
+    CHECK(store->defer && store->refresh);
+    snprintf(store->down_says, sizeof(store->down_says), "it has not been reached yet");
+    store->conn = redis_conn_new(&(struct redis_conn_options){
+        .base = options->base, .on_up = on_conn_up, .on_down = on_conn_down, .context = store });
+    if (open_redis(store, problem) < 0) return store_free(store);
+    return store;
+}
+
+struct store *store_free(struct store *store)
+{
+    if (!store) return NULL;
+    store->listener_count = 0;
+    store->conn = redis_conn_free(store->conn);
+    while (store->deferred)
+        run_deferred(store);
+    store->embedded = embedded_redis_free(store->embedded);
+    event_free(store->defer);
+    event_free(store->refresh);
+    free(store->tokens);
+    free(store);
+    return NULL;
+}
+
+struct listener {
+    struct store *store;
+    size_t index;
+};
+
+static void tell_listener(void *context)
+{
+    struct listener *listener = context;
+    struct store *store = listener->store;
+
+    if (store->is_up && listener->index < store->listener_count) {
+        store->listeners[listener->index].fn(store->listeners[listener->index].context);
+    }
+    free(listener);
+}
+
+void store_on_up(struct store *store, store_up_fn on_up, void *context)
+{
+    CHECK(store->listener_count < STORE_LISTENERS_MAX);
+    store->listeners[store->listener_count].fn = on_up;
+    store->listeners[store->listener_count++].context = context;
+    if (store->is_up) {
+        struct listener *listener = mem_alloc(sizeof(*listener));
+        *listener = (struct listener){ store, store->listener_count - 1 };
+        store_defer(store, tell_listener, listener);
+    }
+}
+
+bool store_is_up(const struct store *store)
+{
+    return store->is_up;
+}
+
+/* Health ------------------------------------------------------------------------------------ */
+
+static void say_health(const struct store *store, struct store_health *ret)
+{
+    const char *fsync = ret->appendfsync;
+
+    if (!ret->is_up) {
+        snprintf(ret->says, sizeof(ret->says), "Redis does not answer: %s", store->down_says);
+    } else if (!ret->is_writable) {
+        snprintf(ret->says, sizeof(ret->says), "Redis takes no writes: %s",
+                 store->has_problem_full ? "it has reached its maxmemory" : "it is a replica");
+    } else if (store->may_evict) {
+        snprintf(ret->says, sizeof(ret->says),
+                 "Redis may throw samples away when it is full: set maxmemory-policy noeviction");
+    } else if (strcmp(fsync, "off") == 0) {
+        snprintf(ret->says, sizeof(ret->says),
+                 "Redis keeps no append-only file: what was accepted since its last snapshot is "
+                 "lost when it ends; set appendonly yes and appendfsync always");
+    } else if (strcmp(fsync, "unknown") == 0) {
+        snprintf(ret->says, sizeof(ret->says),
+                 "Redis does not say how it keeps its data (CONFIG GET is not permitted)");
+    } else if (!ret->keeps_all) {
+        snprintf(ret->says, sizeof(ret->says),
+                 "appendfsync is %s: what was accepted last can be lost when Redis is killed; "
+                 "set appendfsync always",
+                 fsync);
+    }
+}
+
+void store_health(const struct store *store, struct store_health *ret)
+{
+    struct redis_conn_figures figures;
+
+    redis_conn_read_figures(store->conn, &figures);
+    *ret = store->health;
+    ret->is_up = store->is_up;
+    ret->is_writable = store->is_up && strcmp(ret->role, "master") == 0 && !store->has_problem_full;
+    ret->keeps_all = strcmp(ret->appendfsync, "always") == 0 && !store->may_evict;
+    ret->is_embedded = store->embedded != NULL;
+    ret->latency_ns = figures.latency_ns;
+    say_health(store, ret);
+}
+
+void store_statistics(const struct store *store, struct store_statistics *ret)
+{
+    struct redis_conn_figures figures;
+
+    redis_conn_read_figures(store->conn, &figures);
+    *ret = (struct store_statistics){
+        .commands = figures.commands,
+        .errors = figures.errors,
+        .timeouts = figures.timeouts,
+        .connects = figures.connects,
+        .disconnects = figures.disconnects,
+        .restarts = store->embedded ? embedded_redis_restarts(store->embedded) : 0,
+        .refused_full = store->refused_full,
+        .function_loads = store->function_loads,
+        .in_flight_count = figures.in_flight_count,
+        .in_flight_size = figures.in_flight_size,
+        .queued_count = figures.queued_count,
+        .queued_size = figures.queued_size,
+        .bytes_in = store->bytes_in,
+        .bytes_out = store->bytes_out,
+    };
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store_private.h: the store as its own files see it. */
+#ifndef STAKEOUT_SCHEDULER_STORE_STORE_PRIVATE_H
+#define STAKEOUT_SCHEDULER_STORE_STORE_PRIVATE_H
+
+#include "scheduler/store/redis_address.h"
+#include "scheduler/store/redis_conn.h"
+#include "scheduler/store/redis_keys.h"
+#include "scheduler/store/round.h"
+#include "scheduler/store/store.h"
+
+struct embedded_redis;
+struct event;
+
+/* The library of functions/, as one text; made by the build. */
+extern const char store_functions[];
+
+struct store_deferred {
+    void (*fn)(void *context);
+    void *context;
+    struct store_deferred *next;
+};
+
+struct store {
+    struct store_options options;
+    struct redis_address address;
+    struct redis_conn *conn;
+    struct embedded_redis *embedded; /* NULL with a Redis of one's own */
+    struct {
+        store_up_fn fn;
+        void *context;
+    } listeners[STORE_LISTENERS_MAX];
+    size_t listener_count;
+    struct store_deferred *deferred, **deferred_last;
+    struct event *defer, *refresh;
+    struct redis_request loader; /* FUNCTION LOAD; one at a time */
+    bool is_loading;             /* the loader is under way */
+    bool is_up;
+    int64_t clock_offset_ms; /* Redis' wall clock less our monotonic one */
+    bool clock_known;
+    struct store_health health; /* as last read; what is derived is filled in store_health() */
+    char down_says[PROBLEM_DETAIL_SIZE]; /* why it is not up */
+    bool has_problem_full, may_evict;
+    uint64_t refused_full, function_loads, bytes_in, bytes_out;
+    struct store_token *tokens;
+    size_t token_count;
+    bool tokens_known;
+};
+
+/* 0, or -1 with *problem: an answer that did not come, or a refusal by Redis. Draws what follows
+ * for the connection: a replica is left, a full Redis is remembered. */
+int store_judge(struct store *store, const struct redis_value *value, int rc,
+                struct problem *problem);
+
+/* Sends FUNCTION LOAD unless that is under way already; what is sent later finds them. */
+void store_load_functions(struct store *store);
+
+/* Takes Redis' time from an answer. */
+void store_note_clock(struct store *store, uint64_t wall_ms);
+
+/* Tokens, with every refresh. */
+void store_tokens_request(struct round *round);
+void store_tokens_read(struct store *store, const struct redis_value *value);
+
+/* Words for answers that make no sense: PROBLEM_INTERNAL. */
+void store_misread(struct problem *problem, const char *what);
+
+/* FCALL of a function; its keys and arguments are added behind. */
+struct redis_command *round_add_function(struct round *round, const char *name, unsigned keys);
+
+/* The keys with which every function begins that may move a task: move_keys() of
+ * functions/2_tasks.lua. */
+enum { STORE_MOVE_KEYS = 6 };
+void store_add_move_keys(struct redis_command *command, const struct key_tag *tag,
+                         const struct task_id *id);
+
+#endif
