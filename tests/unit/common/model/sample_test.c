@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/model/sample.h"
+
+#include "common/base/clock.h"
+#include "common/model/problem.h"
+#include "tests/support/test.h"
+#include "tests/unit/common/support/random_sample.h"
+
+#include <string.h>
+
+static struct sample *made(uint64_t seed, uint32_t snapshot_count)
+{
+    return random_sample(&(struct random_source){ seed }, snapshot_count);
+}
+
+struct sums {
+    uint64_t weight_ns, told_cpu_ns, told_queue_ns;
+};
+
+static struct sums sums_of(const struct sample *sample)
+{
+    struct sums sums = { 0, sample->end_cpu_ns, sample->end_queue_ns };
+
+    for (uint32_t i = 0; i < sample->snapshot_count; i++) {
+        struct weight weight = sample_weight(sample, i);
+
+        assert_int_equal(weight.cpu_ns + weight.queue_ns + weight.wait_ns, weight.weight_ns);
+        sums.weight_ns += weight.weight_ns;
+        sums.told_cpu_ns += sample->snapshots[i].cpu_ns;
+        sums.told_queue_ns += sample->snapshots[i].queue_ns;
+    }
+    return sums;
+}
+
+static void weights_add_up_to_what_was_listened_to(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        OWN(sample_freep) struct sample *sample = made(seed, 1 + (uint32_t)seed);
+
+        assert_int_equal(sums_of(sample).weight_ns, sample->listened_ns);
+    }
+}
+
+static void thinning_keeps_every_sum(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        OWN(sample_freep) struct sample *sample = made(seed, 1 + (uint32_t)(seed * 3 % 97));
+        struct sums before = sums_of(sample);
+        uint32_t all_count = sample->snapshot_count + sample->merged_count;
+
+        for (;;) {
+            uint32_t count = sample->snapshot_count;
+            uint64_t interval_ns = sample->interval_ns;
+            struct problem problem = { 0 };
+            struct sums after;
+
+            if (sample_thin(sample) == 0) break;
+            after = sums_of(sample);
+            assert_memory_equal(&before, &after, sizeof before);
+            assert_int_equal(sample->snapshot_count, (count + 1) / 2);
+            assert_int_equal(sample->interval_ns, 2 * interval_ns);
+            assert_int_equal(sample->snapshot_count + sample->merged_count, all_count);
+            if (sample_check(sample, &problem) < 0) fail_msg("%s", problem.detail);
+        }
+        assert_int_equal(sample->snapshot_count, 1);
+    }
+}
+
+static void thinning_merges_into_the_next_and_the_end(void **state)
+{
+    OWN(sample_freep) struct sample *sample = made(1, 4);
+
+    (void)state;
+    for (uint32_t i = 1; i < 4; i++) {
+        sample->snapshots[i].cpu_ns = i;
+        sample->snapshots[i].queue_ns = 10 * i;
+    }
+    sample->end_cpu_ns = 100;
+    sample->end_queue_ns = 1000;
+    assert_int_equal(sample_thin(sample), 2);
+    assert_int_equal(sample->snapshots[1].cpu_ns, 1 + 2);
+    assert_int_equal(sample->snapshots[1].queue_ns, 10 + 20);
+    assert_int_equal(sample->end_cpu_ns, 100 + 3);
+    assert_int_equal(sample->end_queue_ns, 1000 + 30);
+}
+
+/* What the clocks say beyond the weight is cut, CPU first in line. */
+static void a_weight_splits_and_never_overflows(void **state)
+{
+    static const struct {
+        uint64_t cpu_ns, queue_ns, want_cpu_ns, want_queue_ns, want_wait_ns;
+    } cases[] = {
+        { 0, 0, 0, 0, 100 },          { 30, 20, 30, 20, 50 }, { 100, 0, 100, 0, 0 },
+        { 60, 60, 60, 40, 0 },        { 101, 5, 100, 0, 0 },  { UINT64_MAX, UINT64_MAX, 100, 0, 0 },
+        { 0, UINT64_MAX, 0, 100, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct snapshot snapshots[2] = {
+            { .offset_ns = 1000 },
+            { .offset_ns = 1100, .cpu_ns = cases[i].cpu_ns, .queue_ns = cases[i].queue_ns },
+        };
+        struct sample sample = { .snapshots = snapshots, .snapshot_count = 2, .elapsed_ns = 1200 };
+        struct weight inner = sample_weight(&sample, 0), last;
+
+        sample.end_cpu_ns = cases[i].cpu_ns;
+        sample.end_queue_ns = cases[i].queue_ns;
+        last = sample_weight(&sample, 1);
+        assert_memory_equal(&inner, &last, sizeof inner);
+        assert_int_equal(inner.weight_ns, 100);
+        assert_int_equal(inner.cpu_ns, cases[i].want_cpu_ns);
+        assert_int_equal(inner.queue_ns, cases[i].want_queue_ns);
+        assert_int_equal(inner.wait_ns, cases[i].want_wait_ns);
+    }
+}
+
+/* clang-format off */
+static void none_left(struct sample *s)      { s->snapshot_count = 0; }
+static void too_many(struct sample *s)       { s->snapshot_count = SNAPSHOTS_MAX + 1; }
+static void same_moment(struct sample *s)    { s->snapshots[2].offset_ns = s->snapshots[1].offset_ns; }
+static void backwards(struct sample *s)      { s->snapshots[2].offset_ns = 1; }
+static void past_the_end(struct sample *s)   { s->snapshots[4].offset_ns = s->elapsed_ns + 1; }
+static void cpu_before(struct sample *s)     { s->snapshots[0].cpu_ns = 1; }
+static void queue_before(struct sample *s)   { s->snapshots[0].queue_ns = 1; }
+static void no_stack(struct sample *s)       { s->snapshots[1].stack = s->stacks.stack_count; }
+static void syscall_below(struct sample *s)  { s->snapshots[1].syscall = -2; }
+static void wait_above(struct sample *s)     { s->snapshots[1].wait = WAIT_KIND_COUNT; }
+static void no_string(struct sample *s)      { s->snapshots[1].waiting_for = s->stacks.string_count; }
+static void listened_more(struct sample *s)  { s->listened_ns++; }
+static void listened_less(struct sample *s)  { s->listened_ns--; }
+static void listened_head(struct sample *s)  { s->listened_ns = s->elapsed_ns; }
+
+static const struct {
+    void (*spoil)(struct sample *sample);
+    const char *field, *says;
+} spoiled[] = {
+    { none_left, "snapshots", "'snapshots' are 0; a sample has 1 to 4096 of them." },
+    { too_many, "snapshots", "'snapshots' are 4097; a sample has 1 to 4096 of them." },
+    { same_moment, "snapshots", "snapshot 2 is not later than the one before." },
+    { backwards, "snapshots", "snapshot 2 is not later than the one before." },
+    { past_the_end, "snapshots", "snapshot 4 is later than the end of its call." },
+    { cpu_before, "snapshots", "snapshot 0 is the first and has times since one before." },
+    { queue_before, "snapshots", "snapshot 0 is the first and has times since one before." },
+    { no_stack, "snapshots", "snapshot 1 has a stack that is not in the table." },
+    { syscall_below, "snapshots", "snapshot 1 has a negative system call." },
+    { wait_above, "snapshots", "snapshot 1 waits for something of an unknown kind." },
+    { no_string, "snapshots", "snapshot 1 waits for a string that is not in the table." },
+    { listened_more, "listened_ns", "the elapsed time less the offset of the first snapshot." },
+    { listened_less, "listened_ns", "the elapsed time less the offset of the first snapshot." },
+    { listened_head, "listened_ns", "the elapsed time less the offset of the first snapshot." },
+};
+/* clang-format on */
+
+static void what_is_unsound_is_refused_with_the_reason(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(spoiled); i++) {
+        OWN(sample_freep) struct sample *sample = made(i, 5);
+        struct problem problem = { 0 };
+
+        assert_int_equal(sample_check(sample, &problem), 0);
+        spoiled[i].spoil(sample);
+        if (sample_check(sample, &problem) == 0) fail_msg("accepted, though %s", spoiled[i].says);
+        assert_string_equal(problem.field, spoiled[i].field);
+        if (!strstr(problem.detail, spoiled[i].says)) fail_msg("%s", problem.detail);
+    }
+}
+
+static void kinds_of_waiting_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(wait_kind_name(WAIT_NONE), "none");
+    assert_string_equal(wait_kind_name(WAIT_LOCK), "lock");
+    assert_string_equal(wait_kind_name(WAIT_NETWORK), "network");
+    assert_string_equal(wait_kind_name(WAIT_DISK), "disk");
+    assert_string_equal(wait_kind_name(WAIT_SLEEP), "sleep");
+    assert_string_equal(wait_kind_name(WAIT_OTHER), "other");
+    assert_string_equal(wait_kind_name(99), "other");
+    assert_null(sample_free(NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(weights_add_up_to_what_was_listened_to),
+        cmocka_unit_test(thinning_keeps_every_sum),
+        cmocka_unit_test(thinning_merges_into_the_next_and_the_end),
+        cmocka_unit_test(a_weight_splits_and_never_overflows),
+        cmocka_unit_test(what_is_unsound_is_refused_with_the_reason),
+        cmocka_unit_test(kinds_of_waiting_have_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
