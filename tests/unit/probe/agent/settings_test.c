@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options, then environment, then defaults; and the sentence for each that is not acceptable. */
+#include "probe/agent/settings.h"
+
+#include "probe/include/stakeout/stakeout.h"
+#include "tests/support/test.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const variables[] = {
+    "STAKEOUT",          "STAKEOUT_APPLICATION", "STAKEOUT_SERVER",     "STAKEOUT_TOKEN",
+    "STAKEOUT_INSTANCE", "STAKEOUT_SIGNAL",      "STAKEOUT_STATISTICS", "STAKEOUT_LOG",
+};
+
+static int setup(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(variables); i++) {
+        unsetenv(variables[i]);
+    }
+    return 0;
+}
+
+static int read_settings(const struct stakeout_options *options, struct settings *ret)
+{
+    char why[256] = "";
+    int rc = settings_read(options, ret, why, sizeof why);
+
+    assert_true((rc == 0) == (why[0] == '\0'));
+    return rc;
+}
+
+static void nothing_is_needed(void **state)
+{
+    struct settings settings;
+    char pid[16];
+
+    (void)state;
+    snprintf(pid, sizeof pid, ":%d", (int)getpid());
+    assert_int_equal(read_settings(NULL, &settings), 0);
+    assert_string_equal(settings.application, program_invocation_short_name);
+    assert_non_null(strstr(settings.instance, pid));
+    assert_string_equal(settings.target.host, "127.0.0.1");
+    assert_int_equal(settings.target.port, 7411);
+    assert_int_equal(settings.signal_number, SIGURG);
+    assert_string_equal(settings.token, "");
+    assert_string_equal(settings.log, "");
+    assert_false(settings.is_off || settings.is_statistics_off);
+}
+
+static void options_come_before_the_environment(void **state)
+{
+    struct stakeout_options options = { .size = sizeof options,
+                                        .application = "from options",
+                                        .server = "http://options:1",
+                                        .token = "to",
+                                        .instance = "io",
+                                        .signal_number = SIGUSR1,
+                                        .statistics_off = 1 };
+    struct settings settings;
+
+    (void)state;
+    setenv("STAKEOUT_APPLICATION", "from environment", 1);
+    setenv("STAKEOUT_SERVER", "http://environment:2", 1);
+    setenv("STAKEOUT_TOKEN", "te", 1);
+    setenv("STAKEOUT_INSTANCE", "ie", 1);
+    setenv("STAKEOUT_SIGNAL", "SIGUSR2", 1);
+    assert_int_equal(read_settings(&options, &settings), 0);
+    assert_string_equal(settings.application, "from options");
+    assert_string_equal(settings.target.host, "options");
+    assert_string_equal(settings.token, "to");
+    assert_string_equal(settings.instance, "io");
+    assert_int_equal(settings.signal_number, SIGUSR1);
+    assert_true(settings.is_statistics_off);
+
+    options = (struct stakeout_options){ .size = sizeof options, .application = "" };
+    setenv("STAKEOUT_STATISTICS", "off", 1);
+    assert_int_equal(read_settings(&options, &settings), 0);
+    assert_string_equal(settings.application, "from environment");
+    assert_int_equal(settings.target.port, 2);
+    assert_string_equal(settings.token, "te");
+    assert_string_equal(settings.instance, "ie");
+    assert_int_equal(settings.signal_number, SIGUSR2);
+    assert_true(settings.is_statistics_off);
+}
+
+/* A caller that was built with an older header, or a newer one. */
+static void options_of_any_size_are_read_as_far_as_they_are_known(void **state)
+{
+    struct {
+        struct stakeout_options known;
+        char unknown[64];
+    } newer = { .known = { .size = sizeof newer, .instance = "i" } };
+    struct stakeout_options older = { .size = offsetof(struct stakeout_options, token),
+                                      .application = "a",
+                                      .token = "not read" };
+    struct settings settings;
+
+    (void)state;
+    assert_int_equal(read_settings(&newer.known, &settings), 0);
+    assert_string_equal(settings.instance, "i");
+    assert_int_equal(read_settings(&older, &settings), 0);
+    assert_string_equal(settings.application, "a");
+    assert_string_equal(settings.token, "");
+    older.size = 0;
+    assert_int_equal(read_settings(&older, &settings), -EINVAL);
+}
+
+static const struct {
+    const char *variable, *value, *says;
+} refusals[] = {
+    { "STAKEOUT_APPLICATION", "line\nbreak", "application" },
+    { "STAKEOUT_APPLICATION", "\xff", "application" },
+    { "STAKEOUT_INSTANCE", "a\tb", "instance" },
+    { "STAKEOUT_SERVER", "https://h:1", "https" },
+    { "STAKEOUT_SERVER", "h:1", "http://HOST:PORT" },
+    { "STAKEOUT_TOKEN", "two words", "token" },
+    { "STAKEOUT_SIGNAL", "SIGKILL", "SIGKILL" },
+    { "STAKEOUT_SIGNAL", "11", "11" },
+    { "STAKEOUT_SIGNAL", "32", "32" },
+    { "STAKEOUT_SIGNAL", "nonsense", "nonsense" },
+    { "STAKEOUT_SIGNAL", "65", "65" },
+    { "STAKEOUT_STATISTICS", "maybe", "maybe" },
+};
+
+static void what_is_not_acceptable_is_refused_by_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(refusals); i++) {
+        struct settings settings;
+        char why[256] = "";
+
+        setup(NULL);
+        setenv(refusals[i].variable, refusals[i].value, 1);
+        setenv("STAKEOUT_LOG", "stderr", 1);
+        if (settings_read(NULL, &settings, why, sizeof why) != -EINVAL)
+            fail_msg("%s='%s' was accepted", refusals[i].variable, refusals[i].value);
+        if (!strstr(why, refusals[i].says)) fail_msg("'%s' said: %s", refusals[i].value, why);
+        assert_string_equal(settings.log, "stderr");
+    }
+}
+
+static void the_switch_is_read_first(void **state)
+{
+    struct settings settings;
+    char why[256];
+
+    (void)state;
+    setenv("STAKEOUT", "off", 1);
+    setenv("STAKEOUT_SERVER", "nonsense", 1);
+    settings_read(NULL, &settings, why, sizeof why);
+    assert_true(settings.is_off);
+}
+
+static void a_forked_child_is_an_instance_of_its_own_unless_it_was_named(void **state)
+{
+    struct settings settings;
+
+    (void)state;
+    assert_int_equal(read_settings(NULL, &settings), 0);
+    snprintf(settings.instance, sizeof settings.instance, "parent:1");
+    settings_renew(&settings);
+    assert_string_not_equal(settings.instance, "parent:1");
+    setenv("STAKEOUT_INSTANCE", "named", 1);
+    assert_int_equal(read_settings(NULL, &settings), 0);
+    settings_renew(&settings);
+    assert_string_equal(settings.instance, "named");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(nothing_is_needed, setup),
+        cmocka_unit_test_setup(options_come_before_the_environment, setup),
+        cmocka_unit_test_setup(options_of_any_size_are_read_as_far_as_they_are_known, setup),
+        cmocka_unit_test_setup(what_is_not_acceptable_is_refused_by_name, setup),
+        cmocka_unit_test_setup(the_switch_is_read_first, setup),
+        cmocka_unit_test_setup(a_forked_child_is_an_instance_of_its_own_unless_it_was_named, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
