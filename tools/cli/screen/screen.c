@@ -14,6 +14,8 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "common/base/check.h"
+
 struct character {
     uint32_t point; /* the code point, or the byte if it is no UTF-8 */
     size_t size;    /* bytes read */
@@ -51,19 +53,19 @@ static bool is_treacherous(uint32_t point)
     static const struct {
         uint32_t first, last;
     } ranges[] = {
-        { 0x0000, 0x001f },   { 0x007f, 0x009f }, /* controls */
-        { 0x00ad, 0x00ad },                       /* soft hyphen */
-        { 0x061c, 0x061c },                       /* Arabic letter mark */
-        { 0x115f, 0x1160 },   { 0x17b4, 0x17b5 }, /* fillers */
-        { 0x180e, 0x180e },   { 0x200b, 0x200f }, /* zero width, direction marks */
-        { 0x2028, 0x202e },                       /* separators, embeddings, overrides */
-        { 0x2060, 0x206f },                       /* joiners, isolates */
-        { 0x3164, 0x3164 },   { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 },
-        { 0xfff9, 0xfffb },   { 0xe000, 0xf8ff }, /* annotations; private use */
-        { 0xe0000, 0x10ffff },                    /* tags, private planes */
+        { 0x0000, 0x001f },    { 0x007f, 0x009f }, /* controls */
+        { 0x00ad, 0x00ad },                        /* soft hyphen */
+        { 0x061c, 0x061c },                        /* Arabic letter mark */
+        { 0x115f, 0x1160 },    { 0x17b4, 0x17b5 }, /* fillers */
+        { 0x180e, 0x180e },    { 0x200b, 0x200f }, /* zero width, direction marks */
+        { 0x2028, 0x202e },                        /* separators, embeddings, overrides */
+        { 0x2060, 0x206f },                        /* joiners, isolates */
+        { 0x3164, 0x3164 },    { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 },
+        { 0xfff9, 0xfffb },    { 0xe000, 0xf8ff }, /* annotations; private use */
+        { 0xe0000, 0x10ffff },                     /* tags, private planes */
     };
 
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(ranges); i++) {
         if (point >= ranges[i].first && point <= ranges[i].last) return true;
     }
     return false;
@@ -113,7 +115,7 @@ void screen_init(struct screen *screen, int fd)
 void screen_paint(const struct screen *screen, enum paint paint, struct text text, struct buf *to)
 {
     static const char *const codes[PAINT_COUNT] = {
-        [PAINT_NONE] = "0", [PAINT_BOLD] = "1", [PAINT_DIM] = "2",   [PAINT_OK] = "32",
+        [PAINT_NONE] = "0",  [PAINT_BOLD] = "1", [PAINT_DIM] = "2",   [PAINT_OK] = "32",
         [PAINT_WARN] = "33", [PAINT_ERR] = "31", [PAINT_LESS] = "34", [PAINT_MORE] = "31",
     };
     bool has_paint = screen->has_colour && paint != PAINT_NONE;

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* analysis.c: see analysis.h. Sums that do not agree with each other are shown as they came: the
+ * scheduler's numbers are not mended here. */
+#include "tools/cli/analysis.h"
+
+#include "tools/cli/line/value.h"
+#include "tools/cli/link/field.h"
+#include "tools/cli/screen/format.h"
+#include "tools/cli/screen/tree.h"
+#include "tools/cli/view.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+enum { HOT_MAX = 10, LINE_SIZE_MAX = 64 * 1024 };
+
+static const double percent_default = 2;
+
+int analysis_read_options(struct cli *cli, struct analysis_options *ret)
+{
+    const char *value = line_value(cli->line, OPTION_MIN_PERCENT);
+    struct analysis_options options = { .percent_min = percent_default };
+    struct problem problem = { 0 };
+
+    if (value && value_percent(value, &options.percent_min, &problem) < 0) {
+        return cli_misused(OPTION_MIN_PERCENT, &problem);
+    }
+    options.has_all = line_has(cli->line, OPTION_ALL);
+    if (options.has_all) options.percent_min = 0;
+    *ret = options;
+    return CLI_DONE;
+}
+
+static void put_time(struct cli *cli, const json_t *object, const char *key, const char *what)
+{
+    format_time(&cli->screen, field_number(object, key), &cli->out);
+    (void)buf_text(&cli->out, text_of(what));
+}
+
+/* "2.31 s elapsed = 100 ms not observed + 2.21 s listened" */
+static void put_elapsed(struct cli *cli, const json_t *analysis)
+{
+    uint64_t samples = field_count(analysis, "samples");
+
+    view_label(cli, "time");
+    put_time(cli, analysis, "elapsed_ms", " elapsed = ");
+    put_time(cli, analysis, "unobserved_ms", " not observed + ");
+    put_time(cli, analysis, "listened_ms", " listened");
+    if (samples > 1) (void)buf_printf(&cli->out, ", of %" PRIu64 " samples", samples);
+    (void)buf_text(&cli->out, TEXT("\n"));
+}
+
+/* "340 ms on a CPU, 40 ms queued, 1.68 s lock, 90 ms network": what the listened time was. */
+static void put_states(struct cli *cli, const json_t *root)
+{
+    static const char *const kinds[] = { "lock", "network", "disk", "sleep", "other" };
+    const json_t *waits = json_object_get(root, "waits_ms");
+
+    view_label(cli, "spent");
+    put_time(cli, root, "cpu_ms", " on a CPU, ");
+    put_time(cli, root, "queue_ms", " queued, ");
+    put_time(cli, root, "wait_ms", " waiting");
+    for (size_t i = 0, named = 0; i < ARRAY_COUNT(kinds); i++) {
+        if (!(field_number(waits, kinds[i]) > 0)) continue;
+        (void)buf_text(&cli->out, named++ == 0 ? TEXT(" (") : TEXT(", "));
+        (void)buf_printf(&cli->out, "%s ", kinds[i]);
+        format_time(&cli->screen, field_number(waits, kinds[i]), &cli->out);
+        if (i + 1 == ARRAY_COUNT(kinds)) (void)buf_text(&cli->out, TEXT(")"));
+    }
+    (void)buf_text(&cli->out, TEXT("\n"));
+}
+
+static void put_snapshots(struct cli *cli, const json_t *analysis)
+{
+    double interval_ms = field_number(analysis, "interval_ms");
+    double frequency_ms = field_number(analysis, "frequency_ms");
+
+    view_label(cli, "snapshots");
+    format_count(field_count(analysis, "snapshots"), &cli->out);
+    if (!isnan(frequency_ms)) {
+        (void)buf_text(&cli->out, TEXT(", every "));
+        format_time(&cli->screen, frequency_ms, &cli->out);
+    }
+    if (interval_ms > frequency_ms) {
+        (void)buf_text(&cli->out, TEXT(", thinned to every "));
+        format_time(&cli->screen, interval_ms, &cli->out);
+    }
+    (void)buf_text(&cli->out, TEXT("\n"));
+}
+
+static void put_findings(struct cli *cli, const json_t *analysis)
+{
+    const json_t *findings = field_array(analysis, "findings"), *finding;
+    size_t i;
+
+    if (json_array_size(findings) == 0) return;
+    view_heading(cli, "Findings");
+    json_array_foreach(findings, i, finding)
+    {
+        view_sentence(cli, "* ",
+                      (struct text){ json_string_value(finding), json_string_length(finding) });
+    }
+}
+
+/* "folded: 5 common frames, 14 branches below 2 % (44 ms); --all shows them" */
+static void put_folded(struct cli *cli, const struct tree_folded *folded, double percent_min,
+                       bool is_diff)
+{
+    OWN(buf_done) struct buf line = BUF_INIT(LINE_SIZE_MAX);
+
+    if (folded->stem_count == 0 && folded->branch_count == 0) return;
+    (void)buf_text(&line, TEXT("Folded: "));
+    if (folded->stem_count > 0) {
+        (void)buf_printf(&line, "%zu common frames%s", folded->stem_count,
+                         folded->branch_count > 0 ? ", " : "");
+    }
+    if (folded->branch_count > 0) {
+        (void)buf_printf(&line, "%zu branches%s %g %% (%s", folded->branch_count,
+                         is_diff ? " differing by less than" : " below", percent_min,
+                         is_diff ? "at most " : "");
+        format_time(&cli->screen, folded->ms, &line);
+        (void)buf_text(&line, TEXT(")"));
+    }
+    (void)buf_text(&line, TEXT("; --all shows all, --min-percent moves the limit."));
+    view_sentence(cli, "", buf_peek(&line));
+}
+
+static void put_hot(struct cli *cli, const json_t *analysis, const struct analysis_options *options)
+{
+    size_t left_out;
+
+    if (json_array_size(field_array(analysis, "hot")) == 0) return;
+    view_heading(cli, "Hot functions, by self time (ms)");
+    left_out = tree_print_hot(&cli->screen, analysis, options->has_all ? 0 : HOT_MAX, &cli->out);
+    if (left_out > 0) {
+        (void)buf_printf(&cli->out, "  %zu more functions; --all shows them.\n", left_out);
+    }
+}
+
+void analysis_put(struct cli *cli, const json_t *analysis, const struct analysis_options *options)
+{
+    const json_t *root = json_object_get(analysis, "tree");
+    struct tree_folded folded;
+
+    put_elapsed(cli, analysis);
+    put_states(cli, root);
+    put_snapshots(cli, analysis);
+    put_findings(cli, analysis);
+    if (json_array_size(field_array(root, "children")) == 0) {
+        view_heading(cli, "Call tree");
+        view_sentence(cli, "", TEXT("No snapshot has a stack."));
+        return;
+    }
+    view_heading(cli, "Call tree, in ms, and % of the time listened");
+    tree_print(&cli->screen, analysis, options->percent_min, &cli->out, &folded);
+    put_folded(cli, &folded, options->percent_min, false);
+    put_hot(cli, analysis, options);
+}
+
+/* ------------------------------------------------------------------ comparison */
+
+static void put_side(struct cli *cli, const json_t *analysis, const char *label,
+                     const char *subject)
+{
+    const json_t *side = json_object_get(analysis, label);
+
+    view_label(cli, label);
+    screen_put(&cli->screen, text_of(subject), &cli->out);
+    (void)buf_text(&cli->out, TEXT("  "));
+    put_time(cli, side, "listened_ms", " listened");
+    (void)buf_printf(&cli->out, ", %" PRIu64 " samples, %" PRIu64 " snapshots\n",
+                     field_count(side, "samples"), field_count(side, "snapshots"));
+}
+
+int analysis_diff_of(struct cli *cli, const char *base, const char *other)
+{
+    OWN(buf_done) struct buf path = BUF_INIT(LINE_SIZE_MAX);
+    OWN(answer_done) struct answer answer = ANSWER_INIT;
+    struct analysis_options options;
+    struct tree_folded folded;
+    int rc = analysis_read_options(cli, &options);
+
+    if (rc != CLI_DONE) return rc;
+    (void)buf_text(&path, TEXT("/api/v1/diff"));
+    query_add(&path, "base", base);
+    query_add(&path, "other", other);
+    rc = cli_get(cli, path.data, &answer);
+    if (rc != CLI_DONE) return rc;
+    if (line_has(cli->line, OPTION_JSON)) return cli_print_answer(cli, &answer);
+
+    put_side(cli, answer.document, "base", base);
+    put_side(cli, answer.document, "other", other);
+    if (field_number(answer.document, "noise_ms") > 0) {
+        view_label(cli, "noise");
+        put_time(cli, answer.document, "noise_ms", ": differences below this say nothing\n");
+    }
+    put_findings(cli, answer.document);
+    view_heading(cli, "Call tree, in ms per call");
+    tree_print_diff(&cli->screen, answer.document, options.percent_min, &cli->out, &folded);
+    put_folded(cli, &folded, options.percent_min, true);
+    return CLI_DONE;
+}

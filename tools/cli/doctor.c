@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor.c: the whole chain, link by link, from this program to the threads that are watched.
+ *
+ * A check adds a line: ok, warn or fail; what is true; and what to do about it. A link that is
+ * broken ends the walk, because nothing behind it can be asked. The scheduler judges what it
+ * knows better (its store, its loop); here is judged what only the whole shows: versions, clocks,
+ * silent instances, tasks that nobody took. */
+#include "common/base/clock.h"
+#include "common/model/ledger.h"
+#include "tools/cli/cli.h"
+#include "tools/cli/ledger.h"
+#include "tools/cli/link/field.h"
+#include "tools/cli/screen/format.h"
+#include "tools/cli/view.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { OFFSET_MS_MAX = 2000, TASKS_ASKED_MAX = 20, TEXT_SIZE_MAX = 64 * 1024, LINES_MAX = 200 };
+
+enum state {
+    OK,
+    WARN,
+    FAIL,
+};
+
+static const struct {
+    const char *name;
+    enum paint paint;
+} states[] = { { "ok", PAINT_OK }, { "warn", PAINT_WARN }, { "fail", PAINT_ERR } };
+
+struct doctor {
+    struct cli *cli;
+    json_t *lines; /* what --json prints */
+    size_t warning_count, failure_count, left_out;
+};
+
+/* The text is the scheduler's where it could be; it is escaped when it is shown. */
+static json_t *string_of(const char *text)
+{
+    json_t *string = json_string(text);
+
+    return string ? string : json_string("(not UTF-8)");
+}
+
+static void put_line(struct cli *cli, enum state state, const char *name, const char *detail,
+                     const char *advice)
+{
+    enum { BEGIN = 17 };
+    OWN(buf_done) struct buf shown = BUF_INIT(8 * TEXT_SIZE_MAX);
+
+    screen_paint(&cli->screen, states[state].paint, text_of(states[state].name), &cli->out);
+    (void)buf_printf(&cli->out, "%*s%-11s", 6 - (int)strlen(states[state].name), "", name);
+    screen_put(&cli->screen, text_of(detail), &shown);
+    screen_wrap(&cli->screen, buf_peek(&shown), cli->screen.width - BEGIN, BEGIN, &cli->out);
+    (void)buf_text(&cli->out, TEXT("\n"));
+    if (!*advice) return;
+    put_blanks(&cli->out, BEGIN);
+    screen_wrap(&cli->screen, text_of(advice), cli->screen.width - BEGIN, BEGIN, &cli->out);
+    (void)buf_text(&cli->out, TEXT("\n"));
+}
+
+/* `advice`: what to do, in words of ours; empty if there is nothing to do. */
+static void add(struct doctor *doctor, enum state state, const char *name, const char *advice,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void add(struct doctor *doctor, enum state state, const char *name, const char *advice,
+                const char *format, ...)
+{
+    OWN(buf_done) struct buf detail = BUF_INIT(TEXT_SIZE_MAX);
+    va_list args;
+    json_t *line;
+
+    va_start(args, format);
+    (void)buf_vprintf(&detail, format, args);
+    va_end(args);
+    doctor->warning_count += state == WARN;
+    doctor->failure_count += state == FAIL;
+    if (json_array_size(doctor->lines) >= LINES_MAX) {
+        doctor->left_out++;
+        return;
+    }
+    line = json_object();
+    (void)json_object_set_new(line, "name", json_string(name));
+    (void)json_object_set_new(line, "state", json_string(states[state].name));
+    (void)json_object_set_new(line, "detail", string_of(buf_peek(&detail).data));
+    (void)json_object_set_new(line, "advice", json_string(advice));
+    (void)json_array_append_new(doctor->lines, line);
+    if (line_has(doctor->cli->line, OPTION_JSON)) return;
+    put_line(doctor->cli, state, name, buf_peek(&detail).data, advice);
+}
+
+/* ------------------------------------------------------------------ the scheduler */
+
+/* An answer of any status, or a failed line. */
+static bool ask(struct doctor *doctor, const char *path, struct answer *ret)
+{
+    char error[CLIENT_ERROR_SIZE];
+
+    if (client_ask(doctor->cli->client, &(struct request){ .path = path, .timeout_s = 15 }, ret,
+                   error) == 0) {
+        return true;
+    }
+    add(doctor, FAIL, "server",
+        "Start it (stakeoutd, or systemctl start stakeoutd), or name another one with --server.",
+        "%s", error);
+    return false;
+}
+
+static bool check_server(struct doctor *doctor)
+{
+    OWN(answer_done) struct answer answer = ANSWER_INIT;
+    const char *server = doctor->cli->config.server;
+    struct text version;
+
+    if (!ask(doctor, "/healthz", &answer)) return false;
+    version = field_text(answer.document, "version");
+    if (version.size == 0) {
+        add(doctor, FAIL, "server", "Look at --server, STAKEOUT_SERVER and the file.",
+            "%s (from %s) answers, but it is no stakeoutd (status %d).", server,
+            doctor->cli->config.server_from, answer.status);
+        return false;
+    }
+    add(doctor, OK, "server", "", "%s answers in %" PRIu64 " ms.", server, answer.elapsed_ms);
+    if (text_is_equal(version, TEXT(STAKEOUT_VERSION))) {
+        add(doctor, OK, "version", "", "Scheduler and CLI are " STAKEOUT_VERSION ".");
+    } else {
+        add(doctor, WARN, "version", "Install the same version of both.",
+            "The scheduler is %.*s, this CLI " STAKEOUT_VERSION ".", TEXT_ARGS(version));
+    }
+    return true;
+}
+
+static void check_clock(struct doctor *doctor, const json_t *session)
+{
+    uint64_t there_ms = field_time_ms(session, "time"), here_ms = ns_to_ms(clock_wall_ns());
+    int64_t ahead_ms = (int64_t)there_ms - (int64_t)here_ms;
+
+    if (there_ms == 0) return;
+    if (ahead_ms > OFFSET_MS_MAX || ahead_ms < -OFFSET_MS_MAX) {
+        add(doctor, WARN, "clock", "Set the clocks by NTP; tasks do not depend on them, dates do.",
+            "The scheduler's clock is %.1f s %s of this machine's.", fabs((double)ahead_ms) / 1000,
+            ahead_ms > 0 ? "ahead" : "behind");
+    } else {
+        add(doctor, OK, "clock", "", "The scheduler's clock agrees with this machine's.");
+    }
+}
+
+static bool check_token(struct doctor *doctor)
+{
+    OWN(answer_done) struct answer answer = ANSWER_INIT;
+    const struct config *config = &doctor->cli->config;
+    struct text role;
+
+    if (!ask(doctor, "/api/v1/session", &answer)) return false;
+    if (answer.status != 200) {
+        add(doctor, FAIL, "token",
+            "stakeoutd token create makes one; give it with STAKEOUT_TOKEN, --token or the file.",
+            "%s %.*s", config->token_from ? config->token_from : "No token was given.",
+            TEXT_ARGS(field_text(answer.document, "detail")));
+        return false;
+    }
+    role = field_text(answer.document, "role");
+    if (text_is_equal(role, TEXT("operator"))) {
+        add(doctor, OK, "token", "", "The scheduler knows us as '%.*s', who may create tasks.",
+            TEXT_ARGS(field_text(answer.document, "name")));
+    } else {
+        add(doctor, WARN, "token", "An operator's token is needed to create, cancel or extend.",
+            "The scheduler knows us as '%.*s', who may look (%.*s).",
+            TEXT_ARGS(field_text(answer.document, "name")), TEXT_ARGS(role));
+    }
+    check_clock(doctor, answer.document);
+    return true;
+}
+
+static const char *advice_for(struct text check)
+{
+    if (text_is_equal(check, TEXT("store"))) {
+        return "Look at the scheduler's log and at its Redis; tasks go on when it answers again.";
+    }
+    if (text_is_equal(check, TEXT("loop"))) return "Its machine is too busy: give it more CPU.";
+    return "Wait a moment; if it stays, look at the scheduler's log.";
+}
+
+static bool check_ready(struct doctor *doctor)
+{
+    OWN(answer_done) struct answer answer = ANSWER_INIT;
+    const json_t *check;
+    struct text guarantee;
+    size_t i;
+
+    if (!ask(doctor, "/readyz", &answer)) return false;
+    json_array_foreach(field_array(answer.document, "checks"), i, check)
+    {
+        struct text name = field_text(check, "name");
+        bool is_ok = field_is_true(check, "ok");
+        char name_text[32];
+
+        snprintf(name_text, sizeof name_text, "%.*s", TEXT_ARGS(name));
+        add(doctor, is_ok ? OK : FAIL, name_text, is_ok ? "" : advice_for(name), "%.*s",
+            TEXT_ARGS(field_text(check, "detail")));
+    }
+    guarantee = field_text(answer.document, "guarantee");
+    if (guarantee.size > 0) {
+        bool keeps_all = text_starts_with(guarantee, TEXT("What was acknowledged survives"));
+
+        add(doctor, keeps_all ? OK : WARN, "durability",
+            keeps_all ? "" : "Use the private Redis, or one with appendfsync always.", "%.*s",
+            TEXT_ARGS(guarantee));
+    }
+    return answer.status == 200;
+}
+
+/* ------------------------------------------------------------------ instances */
+
+static void check_offset(struct doctor *doctor, const json_t *instance)
+{
+    double offset_ms = field_number(instance, "clock_offset_ms");
+
+    if (isnan(offset_ms) || fabs(offset_ms) <= OFFSET_MS_MAX) return;
+    add(doctor, WARN, "clock", "Set its clock by NTP; tasks do not depend on it, dates do.",
+        "The clock of %.*s is %.1f s %s of the scheduler's.",
+        TEXT_ARGS(field_text(instance, "instance")), fabs(offset_ms) / 1000,
+        offset_ms > 0 ? "ahead" : "behind");
+}
+
+static const char *says(const char *slug)
+{
+    for (unsigned i = 0; i < NOTE_COUNT; i++) {
+        if (strcmp(note_slug((enum note)i), slug) == 0) return note_says((enum note)i);
+    }
+    return "an unknown reason";
+}
+
+static void check_notes(struct doctor *doctor, const json_t *instance)
+{
+    json_t *notes = json_object_get(instance, "notes"), *value;
+    const char *slug;
+
+    json_object_foreach(notes, slug, value)
+    {
+        if (json_integer_value(value) <= 0) continue;
+        add(doctor, WARN, "probe", "", "%.*s: %s, %" JSON_INTEGER_FORMAT " times: %s.",
+            TEXT_ARGS(field_text(instance, "instance")), slug, json_integer_value(value),
+            says(slug));
+    }
+}
+
+static void check_troubles(struct doctor *doctor, const json_t *instance)
+{
+    const json_t *trouble;
+    size_t i;
+
+    json_array_foreach(field_array(instance, "troubles"), i, trouble)
+    {
+        add(doctor, WARN, "probe", "", "%.*s: %s", TEXT_ARGS(field_text(instance, "instance")),
+            json_string_value(trouble) ? json_string_value(trouble) : "(unknown)");
+    }
+}
+
+static void check_state(struct doctor *doctor, const json_t *instance, uint64_t now_wall_ms,
+                        size_t *polling)
+{
+    struct text state = field_text(instance, "state"), name = field_text(instance, "instance");
+    uint64_t seen_ms = field_time_ms(instance, "last_seen");
+    OWN(buf_done) struct buf ago = BUF_INIT(256);
+
+    format_ago(now_wall_ms > seen_ms ? now_wall_ms - seen_ms : 0, &ago);
+    if (text_is_equal(state, TEXT("polling"))) {
+        ++*polling;
+    } else if (text_is_equal(state, TEXT("refused"))) {
+        add(doctor, FAIL, "instance", "Link it with the probe of this version, or upgrade both.",
+            "%.*s is refused: it speaks protocol %" PRIu64 ", and %" PRIu64 " is needed.",
+            TEXT_ARGS(name), field_count(instance, "protocol"),
+            field_count(instance, "needs_protocol"));
+    } else if (text_is_equal(state, TEXT("silent"))) {
+        add(doctor, WARN, "instance", "Is the process stopped, or its way to the scheduler cut?",
+            "%.*s is silent since %s.", TEXT_ARGS(name), ago.data);
+    }
+}
+
+static void check_instances(struct doctor *doctor)
+{
+    OWN(answer_done) struct answer answer = ANSWER_INIT;
+    const json_t *instances, *instance;
+    size_t i, polling = 0;
+
+    if (!ask(doctor, "/api/v1/instances", &answer)) return;
+    instances = field_array(answer.document, "instances");
+    json_array_foreach(instances, i, instance)
+    {
+        check_state(doctor, instance, view_server_now_ms(&answer), &polling);
+        if (text_is_equal(field_text(instance, "state"), TEXT("gone"))) continue;
+        check_offset(doctor, instance);
+        check_troubles(doctor, instance);
+        check_notes(doctor, instance);
+    }
+    if (polling > 0) {
+        add(doctor, OK, "instances", "", "%zu of %zu are polling.", polling,
+            json_array_size(instances));
+    } else {
+        add(doctor, WARN, "instances",
+            "Link a program with the probe (pkg-config stakeout), call stakeout_start(), and set "
+            "STAKEOUT_SERVER; STAKEOUT_LOG=stderr makes the probe say why it cannot connect.",
+            "No instance is polling.");
+    }
+}
+
+/* ------------------------------------------------------------------ tasks */
+
+/* A task that has been active for a while and that nobody took. */
+static void check_task(struct doctor *doctor, const json_t *task)
+{
+    OWN(answer_done) struct answer ledger = ANSWER_INIT;
+    OWN(buf_done) struct buf path = BUF_INIT(4096);
+    struct task_id id;
+
+    if (task_id_parse(field_text(task, "id"), &id) < 0) return;
+    (void)buf_printf(&path, "/api/v1/tasks/%s/ledger", id.text);
+    if (!ask(doctor, path.data, &ledger) || ledger.status != 200) return;
+    if (ledger_has_taker(ledger.document)) return;
+    add(doctor, WARN, "task", "stakeout task show says more.", "%s, %.*s of %.*s: %.*s", id.text,
+        TEXT_ARGS(field_text(task, "interface")), TEXT_ARGS(field_text(task, "application")),
+        TEXT_ARGS(field_text(ledger.document, "verdict")));
+}
+
+static void check_tasks(struct doctor *doctor)
+{
+    OWN(answer_done) struct answer answer = ANSWER_INIT;
+    const json_t *tasks, *task;
+    size_t i;
+
+    if (!ask(doctor, "/api/v1/tasks?state=ACTIVE", &answer)) return;
+    if (answer.status != 200) {
+        add(doctor, FAIL, "active", "", "%.*s", TEXT_ARGS(field_text(answer.document, "detail")));
+        return;
+    }
+    tasks = field_array(answer.document, "tasks");
+    add(doctor, OK, "active", "", "%zu%s tasks are active.", json_array_size(tasks),
+        field_text(answer.document, "next").size > 0 ? " or more" : "");
+    json_array_foreach(tasks, i, task)
+    {
+        if (i < TASKS_ASKED_MAX) check_task(doctor, task);
+    }
+}
+
+static void walk(struct doctor *doctor)
+{
+    if (!check_server(doctor)) return;
+    if (!check_token(doctor)) return;
+    if (!check_ready(doctor)) return;
+    check_instances(doctor);
+    check_tasks(doctor);
+}
+
+static void put_json(struct doctor *doctor)
+{
+    json_t *document = json_pack("{s:O}", "checks", doctor->lines);
+    char *text = json_dumps(document, JSON_INDENT(1));
+
+    (void)buf_text(&doctor->cli->out, text_of(text));
+    (void)buf_text(&doctor->cli->out, TEXT("\n"));
+    free(text);
+    json_decref(document);
+}
+
+static void put_sum(struct doctor *doctor)
+{
+    struct cli *cli = doctor->cli;
+
+    if (doctor->left_out > 0) {
+        (void)buf_printf(&cli->out, "%zu more lines are left out.\n", doctor->left_out);
+    }
+    if (doctor->failure_count > 0) {
+        (void)buf_printf(&cli->out, "%zu failed, %zu warnings.\n", doctor->failure_count,
+                         doctor->warning_count);
+    } else if (doctor->warning_count > 0) {
+        (void)buf_printf(&cli->out, "It works, with %zu warnings.\n", doctor->warning_count);
+    } else {
+        (void)buf_text(&cli->out, TEXT("Everything works.\n"));
+    }
+}
+
+int command_doctor(struct cli *cli)
+{
+    struct doctor doctor = { .cli = cli, .lines = json_array() };
+
+    walk(&doctor);
+    if (line_has(cli->line, OPTION_JSON)) {
+        put_json(&doctor);
+    } else {
+        put_sum(&doctor);
+    }
+    json_decref(doctor.lines);
+    return doctor.failure_count > 0 ? CLI_FAILED : CLI_DONE;
+}

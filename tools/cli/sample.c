@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sample.c: sample list, show, export, diff. */
+#include "tools/cli/sample.h"
+
+#include "tools/cli/analysis.h"
+#include "tools/cli/link/field.h"
+#include "tools/cli/screen/format.h"
+#include "tools/cli/view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { PATH_SIZE_MAX = 32 * 1024, TEXT_SIZE_MAX = 64 * 1024 };
+
+static void put_code(struct cli *cli, const json_t *sample, struct buf *to)
+{
+    const json_t *code = json_object_get(sample, "response_code");
+
+    if (json_is_integer(code)) {
+        (void)buf_printf(to, "%" JSON_INTEGER_FORMAT, json_integer_value(code));
+    } else {
+        (void)buf_text(to, text_of(screen_unknown(&cli->screen)));
+    }
+}
+
+static void put_row(struct cli *cli, const json_t *sample, struct table *table, bool has_interface)
+{
+    const struct screen *screen = &cli->screen;
+    struct buf *cell;
+
+    screen_put(screen, field_text(sample, "id"), table_cell(table));
+    format_clock(field_time_ms(sample, "at"), false, table_cell(table));
+    cell = table_cell(table);
+    format_column_ms(screen, field_number(sample, "elapsed_ms"), cell);
+    (void)buf_text(cell, field_is_true(sample, "running") ? TEXT("+") : TEXT(" "));
+    put_code(cli, sample, table_cell(table));
+    if (has_interface) {
+        screen_put(screen, field_text(sample, "application"), table_cell(table));
+        screen_put(screen, field_text(sample, "interface"), table_cell(table));
+    }
+    format_column_ms(screen, field_number(sample, "waiting_ms"), table_cell(table));
+    format_column_ms(screen, field_number(sample, "running_ms"), table_cell(table));
+    format_column_ms(screen, field_number(sample, "queued_ms"), table_cell(table));
+    screen_put(screen, field_text(sample, "instance"), table_cell(table));
+    screen_put(screen, field_text(sample, "thread"), table_cell(table));
+    if (!has_interface) screen_put(screen, field_text(sample, "trace_id"), table_cell(table));
+    screen_put(screen, field_text(sample, "host_ip"), table_cell(table));
+}
+
+#define FIRST_COLUMNS                                      \
+    { .title = "SAMPLE" }, { .title = "TIME", .rank = 1 }, \
+        { .title = "ELAPSED ", .is_right = true },         \
+    {                                                      \
+        .title = "CODE", .is_right = true                  \
+    }
+#define STATE_COLUMNS                                    \
+    { .title = "WAIT", .is_right = true, .rank = 2 },    \
+        { .title = "CPU", .is_right = true, .rank = 3 }, \
+    {                                                    \
+        .title = "QUEUE", .is_right = true, .rank = 6    \
+    }
+#define PLACE_COLUMNS                                                        \
+    { .title = "INSTANCE", .columns_min = 8, .rank = 4, .fit = FIT_MIDDLE }, \
+    {                                                                        \
+        .title = "THREAD", .columns_min = 6, .rank = 5                       \
+    }
+
+static void put_rows(struct cli *cli, const json_t *samples, struct table *table,
+                     bool has_interface)
+{
+    const json_t *sample;
+    size_t i;
+
+    json_array_foreach(samples, i, sample)
+    {
+        put_row(cli, sample, table, has_interface);
+    }
+    if (table_row_count(table) == 0) {
+        cli_say("no samples; 'stakeout task show' says why");
+    } else {
+        view_table(cli, table);
+    }
+}
+
+void sample_put_trace_list(struct cli *cli, const json_t *samples)
+{
+    static const struct table_column columns[] = {
+        FIRST_COLUMNS,
+        { .title = "APPLICATION", .columns_min = 8 },
+        { .title = "INTERFACE", .columns_min = 12 },
+        STATE_COLUMNS,
+        PLACE_COLUMNS,
+        { .title = "HOST IP", .rank = 7 },
+    };
+    OWN(table_freep) struct table *table = table_new(&cli->screen, columns, ARRAY_COUNT(columns));
+
+    put_rows(cli, samples, table, true);
+}
+
+static void put_task_list(struct cli *cli, const json_t *samples)
+{
+    static const struct table_column columns[] = {
+        FIRST_COLUMNS,
+        STATE_COLUMNS,
+        PLACE_COLUMNS,
+        { .title = "TRACE", .rank = 7 },
+        { .title = "HOST IP", .rank = 8 },
+    };
+    OWN(table_freep) struct table *table = table_new(&cli->screen, columns, ARRAY_COUNT(columns));
+
+    put_rows(cli, samples, table, false);
+}
+
+int command_sample_list(struct cli *cli)
+{
+    OWN(buf_done) struct buf path = BUF_INIT(PATH_SIZE_MAX);
+    OWN(answer_done) struct answer answer = ANSWER_INIT;
+    struct task_id id;
+    int rc = cli_task_arg(cli, 0, &id);
+
+    if (rc != CLI_DONE) return rc;
+    (void)buf_printf(&path, "/api/v1/tasks/%s/samples", id.text);
+    rc = cli_query_limit(cli, &path);
+    if (rc != CLI_DONE) return rc;
+    cli_query_option(cli, &path, "cursor", OPTION_CURSOR);
+    rc = cli_get(cli, path.data, &answer);
+    if (rc != CLI_DONE) return rc;
+    if (line_has(cli->line, OPTION_JSON)) return cli_print_answer(cli, &answer);
+    put_task_list(cli, field_array(answer.document, "samples"));
+    view_next_page(&answer);
+    return CLI_DONE;
+}
+
+/* ------------------------------------------------------------------ show */
+
+/* "POST /checkout took 2.31 s, response 500" */
+static void put_title(struct cli *cli, const json_t *sample)
+{
+    OWN(buf_done) struct buf title = BUF_INIT(TEXT_SIZE_MAX);
+    bool is_running = field_is_true(sample, "running");
+
+    screen_put(&cli->screen, field_text(sample, "interface"), &title);
+    (void)buf_text(&title, is_running ? TEXT(" runs for ") : TEXT(" took "));
+    format_time(&cli->screen, field_number(sample, "elapsed_ms"), &title);
+    if (is_running) (void)buf_text(&title, TEXT(" so far"));
+    if (json_is_integer(json_object_get(sample, "response_code"))) {
+        (void)buf_text(&title, TEXT(", response "));
+        put_code(cli, sample, &title);
+    }
+    screen_paint(&cli->screen, PAINT_BOLD, buf_peek(&title), &cli->out);
+    (void)buf_text(&cli->out, TEXT("\n"));
+}
+
+static void put_header(struct cli *cli, const json_t *sample)
+{
+    OWN(buf_done) struct buf place = BUF_INIT(TEXT_SIZE_MAX);
+
+    put_title(cli, sample);
+    view_pair(cli, "sample", field_text(sample, "id"));
+    view_pair(cli, "task", field_text(sample, "task"));
+    view_pair(cli, "trace", field_text(sample, "trace_id"));
+    (void)buf_printf(&place, "%.*s of %.*s, %.*s", TEXT_ARGS(field_text(sample, "instance")),
+                     TEXT_ARGS(field_text(sample, "application")),
+                     TEXT_ARGS(field_text(sample, "host_ip")));
+    view_pair(cli, "instance", buf_peek(&place));
+    buf_reset(&place);
+    (void)buf_printf(&place, "%.*s (%" PRIu64 ")", TEXT_ARGS(field_text(sample, "thread")),
+                     field_count(sample, "thread_id"));
+    view_pair(cli, "thread", buf_peek(&place));
+    view_label(cli, "began");
+    view_time(cli, field_time_ms(sample, "at"), true, &cli->out);
+    (void)buf_text(&cli->out, TEXT("\n"));
+}
+
+int command_sample_show(struct cli *cli)
+{
+    OWN(answer_done) struct answer sample = ANSWER_INIT, analysis = ANSWER_INIT;
+    struct analysis_options options;
+    struct sample_id id;
+    char path[80];
+    int rc = cli_sample_arg(cli, 0, &id);
+
+    if (rc == CLI_DONE) rc = analysis_read_options(cli, &options);
+    if (rc != CLI_DONE) return rc;
+    snprintf(path, sizeof path, "/api/v1/samples/%s", id.text);
+    rc = cli_get(cli, path, &sample);
+    if (rc != CLI_DONE) return rc;
+    if (line_has(cli->line, OPTION_JSON)) return cli_print_answer(cli, &sample);
+    snprintf(path, sizeof path, "/api/v1/samples/%s/analysis", id.text);
+    rc = cli_get(cli, path, &analysis);
+    if (rc != CLI_DONE) return rc;
+    put_header(cli, sample.document);
+    analysis_put(cli, analysis.document, &options);
+    return CLI_DONE;
+}
+
+int command_sample_export(struct cli *cli)
+{
+    struct sample_id id;
+    char path[80];
+    int rc = cli_sample_arg(cli, 0, &id);
+
+    if (rc != CLI_DONE) return rc;
+    snprintf(path, sizeof path, "/api/v1/samples/%s/analysis", id.text);
+    return analysis_export_to(cli, path);
+}
+
+int command_sample_diff(struct cli *cli)
+{
+    struct sample_id base, other;
+    char base_text[48], other_text[48];
+    int rc = cli_sample_arg(cli, 0, &base);
+
+    if (rc == CLI_DONE) rc = cli_sample_arg(cli, 1, &other);
+    if (rc != CLI_DONE) return rc;
+    snprintf(base_text, sizeof base_text, "sample:%s", base.text);
+    snprintf(other_text, sizeof other_text, "sample:%s", other.text);
+    return analysis_diff_of(cli, base_text, other_text);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* frame.c: see frame.h. */
+#include "tools/cli/screen/frame.h"
+
+#include "common/base/own.h"
+#include "tools/cli/link/field.h"
+#include "tools/cli/screen/name.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { TEXT_SIZE_MAX = 64 * 1024 };
+
+static struct text base_name(struct text path)
+{
+    const char *slash = path.size > 0 ? memrchr(path.data, '/', path.size) : NULL;
+    size_t skip = slash ? (size_t)(slash - path.data) + 1 : 0;
+
+    return (struct text){ path.data + skip, path.size - skip };
+}
+
+void frame_name(const json_t *frame, struct buf *to)
+{
+    struct text function = field_text(frame, "function");
+    struct text class_name = field_text(frame, "class");
+    struct text module = base_name(field_text(frame, "module"));
+
+    if (function.size > 0) {
+        if (class_name.size > 0) (void)buf_printf(to, "%.*s.", TEXT_ARGS(class_name));
+        (void)buf_text(to, function);
+    } else if (module.size > 0) {
+        (void)buf_printf(to, "%.*s+0x%" PRIx64, TEXT_ARGS(module), field_count(frame, "offset"));
+    } else {
+        (void)buf_text(to, TEXT("(unknown)"));
+    }
+}
+
+/* Where the frame stands: file and line, else nothing. */
+static void put_place(const struct screen *screen, const json_t *frame, struct buf *to)
+{
+    struct text file = base_name(field_text(frame, "file"));
+    uint64_t line = field_count(frame, "line");
+
+    if (file.size > 0) {
+        screen_put(screen, file, to);
+        if (line > 0) (void)buf_printf(to, ":%" PRIu64, line);
+    }
+    if (field_is_true(frame, "inlined")) (void)buf_text(to, text_of(to->size ? " inl" : "inlined"));
+}
+
+/* Columns of the shortest form that still says something: the last part of the name. */
+static size_t least_columns(const struct screen *screen, struct text name)
+{
+    OWN(buf_done) struct buf last = BUF_INIT(TEXT_SIZE_MAX);
+
+    name_write(name, NAME_LAST, &last);
+    return screen_columns(screen, buf_peek(&last));
+}
+
+size_t frame_put(const struct screen *screen, const json_t *frame, size_t columns, enum paint paint,
+                 struct buf *to)
+{
+    OWN(buf_done) struct buf name = BUF_INIT(TEXT_SIZE_MAX);
+    OWN(buf_done) struct buf shown = BUF_INIT(TEXT_SIZE_MAX);
+    OWN(buf_done) struct buf place = BUF_INIT(TEXT_SIZE_MAX);
+    size_t place_columns, used;
+
+    frame_name(frame, &name);
+    put_place(screen, frame, &place);
+    place_columns = screen_columns(screen, buf_peek(&place));
+    if (place_columns > 0) place_columns += 2;
+    if (least_columns(screen, buf_peek(&name)) + place_columns > columns) place_columns = 0;
+
+    used = name_fit(screen, buf_peek(&name), NAME_BARE, columns - place_columns, &shown);
+    screen_paint(screen, paint, buf_peek(&shown), to);
+    if (place_columns == 0) return used;
+    (void)buf_text(to, TEXT("  "));
+    screen_paint(screen, PAINT_DIM, buf_peek(&place), to);
+    return used + place_columns;
+}

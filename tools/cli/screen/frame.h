@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* frame.h: a frame of an analysis in so many columns: its function and where it stands. */
+#ifndef STAKEOUT_TOOLS_CLI_SCREEN_FRAME_H
+#define STAKEOUT_TOOLS_CLI_SCREEN_FRAME_H
+
+#include "tools/cli/screen/screen.h"
+
+#include <jansson.h>
+
+/* "Inventory::reserve  inventory.cc:214" in at most `columns`: the place is dropped first, or
+ * where the name would keep less than its last part. `paint` colours the name, the place is dim.
+ * `frame` may be NULL: unknown. Returns the columns used. */
+size_t frame_put(const struct screen *screen, const json_t *frame, size_t columns, enum paint paint,
+                 struct buf *to);
+
+/* The function's name alone, unescaped: "module+0x1a40" where it has none, "Class.method" for
+ * Python. */
+void frame_name(const json_t *frame, struct buf *to);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* watch.c: task watch: a task as it goes, until it ends.
+ *
+ * The task and its ledger are asked for every INTERVAL_MS. On a terminal the view is drawn over
+ * the one before: the cursor goes up as many lines as that had, so that what scrolled past above
+ * stays. Elsewhere a line is written whenever something changed that an operator would act on.
+ *
+ * A task that is over may still get samples for a while (its last calls are being listened to):
+ * watch waits for them, but only where nothing came yet, and as long as the scheduler would take
+ * them. A scheduler that does not answer is asked again for ABSENT_MS_MAX: a restart is no end. */
+#include "common/base/clock.h"
+#include "common/model/limits.h"
+#include "tools/cli/ledger.h"
+#include "tools/cli/link/field.h"
+#include "tools/cli/screen/format.h"
+#include "tools/cli/task.h"
+#include "tools/cli/view.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    INTERVAL_MS = 500,
+    QUIET_MS_MAX = 60000, /* a line at least so often where there is no terminal */
+    ABSENT_MS_MAX = 60000,
+    TEXT_SIZE_MAX = 64 * 1024,
+};
+
+struct watch {
+    struct cli *cli;
+    char task_path[64], ledger_path[80];
+    struct answer task, ledger;
+    struct buf shown;     /* the line printed last, without its clock and time left */
+    uint64_t shown_ns;    /* when */
+    uint64_t answered_ns; /* when the scheduler last answered */
+    size_t drawn_lines;   /* of the view on the terminal */
+    bool is_absent;
+};
+
+static uint64_t samples_of(const struct watch *watch)
+{
+    return field_count(watch->task.document, "samples");
+}
+
+/* What is still being listened to, of a task that has nothing yet. */
+static bool may_still_come(const struct watch *watch)
+{
+    const json_t *task = watch->task.document;
+    uint64_t ended_ms = field_time_ms(task, "ended"), now_ms = view_server_now_ms(&watch->task);
+
+    if (samples_of(watch) > 0 || text_is_equal(field_text(task, "state"), TEXT("CANCELLED"))) {
+        return false;
+    }
+    if (field_count(json_object_get(watch->ledger.document, "totals"), "pending") == 0)
+        return false;
+    return now_ms < ended_ms + ACCEPT_AFTER_END_MS;
+}
+
+static bool is_over(const struct watch *watch)
+{
+    return task_is_final(watch->task.document) && !may_still_come(watch);
+}
+
+/* ------------------------------------------------------------------ drawing */
+
+static void put_bar(struct cli *cli, uint64_t samples, uint64_t cap)
+{
+    enum { BAR_COLUMNS = 20 };
+    uint64_t filled = cap > 0 ? samples * BAR_COLUMNS / cap : 0;
+
+    view_label(cli, "samples");
+    (void)buf_printf(&cli->out, "%" PRIu64 " of %" PRIu64 "  [", samples, cap);
+    for (uint64_t i = 0; i < BAR_COLUMNS; i++) {
+        (void)buf_text(&cli->out, i < filled ? TEXT("=") : TEXT("."));
+    }
+    (void)buf_text(&cli->out, TEXT("]\n"));
+}
+
+static void put_view(struct watch *watch)
+{
+    struct cli *cli = watch->cli;
+    const json_t *task = watch->task.document, *ledger = watch->ledger.document;
+
+    task_put_title(cli, task);
+    task_put_status(cli, task, view_server_now_ms(&watch->task));
+    put_bar(cli, samples_of(watch), field_count(task, "sample_cap"));
+    view_label(cli, "instances");
+    (void)buf_printf(&cli->out, "%zu\n", json_array_size(field_array(ledger, "instances")));
+    ledger_put_funnel(cli, ledger);
+    task_put_warnings(cli, task);
+    view_sentence(cli, "> ", field_text(ledger, "verdict"));
+}
+
+static size_t count_lines(struct text text)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < text.size; i++) {
+        count += text.data[i] == '\n';
+    }
+    return count;
+}
+
+/* Draws the view where the last one stands. It is cut by its wrapping: no line is wider. */
+static int draw(struct watch *watch)
+{
+    struct cli *cli = watch->cli;
+    OWN(buf_done) struct buf view = BUF_INIT(TEXT_SIZE_MAX);
+    int rc;
+
+    screen_init(&cli->screen, STDOUT_FILENO); /* the window may have changed its size */
+    put_view(watch);
+    (void)buf_text(&view, buf_peek(&cli->out));
+    buf_reset(&cli->out);
+    if (watch->drawn_lines > 0) (void)buf_printf(&cli->out, "\033[%zuA", watch->drawn_lines);
+    (void)buf_text(&cli->out, TEXT("\033[J"));
+    (void)buf_text(&cli->out, buf_peek(&view));
+    watch->drawn_lines = count_lines(buf_peek(&view));
+    rc = cli_flush(cli);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ plain lines */
+
+static void put_facts(const struct watch *watch, struct buf *to)
+{
+    const json_t *task = watch->task.document;
+    const json_t *totals = json_object_get(watch->ledger.document, "totals");
+
+    screen_put(&watch->cli->screen, field_text(task, "state"), to);
+    (void)buf_printf(to, ", %" PRIu64 " of %" PRIu64 " samples", samples_of(watch),
+                     field_count(task, "sample_cap"));
+    (void)buf_printf(to, ", %zu instances",
+                     json_array_size(field_array(watch->ledger.document, "instances")));
+    (void)buf_printf(to, ", %" PRIu64 " triggered, %" PRIu64 " over cap, %" PRIu64 " dropped",
+                     field_count(totals, "triggered"), field_count(totals, "over_cap"),
+                     field_sum(totals, "drops"));
+}
+
+static int print_line(struct watch *watch)
+{
+    OWN(buf_done) struct buf facts = BUF_INIT(TEXT_SIZE_MAX);
+    struct cli *cli = watch->cli;
+    uint64_t now_ns = clock_monotonic_ns();
+
+    put_facts(watch, &facts);
+    if (text_is_equal(buf_peek(&facts), buf_peek(&watch->shown)) &&
+        now_ns - watch->shown_ns < ms_to_ns(QUIET_MS_MAX)) {
+        return CLI_DONE;
+    }
+    buf_reset(&watch->shown);
+    (void)buf_text(&watch->shown, buf_peek(&facts));
+    watch->shown_ns = now_ns;
+    if (line_has(cli->line, OPTION_JSON)) {
+        (void)cli_print_answer(cli, &watch->task);
+        if (!cli->screen.is_terminal) (void)buf_text(&cli->out, TEXT("\n"));
+        return cli_flush(cli);
+    }
+    format_clock(view_server_now_ms(&watch->task), false, &cli->out);
+    (void)buf_printf(&cli->out, "  %s, %" PRIu64 " seen", facts.data,
+                     field_count(json_object_get(watch->ledger.document, "totals"), "seen"));
+    (void)buf_text(&cli->out, TEXT("\n"));
+    return cli_flush(cli);
+}
+
+static int show(struct watch *watch)
+{
+    bool is_live = watch->cli->screen.is_terminal && !line_has(watch->cli->line, OPTION_JSON);
+
+    return is_live ? draw(watch) : print_line(watch);
+}
+
+/* ------------------------------------------------------------------ the loop */
+
+/* Asks for both. CLI_DONE with is_absent set: nobody answered, and it is worth asking again. */
+static int refresh(struct watch *watch)
+{
+    char error[CLIENT_ERROR_SIZE];
+    struct cli *cli = watch->cli;
+    uint64_t now_ns = clock_monotonic_ns();
+    bool is_first = watch->answered_ns == 0, was_absent = watch->is_absent;
+    int rc;
+
+    rc = client_ask(cli->client, &(struct request){ .path = watch->task_path, .timeout_s = 10 },
+                    &watch->task, error);
+    watch->is_absent = rc < 0 || watch->task.status == 503;
+    if (watch->is_absent && !is_first) {
+        if (!was_absent) cli_say("the scheduler does not answer; asking again");
+        watch->drawn_lines = 0;
+        if (now_ns - watch->answered_ns < ms_to_ns(ABSENT_MS_MAX)) return CLI_DONE;
+    }
+    if (watch->is_absent || watch->task.status != 200) {
+        return cli_get(cli, watch->task_path, &watch->task); /* says what is wrong */
+    }
+    rc = cli_get(cli, watch->ledger_path, &watch->ledger);
+    watch->answered_ns = now_ns;
+    return rc;
+}
+
+static int verdict(struct watch *watch)
+{
+    struct cli *cli = watch->cli;
+
+    if (!cli->screen.is_terminal && !line_has(cli->line, OPTION_JSON)) {
+        view_sentence(cli, "", field_text(watch->ledger.document, "verdict"));
+    }
+    if (samples_of(watch) > 0) return CLI_DONE;
+    return ledger_has_taker(watch->ledger.document) ? CLI_NOTHING : CLI_NO_INSTANCE;
+}
+
+static int follow(struct watch *watch)
+{
+    for (;;) {
+        int rc = refresh(watch);
+
+        if (rc != CLI_DONE) return rc;
+        if (!watch->is_absent) {
+            rc = show(watch);
+            if (rc != CLI_DONE) return rc;
+            if (is_over(watch)) return verdict(watch);
+        }
+        (void)poll(NULL, 0, INTERVAL_MS);
+    }
+}
+
+int command_task_watch(struct cli *cli)
+{
+    struct watch watch = { .cli = cli, .task = ANSWER_INIT, .ledger = ANSWER_INIT };
+    struct task_id id;
+    int rc = cli_task_arg(cli, 0, &id);
+
+    if (rc != CLI_DONE) return rc;
+    watch.shown = BUF_INIT(TEXT_SIZE_MAX);
+    snprintf(watch.task_path, sizeof watch.task_path, "/api/v1/tasks/%s", id.text);
+    snprintf(watch.ledger_path, sizeof watch.ledger_path, "/api/v1/tasks/%s/ledger", id.text);
+    rc = follow(&watch);
+    answer_done(&watch.task);
+    answer_done(&watch.ledger);
+    buf_done(&watch.shown);
+    return rc;
+}
