@@ -174,6 +174,16 @@ bool census_poll(struct census *census, const struct wire_poll *poll, struct tex
     return is_new;
 }
 
+bool census_delivered(struct census *census, struct text application, uint64_t incarnation,
+                      uint64_t version_hash)
+{
+    struct instance *instance = instance_find(census, application, incarnation);
+
+    if (!instance || instance->delivered_hash == version_hash) return false;
+    instance->delivered_hash = version_hash;
+    return true;
+}
+
 void census_refused(struct census *census, struct text application, struct text instance,
                     uint64_t incarnation, uint32_t protocol, uint64_t now_ns)
 {

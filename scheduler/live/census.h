@@ -57,6 +57,9 @@ bool census_poll(struct census *census, const struct wire_poll *poll, struct tex
                  uint64_t now_ns, uint64_t now_wall_ns);
 int census_pulse(struct census *census, const struct wire_pulse *pulse, struct text peer,
                  uint64_t now_ns, uint64_t now_wall_ns, struct problem *problem);
+/* The instance has the tasks of this version (its hash). True if it is told for the first time. */
+bool census_delivered(struct census *census, struct text application, uint64_t incarnation,
+                      uint64_t version_hash);
 void census_refused(struct census *census, struct text application, struct text instance,
                     uint64_t incarnation, uint32_t protocol, uint64_t now_ns);
 

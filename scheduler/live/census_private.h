@@ -38,7 +38,8 @@ struct instance {
     LIST_HEAD(, baseline) baselines;
     struct application *application;
     struct census_instance facts;
-    uint64_t sequence; /* of the newest pulse; 0: none yet */
+    uint64_t sequence;       /* of the newest pulse; 0: none yet */
+    uint64_t delivered_hash; /* of the version of the tasks that it last confirmed */
     /* While above 0, interfaces that we have not seen of this instance are taken as they stand
      * and not counted: it lived before we did, and what it counts is the past. Two pulses: the
      * one that found us new, and the complete one that it sends after our answer. */

@@ -212,7 +212,6 @@ static void take_facts(struct census_instance *facts, const struct wire_pulse *p
     copy(facts->language, sizeof facts->language, pulse->language);
     facts->pid = pulse->pid;
     facts->protocol = pulse->protocol;
-    facts->is_gone = pulse->is_last;
     facts->trouble_count = 0;
     for (uint32_t i = 0; i < pulse->troubles_count && i < ARRAY_COUNT(facts->troubles); i++) {
         copy(facts->troubles[i], sizeof facts->troubles[i], pulse->troubles[i]);
@@ -251,6 +250,7 @@ int census_pulse(struct census *census, const struct wire_pulse *pulse, struct t
                            INSTANCES_KNOWN_MAX);
     census_instance_touch(instance, pulse->instance, now_ns);
     instance->facts.last_pulse_ns = now_ns;
+    instance->facts.is_gone = pulse->is_last;
     if (pulse->sequence <= instance->sequence) return 0;
 
     census_clock(instance, pulse->clock_wall_ns, now_wall_ns);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/intake/private.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/own.h"
+#include "common/base/random.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* --- answers --- */
+
+/* A sender of another protocol version is shown to operators, with the version it speaks. */
+static void note_refused(struct intake *intake, struct text body)
+{
+    OWN(wire_arena_done) struct wire_arena arena = { 0 };
+    struct wire_identity who;
+    struct problem ignored;
+
+    if (wire_identity_decode(body, &arena, &who, &ignored) < 0) return;
+    if (sender_check(&(struct sender){ who.application, who.instance, who.incarnation }, &ignored) <
+        0)
+        return;
+    census_refused(intake->census, who.application, who.instance, who.incarnation, who.speaks,
+                   clock_monotonic_ns());
+}
+
+void intake_refuse(struct intake *intake, struct http_request *request, const char *kind,
+                   const struct problem *problem)
+{
+    int status = problem_status(problem->code);
+    char text[24];
+
+    metrics_add(intake->metrics, METRIC_INTAKE, kind, problem_slug(problem->code), 1);
+    if (problem->code == PROBLEM_BAD_PROTOCOL) note_refused(intake, http_body(request));
+    if (status == 426) {
+        snprintf(text, sizeof text, "stakeout/%d", WIRE_PROTOCOL);
+        http_answer_header(request, "Upgrade", text);
+    }
+    if (status >= 500) {
+        snprintf(text, sizeof text, "%u", (unsigned)(1 + random_u64() % RETRY_AFTER_S_MAX));
+        http_answer_header(request, "Retry-After", text);
+    }
+    http_reply_problem(request, status, problem_slug(problem->code), problem_title(problem->code),
+                       problem->detail, problem->field);
+}
+
+void intake_answer(struct intake *intake, struct http_request *request, const char *kind,
+                   const char *outcome, struct text body)
+{
+    metrics_add(intake->metrics, METRIC_INTAKE, kind, outcome, 1);
+    if (body.size > 0)
+        http_reply(request, 200, "application/msgpack", body);
+    else
+        http_reply(request, 204, NULL, body);
+}
+
+int sender_check(const struct sender *sender, struct problem *problem)
+{
+    if (application_check(sender->application, problem) < 0) return -1;
+    if (instance_check(sender->instance, problem) < 0) return -1;
+    if (sender->incarnation == 0)
+        return problem_set_field(problem, "incarnation", "'incarnation' must not be 0.");
+    return 0;
+}
+
+/* --- waiting for the store --- */
+
+static void on_client_gone(void *context)
+{
+    struct in_flight *it = context;
+
+    it->request = NULL;
+    metrics_add(it->intake->metrics, METRIC_INTAKE, it->kind, "client-gone", 1);
+}
+
+struct in_flight *in_flight_begin(struct intake *intake, struct http_request *request,
+                                  const char *kind)
+{
+    struct in_flight *it;
+
+    if (intake->in_flight_count == IN_FLIGHT_MAX) {
+        struct problem problem;
+
+        problem_set(&problem, PROBLEM_BUSY, "%d requests wait for the store already; try again.",
+                    IN_FLIGHT_MAX);
+        intake_refuse(intake, request, kind, &problem);
+        return NULL;
+    }
+    it = mem_zalloc(1, sizeof *it);
+    it->intake = intake;
+    it->request = request;
+    it->kind = kind;
+    TAILQ_INSERT_TAIL(&intake->in_flight, it, link);
+    intake->in_flight_count++;
+    http_park(request, on_client_gone, it);
+    return it;
+}
+
+struct http_request *in_flight_end(struct in_flight *it)
+{
+    struct http_request *request = it->request;
+
+    TAILQ_REMOVE(&it->intake->in_flight, it, link);
+    it->intake->in_flight_count--;
+    sample_free(it->sample);
+    free(it);
+    return request;
+}
+
+/* --- the door --- */
+
+static bool is_msgpack(struct text type)
+{
+    static const char wanted[] = "application/msgpack";
+    size_t size = sizeof wanted - 1;
+
+    if (type.size < size || strncasecmp(type.data, wanted, size) != 0) return false;
+    return type.size == size || type.data[size] == ';' || type.data[size] == ' ';
+}
+
+static void take(struct intake *intake, struct http_request *request, const char *kind,
+                 void (*taker)(struct intake *intake, struct http_request *request))
+{
+    struct problem problem;
+
+    metrics_add(intake->metrics, METRIC_INTAKE_BYTES, kind, NULL, (double)http_body(request).size);
+    if (is_msgpack(http_header(request, "Content-Type"))) {
+        taker(intake, request);
+        return;
+    }
+    problem_set(&problem, PROBLEM_BAD_TYPE, "The Content-Type must be application/msgpack.");
+    intake_refuse(intake, request, kind, &problem);
+}
+
+static void on_poll(struct http_request *request, void *intake)
+{
+    take(intake, request, "poll", poll_take);
+}
+
+static void on_pulse(struct http_request *request, void *intake)
+{
+    take(intake, request, "pulse", pulse_take);
+}
+
+static void on_log(struct http_request *request, void *intake)
+{
+    take(intake, request, "log", log_take);
+}
+
+static void on_report(struct http_request *request, void *intake)
+{
+    take(intake, request, "report", report_take);
+}
+
+static const struct http_route routes[] = {
+    { HTTP_POST, "/probe/v1/poll", HTTP_PROBE, POLL_SIZE_MAX, on_poll },
+    { HTTP_POST, "/probe/v1/pulse", HTTP_PROBE, PULSE_SIZE_MAX, on_pulse },
+    { HTTP_POST, "/probe/v1/log", HTTP_PROBE, LOG_SIZE_MAX, on_log },
+    { HTTP_POST, "/probe/v1/report", HTTP_PROBE, REPORT_SIZE_MAX, on_report },
+};
+
+static void collect(void *context, struct metrics *metrics)
+{
+    const struct intake *intake = context;
+
+    metrics_set(metrics, METRIC_REPORTS_IN_FLIGHT, NULL, NULL, (double)intake->in_flight_count);
+    metrics_set(metrics, METRIC_POLLS_PARKED, NULL, NULL, (double)live_parked_count(intake->live));
+    metrics_set(metrics, METRIC_EVENT_STREAMS, NULL, NULL, (double)live_stream_count(intake->live));
+    metrics_set(metrics, METRIC_CENSUS_LOST, NULL, NULL, (double)census_lost_count(intake->census));
+}
+
+struct intake *intake_new(struct http *http, struct tasks *tasks, struct live *live,
+                          struct census *census, struct metrics *metrics)
+{
+    struct intake *intake = mem_zalloc(1, sizeof *intake);
+
+    intake->tasks = tasks;
+    intake->live = live;
+    intake->census = census;
+    intake->metrics = metrics;
+    intake->cache.bytes = BUF_INIT(1024 * 1024);
+    TAILQ_INIT(&intake->in_flight);
+    http_add_routes(http, routes, ARRAY_COUNT(routes), intake);
+    metrics_collect(metrics, collect, intake);
+    return intake;
+}
+
+struct intake *intake_free(struct intake *intake)
+{
+    if (!intake) return NULL;
+    while (!TAILQ_EMPTY(&intake->in_flight)) {
+        CHECK(!in_flight_end(TAILQ_FIRST(&intake->in_flight)));
+    }
+    buf_done(&intake->cache.bytes);
+    free(intake);
+    return NULL;
+}
+
+void intake_task_changed(struct intake *intake, struct text application)
+{
+    live_wake(intake->live, application);
+}
+
+static void on_instance_gone(void *context, struct text application,
+                             const struct census_instance *instance)
+{
+    struct intake *intake = context;
+
+    tasks_instance_gone(intake->tasks, application, text_of(instance->instance),
+                        instance->incarnation);
+}
+
+void intake_tick(struct intake *intake, uint64_t now_ns)
+{
+    census_sweep(intake->census, now_ns, on_instance_gone, intake);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* private.h: what the files of scheduler/intake share.
+ *
+ *   intake.c   the routes, and the way of a request through the door
+ *   poll.c     parked until the tasks change
+ *   pulse.c    census and ledgers
+ *   report.c   samples and log events, to the store */
+#ifndef STAKEOUT_SCHEDULER_INTAKE_PRIVATE_H
+#define STAKEOUT_SCHEDULER_INTAKE_PRIVATE_H
+
+#include "scheduler/intake/intake.h"
+
+#include "common/base/buf.h"
+#include "common/model/problem.h"
+#include "common/wire/messages.h"
+#include "scheduler/http/http.h"
+#include "scheduler/live/census.h"
+#include "scheduler/live/live.h"
+#include "scheduler/metrics/metrics.h"
+#include "scheduler/task/tasks.h"
+
+#include <sys/queue.h>
+
+enum {
+    POLL_TASKS_MAX = 256, /* of messages.def: the active ones and those that just ended */
+    /* Requests that wait for the store: bodies of 1 MB each, and their samples beside them. */
+    IN_FLIGHT_MAX = 64,
+    RETRY_AFTER_S_MAX = 10, /* spread, so that the probes do not come back all at once */
+};
+
+/* The last poll's answer: during a wake-up all of them are equal, and a few ms old at most. */
+struct poll_cache {
+    char application[APPLICATION_SIZE_MAX + 1];
+    char version[65];
+    const struct task *tasks[POLL_TASKS_MAX];
+    size_t task_count;
+    uint64_t built_ns; /* 0: empty */
+    struct buf bytes;
+};
+
+/* A request that the store has been asked about. */
+struct in_flight {
+    TAILQ_ENTRY(in_flight) link;
+    struct intake *intake;
+    struct http_request *request; /* NULL: its client has gone */
+    const char *kind;             /* for the metrics */
+    struct sample *sample;        /* of a report; owned */
+};
+
+struct intake {
+    struct tasks *tasks;
+    struct live *live;
+    struct census *census;
+    struct metrics *metrics;
+    struct poll_cache cache;
+    TAILQ_HEAD(, in_flight) in_flight;
+    size_t in_flight_count;
+};
+
+/* Who sends: the head of each message, checked. */
+struct sender {
+    struct text application, instance;
+    uint64_t incarnation;
+};
+int sender_check(const struct sender *sender, struct problem *problem);
+
+/* Answers. Each counts `kind` with its outcome and consumes the request. */
+void intake_refuse(struct intake *intake, struct http_request *request, const char *kind,
+                   const struct problem *problem);
+void intake_answer(struct intake *intake, struct http_request *request, const char *kind,
+                   const char *outcome, struct text body);
+
+/* Parks the request until the store answers; NULL after refusing it when too many wait. */
+struct in_flight *in_flight_begin(struct intake *intake, struct http_request *request,
+                                  const char *kind);
+
+/* The store has answered: frees the record and returns the request, NULL if its client is gone. */
+struct http_request *in_flight_end(struct in_flight *it);
+
+/* The handlers. The body's type and the sender's protocol are checked before; each decodes. */
+void poll_take(struct intake *intake, struct http_request *request);
+void pulse_take(struct intake *intake, struct http_request *request);
+void report_take(struct intake *intake, struct http_request *request);
+void log_take(struct intake *intake, struct http_request *request);
+
+#endif
