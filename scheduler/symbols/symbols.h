@@ -30,6 +30,8 @@ struct symbols_options {
 };
 
 struct symbols *symbols_new(struct event_base *base, const struct symbols_options *options);
+
+/* Kills the worker; callbacks that are still due come before it returns, with what is known. */
 struct symbols *symbols_free(struct symbols *symbols);
 
 typedef void (*symbols_fn)(void *context, const struct sample_symbols *const *symbols,
@@ -39,9 +41,16 @@ typedef void (*symbols_fn)(void *context, const struct sample_symbols *const *sy
 void symbols_resolve(struct symbols *symbols, const struct sample *const *samples, size_t count,
                      symbols_fn then, void *context);
 
+/* The worker's pid while it runs, else 0: for what shows the scheduler's state, and tests. */
+int symbols_worker_pid(const struct symbols *symbols);
+
 /* The worker's main(): reads requests from descriptor 3, answers there, returns at its end. The
- * program calls it when argv[1] is SYMBOLS_WORKER_ARGUMENT. */
+ * program is executed as `program --symbol-worker DEBUG_ROOT paths|no-paths`, and calls
+ * symbols_worker_run() when argv[1] is SYMBOLS_WORKER_ARGUMENT. */
 #define SYMBOLS_WORKER_ARGUMENT "--symbol-worker"
+#define SYMBOLS_WORKER_PATHS    "paths"
+#define SYMBOLS_WORKER_NO_PATHS "no-paths"
 int symbols_worker_main(const char *debug_root, bool read_module_paths);
+int symbols_worker_run(int argc, char **argv);
 
 #endif

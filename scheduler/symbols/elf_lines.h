@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* elf_lines.h: what the addresses of one module mean, from its debug information. elfutils' door.
+ *
+ *     struct elf_lines *lines = elf_lines_open(&(struct elf_lines_options){ ... });
+ *     count = elf_lines_find(lines, offset, locations);
+ *     elf_lines_close(lines);
+ *
+ * Runs in the worker process alone: the files may be hostile, and what they do to libelf and libdw
+ * they do there. One thread. */
+#ifndef STAKEOUT_SCHEDULER_SYMBOLS_ELF_LINES_H
+#define STAKEOUT_SCHEDULER_SYMBOLS_ELF_LINES_H
+
+#include "scheduler/analysis/analysis.h"
+
+struct elf_lines;
+
+struct elf_lines_options {
+    struct text path, build_id;
+    const char *debug_root; /* "/usr/lib/debug" */
+    bool reads_path;        /* may `path` be opened? Else debug_root alone */
+};
+
+/* Never NULL: a module without any file answers nothing. */
+struct elf_lines *elf_lines_open(const struct elf_lines_options *options);
+struct elf_lines *elf_lines_close(struct elf_lines *lines);
+
+/* Fills ret[LOCATIONS_MAX], innermost first, and returns how many; 0 if nothing is known. Their
+ * texts live until the next call. Offsets are addresses of the ELF file. */
+uint8_t elf_lines_find(struct elf_lines *lines, uint64_t offset, struct source_location *ret);
+
+#endif

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* symbols.c: which frames need an answer, who waits for which, and the questions in between.
+ *
+ *     resolve    one symbols_resolve(): references to the cached symbol of each of its frames
+ *     job        up to BATCH_MAX frames of one module that the cache did not have: one question
+ *                to the worker, and the resolves that wait for it
+ *
+ * Jobs are asked one after the other. A frame that another resolve already asked for is not asked
+ * again: the second one waits for the first one's job.
+ *
+ * INVARIANTS
+ *
+ * (1) A cached symbol's `job` is set while, and only while, that job exists and will answer it.
+ * (2) A resolve ends by its timer alone: at once when nothing is left to wait for, else at its
+ *     deadline; so its callback never comes from within symbols_resolve(), and comes once.
+ * (3) A module that the worker died over twice is not asked about for a while: one hostile file
+ *     does not keep the worker busy dying. What it was asked then stays unresolved. */
+#include "scheduler/symbols/symbols.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "scheduler/analysis/analysis.h"
+#include "scheduler/symbols/symbol_cache.h"
+#include "scheduler/symbols/symbol_wire.h"
+#include "scheduler/symbols/worker_process.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CACHE_SIZE_MAX = 64 << 20, /* bytes */
+    RESOLVE_TIMEOUT_S = 20,    /* an analysis is shown then with what is known */
+    LOSSES_MAX = 4,            /* in a row: the worker cannot run at all; the queue is given up */
+    SUSPECTS_MAX = 32,
+    SUSPECT_DEATHS_MAX = 2,
+};
+
+static const uint64_t SUSPECT_NS = 300 * NS_PER_S; /* for so long a module is left alone */
+
+struct resolve {
+    TAILQ_ENTRY(resolve) link;
+    struct symbols *symbols;
+    symbols_fn then;
+    void *context;
+    struct event *timer;
+    size_t count;                   /* samples */
+    struct sample_symbols *results; /* by sample */
+    const struct sample_symbols **pointers;
+    struct cached_symbol ***cached; /* by sample and frame; NULL: not asked */
+    uint32_t jobs_left;
+};
+
+struct job {
+    TAILQ_ENTRY(job) link;
+    char *path, *build_id;
+    size_t path_size, build_id_size;
+    uint32_t id, count;
+    struct cached_symbol *entries[BATCH_MAX];
+    uint64_t offsets[BATCH_MAX];
+    char *names[BATCH_MAX]; /* owned */
+    struct resolve **waiting;
+    uint32_t waiting_count, waiting_capacity;
+};
+
+/* A module that the worker died over. */
+struct suspect {
+    uint64_t hash;
+    unsigned deaths;
+    uint64_t last_ns;
+};
+
+struct symbols {
+    struct event_base *base;
+    struct worker_process *worker;
+    struct symbol_cache *cache;
+    TAILQ_HEAD(, job) jobs; /* the first one is being asked, if is_asking */
+    TAILQ_HEAD(, resolve) resolves;
+    bool is_asking;
+    uint32_t job_count;
+    struct suspect suspects[SUSPECTS_MAX];
+};
+
+/* ---- suspects ---- */
+
+static uint64_t module_hash(const struct job *job)
+{
+    return text_hash((struct text){ job->path, job->path_size }) * 31 +
+           text_hash((struct text){ job->build_id, job->build_id_size });
+}
+
+static struct suspect *suspect_find(struct symbols *symbols, uint64_t hash)
+{
+    for (size_t i = 0; i < SUSPECTS_MAX; i++)
+        if (symbols->suspects[i].deaths > 0 && symbols->suspects[i].hash == hash)
+            return &symbols->suspects[i];
+    return NULL;
+}
+
+static void suspect_note(struct symbols *symbols, uint64_t hash)
+{
+    struct suspect *suspect = suspect_find(symbols, hash);
+
+    if (!suspect) {
+        suspect = &symbols->suspects[0];
+        for (size_t i = 1; i < SUSPECTS_MAX; i++)
+            if (symbols->suspects[i].last_ns < suspect->last_ns) suspect = &symbols->suspects[i];
+        *suspect = (struct suspect){ .hash = hash };
+    }
+    suspect->deaths++;
+    suspect->last_ns = clock_monotonic_ns();
+}
+
+static bool is_suspect(struct symbols *symbols, const struct job *job)
+{
+    struct suspect *suspect = suspect_find(symbols, module_hash(job));
+
+    if (!suspect) return false;
+    if (clock_monotonic_ns() - suspect->last_ns > SUSPECT_NS) {
+        *suspect = (struct suspect){ 0 };
+        return false;
+    }
+    return suspect->deaths >= SUSPECT_DEATHS_MAX;
+}
+
+/* ---- resolves ---- */
+
+static void resolve_free(struct resolve *resolve)
+{
+    for (size_t i = 0; i < resolve->count; i++) {
+        for (uint32_t j = 0; j < resolve->results[i].frame_count; j++)
+            if (resolve->cached[i][j])
+                symbol_cache_unref(resolve->symbols->cache, resolve->cached[i][j]);
+        free(resolve->cached[i]);
+        free(resolve->results[i].frames);
+    }
+    free(resolve->cached);
+    free(resolve->results);
+    free(resolve->pointers);
+    event_free(resolve->timer);
+    free(resolve);
+}
+
+/* A resolve that ends at its deadline is still on the lists of its jobs. */
+static void resolve_forget(struct symbols *symbols, const struct resolve *resolve)
+{
+    struct job *job;
+
+    TAILQ_FOREACH(job, &symbols->jobs, link)
+    {
+        uint32_t kept = 0;
+
+        for (uint32_t i = 0; i < job->waiting_count; i++)
+            if (job->waiting[i] != resolve) job->waiting[kept++] = job->waiting[i];
+        job->waiting_count = kept;
+    }
+}
+
+static void resolve_end(struct resolve *resolve)
+{
+    struct symbols *symbols = resolve->symbols;
+
+    if (resolve->jobs_left > 0) resolve_forget(symbols, resolve);
+    TAILQ_REMOVE(&symbols->resolves, resolve, link);
+    for (size_t i = 0; i < resolve->count; i++)
+        for (uint32_t j = 0; j < resolve->results[i].frame_count; j++) {
+            const struct cached_symbol *cached = resolve->cached[i][j];
+
+            if (!cached || cached->job) continue;
+            resolve->results[i].frames[j].locations = cached->locations;
+            resolve->results[i].frames[j].count = cached->count;
+        }
+    resolve->then(resolve->context, resolve->pointers, resolve->count);
+    resolve_free(resolve);
+}
+
+static void on_resolve_time(evutil_socket_t fd, short events, void *context)
+{
+    (void)fd;
+    (void)events;
+    resolve_end(context);
+}
+
+static void resolve_time(struct resolve *resolve)
+{
+    struct timeval after = { .tv_sec = resolve->jobs_left > 0 ? RESOLVE_TIMEOUT_S : 0 };
+
+    event_add(resolve->timer, &after);
+}
+
+/* ---- jobs ---- */
+
+static void job_free(struct symbols *symbols, struct job *job)
+{
+    TAILQ_REMOVE(&symbols->jobs, job, link);
+    for (uint32_t i = 0; i < job->count; i++) {
+        job->entries[i]->job = NULL;
+        job->entries[i]->answered_ns = clock_monotonic_ns();
+        symbol_cache_unref(symbols->cache, job->entries[i]);
+        free(job->names[i]);
+    }
+    for (uint32_t i = 0; i < job->waiting_count; i++)
+        if (--job->waiting[i]->jobs_left == 0) resolve_time(job->waiting[i]);
+    free(job->waiting);
+    free(job->path);
+    free(job->build_id);
+    free(job);
+}
+
+static void job_give_up(struct symbols *symbols, struct job *job)
+{
+    for (uint32_t i = 0; i < job->count; i++)
+        job->entries[i]->is_stale = true;
+    job_free(symbols, job);
+}
+
+static void job_write(const struct job *job, struct buf *to)
+{
+    wire_write_u32(to, job->id);
+    wire_write_text(to, (struct text){ job->path, job->path_size });
+    wire_write_text(to, (struct text){ job->build_id, job->build_id_size });
+    wire_write_u32(to, job->count);
+    for (uint32_t i = 0; i < job->count; i++) {
+        wire_write_u64(to, job->offsets[i]);
+        wire_write_text(to, text_of(job->names[i]));
+    }
+}
+
+static void next_ask(struct symbols *symbols)
+{
+    OWN(buf_done) struct buf request = BUF_INIT(SYMBOL_FRAME_SIZE_MAX);
+    struct job *job;
+
+    if (!symbols->worker) return; /* symbols_free() is at work */
+    while (!symbols->is_asking && (job = TAILQ_FIRST(&symbols->jobs)) != NULL) {
+        if (is_suspect(symbols, job)) {
+            job_give_up(symbols, job);
+            continue;
+        }
+        job_write(job, &request);
+        CHECK(!request.failed);
+        symbols->is_asking = true;
+        worker_process_ask(symbols->worker, buf_peek(&request));
+    }
+}
+
+/* Reads the answer to the job that is being asked; nothing is stored before all of it is right. */
+static bool answer_is_right(const struct job *job, struct wire_reader reader)
+{
+    struct source_location locations[LOCATIONS_MAX];
+
+    if (wire_read_u32(&reader) != job->id || wire_read_u32(&reader) != job->count) return false;
+    for (uint32_t i = 0; i < job->count; i++)
+        if (wire_read_locations(&reader, locations) < 0) return false;
+    return reader.at == reader.end;
+}
+
+static bool on_answer(void *context, struct text answer)
+{
+    struct symbols *symbols = context;
+    struct job *job = TAILQ_FIRST(&symbols->jobs);
+    struct wire_reader reader = { answer.data, answer.data + answer.size, false };
+
+    if (!answer_is_right(job, reader)) return false;
+    wire_read_u32(&reader);
+    wire_read_u32(&reader);
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct source_location locations[LOCATIONS_MAX];
+        int count = wire_read_locations(&reader, locations);
+
+        symbol_cache_fill(symbols->cache, job->entries[i], locations, (uint8_t)count);
+        job->entries[i]->is_stale = false;
+    }
+    job_free(symbols, job);
+    symbols->is_asking = false;
+    next_ask(symbols);
+    return true;
+}
+
+static void on_lost(void *context)
+{
+    struct symbols *symbols = context;
+    struct job *job = TAILQ_FIRST(&symbols->jobs);
+
+    symbols->is_asking = false;
+    suspect_note(symbols, module_hash(job));
+    job_give_up(symbols, job);
+    while (worker_process_losses(symbols->worker) >= LOSSES_MAX && !TAILQ_EMPTY(&symbols->jobs))
+        job_give_up(symbols, TAILQ_FIRST(&symbols->jobs));
+    next_ask(symbols);
+}
+
+/* ---- what is asked ---- */
+
+static struct job *job_new(struct symbols *symbols, struct text path, struct text build_id)
+{
+    struct job *job = mem_zalloc(1, sizeof *job);
+
+    job->id = ++symbols->job_count;
+    job->path = mem_text(path.size ? path.data : "", path.size);
+    job->path_size = path.size;
+    job->build_id = mem_text(build_id.size ? build_id.data : "", build_id.size);
+    job->build_id_size = build_id.size;
+    TAILQ_INSERT_TAIL(&symbols->jobs, job, link);
+    return job;
+}
+
+static void job_wait(struct job *job, struct resolve *resolve)
+{
+    /* Nobody else is added while this resolve is made, so it is the last one if it is there. */
+    if (job->waiting_count > 0 && job->waiting[job->waiting_count - 1] == resolve) return;
+    if (job->waiting_count == job->waiting_capacity) {
+        job->waiting_capacity = job->waiting_capacity ? job->waiting_capacity * 2 : 4;
+        job->waiting = mem_grow(job->waiting, job->waiting_capacity * sizeof(struct resolve *));
+    }
+    job->waiting[job->waiting_count++] = resolve;
+    resolve->jobs_left++;
+}
+
+static void job_add(struct symbols *symbols, struct job *job, const struct symbol_key *key,
+                    struct cached_symbol *entry)
+{
+    bool is_new;
+
+    CHECK(job->count < BATCH_MAX && symbol_cache_ref(symbols->cache, key, &is_new) == entry);
+    entry->job = job;
+    job->entries[job->count] = entry;
+    job->offsets[job->count] = key->offset;
+    job->names[job->count] = mem_text(key->name.size ? key->name.data : "", key->name.size);
+    job->count++;
+}
+
+static bool key_of_frame(const struct sample *sample, const struct frame *frame,
+                         struct symbol_key *ret)
+{
+    const struct stack_table *stacks = &sample->stacks;
+    const struct module *module;
+
+    if (frame->kind != FRAME_NATIVE || frame->module >= stacks->module_count) return false;
+    module = &stacks->modules[frame->module];
+    ret->path = stack_table_text(stacks, module->path);
+    ret->build_id = (struct text){ (const char *)module->build_id, module->build_id_size };
+    ret->name = stack_table_text(stacks, frame->function);
+    ret->offset = frame->offset;
+    if (text_starts_with(ret->name, TEXT("_Z"))) return true; /* at least it can be demangled */
+    return ret->build_id.size > 0 && text_starts_with(ret->path, TEXT("/"));
+}
+
+/* Debug information may be installed after it was asked for. */
+static bool is_worth_asking(const struct cached_symbol *entry)
+{
+    static const uint64_t again_ns = 600 * NS_PER_S;
+    bool has_line = entry->count > 0 && entry->locations[0].line > 0;
+
+    if (entry->job) return false;
+    return entry->is_stale || (!has_line && clock_monotonic_ns() - entry->answered_ns > again_ns);
+}
+
+static void resolve_sample(struct resolve *resolve, size_t index, const struct sample *sample)
+{
+    struct symbols *symbols = resolve->symbols;
+    OWN(mem_freep)
+    struct job **open = mem_zalloc(sample->stacks.module_count + 1, sizeof(struct job *));
+
+    for (uint32_t i = 0; i < sample->stacks.frame_count; i++) {
+        const struct frame *frame = &sample->stacks.frames[i];
+        struct symbol_key key;
+        struct cached_symbol *entry;
+        bool is_new;
+
+        if (!key_of_frame(sample, frame, &key)) continue;
+        entry = symbol_cache_ref(symbols->cache, &key, &is_new);
+        resolve->cached[index][i] = entry;
+        if (is_new || is_worth_asking(entry)) {
+            struct job **job = &open[frame->module];
+
+            if (!*job || (*job)->count == BATCH_MAX)
+                *job = job_new(symbols, key.path, key.build_id);
+            job_add(symbols, *job, &key, entry);
+        }
+        if (entry->job) job_wait(entry->job, resolve);
+    }
+}
+
+void symbols_resolve(struct symbols *symbols, const struct sample *const *samples, size_t count,
+                     symbols_fn then, void *context)
+{
+    struct resolve *resolve = mem_zalloc(1, sizeof *resolve);
+
+    *resolve =
+        (struct resolve){ .symbols = symbols, .then = then, .context = context, .count = count };
+    resolve->timer = evtimer_new(symbols->base, on_resolve_time, resolve);
+    CHECK(resolve->timer);
+    resolve->results = mem_zalloc(count + 1, sizeof *resolve->results);
+    resolve->pointers = mem_zalloc(count + 1, sizeof *resolve->pointers);
+    resolve->cached = mem_zalloc(count + 1, sizeof *resolve->cached);
+    TAILQ_INSERT_TAIL(&symbols->resolves, resolve, link);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t frame_count = samples[i]->stacks.frame_count;
+
+        resolve->pointers[i] = &resolve->results[i];
+        resolve->results[i].frame_count = frame_count;
+        resolve->results[i].frames =
+            mem_zalloc(frame_count + 1, sizeof *resolve->results[i].frames);
+        resolve->cached[i] = mem_zalloc(frame_count + 1, sizeof(struct cached_symbol *));
+        resolve_sample(resolve, i, samples[i]);
+    }
+    resolve_time(resolve);
+    next_ask(symbols);
+}
+
+struct symbols *symbols_new(struct event_base *base, const struct symbols_options *options)
+{
+    struct symbols *symbols = mem_zalloc(1, sizeof *symbols);
+
+    symbols->base = base;
+    symbols->cache = symbol_cache_new(CACHE_SIZE_MAX);
+    TAILQ_INIT(&symbols->jobs);
+    TAILQ_INIT(&symbols->resolves);
+    symbols->worker = worker_process_new(&(struct worker_process_options){
+        .base = base,
+        .program = options->program,
+        .debug_root = options->debug_root ? options->debug_root : "/usr/lib/debug",
+        .read_module_paths = options->read_module_paths,
+        .context = symbols,
+        .on_answer = on_answer,
+        .on_lost = on_lost,
+    });
+    return symbols;
+}
+
+struct symbols *symbols_free(struct symbols *symbols)
+{
+    if (!symbols) return NULL;
+    symbols->worker = worker_process_free(symbols->worker);
+    while (!TAILQ_EMPTY(&symbols->resolves))
+        resolve_end(TAILQ_FIRST(&symbols->resolves));
+    while (!TAILQ_EMPTY(&symbols->jobs))
+        job_give_up(symbols, TAILQ_FIRST(&symbols->jobs));
+    symbol_cache_free(symbols->cache);
+    free(symbols);
+    return NULL;
+}
+
+int symbols_worker_pid(const struct symbols *symbols)
+{
+    return worker_process_pid(symbols->worker);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* worker.c: the symbol worker: one request at a time, from descriptor 3, until it is closed.
+ *
+ * Keeps the modules that it met last open, with their indexes, so that a second request for a
+ * large one costs nothing. It is started by worker_process.c, which also kills it: when a request
+ * takes too long, and when there was none for a while, so that all memory goes back. */
+#include "common/base/check.h"
+#include "common/base/own.h"
+#include "scheduler/symbols/demangle.h"
+#include "scheduler/symbols/elf_lines.h"
+#include "scheduler/symbols/symbol_wire.h"
+#include "scheduler/symbols/symbols.h"
+#include "scheduler/symbols/worker_limits.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { WORKER_FD = 3, MODULES_KEPT = 8 };
+
+struct kept_module {
+    char *path, *build_id; /* owned */
+    size_t path_size, build_id_size;
+    struct elf_lines *lines;
+    uint64_t used; /* the request that used it last */
+};
+
+struct worker {
+    const char *debug_root;
+    bool reads_paths;
+    struct kept_module modules[MODULES_KEPT];
+    uint64_t request_count;
+};
+
+static int receive(void *ret, size_t size)
+{
+    size_t got = 0;
+
+    while (got < size) {
+        ssize_t part = recv(WORKER_FD, (char *)ret + got, size - got, 0);
+
+        if (part < 0 && errno == EINTR) continue;
+        if (part < 0) return -errno;
+        if (part == 0) return -EPIPE;
+        got += (size_t)part;
+    }
+    return 0;
+}
+
+static int send_all(struct text text)
+{
+    while (text.size > 0) {
+        ssize_t sent = send(WORKER_FD, text.data, text.size, MSG_NOSIGNAL);
+
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0) return -errno;
+        text.data += sent;
+        text.size -= (size_t)sent;
+    }
+    return 0;
+}
+
+static int receive_frame(struct buf *to)
+{
+    uint32_t size;
+    void *room;
+    int rc = receive(&size, sizeof size);
+
+    if (rc < 0) return rc;
+    room = buf_reserve(to, size);
+    if (!room) return -ENOBUFS;
+    rc = receive(room, size);
+    if (rc == 0) buf_commit(to, size);
+    return rc;
+}
+
+static void module_forget(struct kept_module *module)
+{
+    elf_lines_close(module->lines);
+    free(module->path);
+    free(module->build_id);
+    *module = (struct kept_module){ 0 };
+}
+
+static bool module_is(const struct kept_module *module, struct text path, struct text build_id)
+{
+    return module->lines && text_is_equal((struct text){ module->path, module->path_size }, path) &&
+           text_is_equal((struct text){ module->build_id, module->build_id_size }, build_id);
+}
+
+/* The module, opened if need be in the place of the one that was not used for longest. */
+static struct elf_lines *module_get(struct worker *worker, struct text path, struct text build_id)
+{
+    struct kept_module *oldest = &worker->modules[0];
+
+    for (size_t i = 0; i < MODULES_KEPT; i++) {
+        struct kept_module *module = &worker->modules[i];
+
+        if (module_is(module, path, build_id)) {
+            module->used = worker->request_count;
+            return module->lines;
+        }
+        if (module->used < oldest->used) oldest = module;
+    }
+    module_forget(oldest);
+    *oldest = (struct kept_module){
+        .path = mem_text(path.data, path.size),
+        .build_id = mem_text(build_id.data, build_id.size),
+        .path_size = path.size,
+        .build_id_size = build_id.size,
+        .used = worker->request_count,
+    };
+    oldest->lines = elf_lines_open(&(struct elf_lines_options){
+        .path = { oldest->path, path.size },
+        .build_id = { oldest->build_id, build_id.size },
+        .debug_root = worker->debug_root,
+        .reads_path = worker->reads_paths,
+    });
+    return oldest->lines;
+}
+
+/* One address. What the debug information does not name is called as the sample calls it. */
+static void answer_address(struct elf_lines *lines, uint64_t offset, struct text name,
+                           struct buf *answer)
+{
+    struct source_location locations[LOCATIONS_MAX];
+    uint8_t count = elf_lines_find(lines, offset, locations);
+    OWN(mem_freep) char *known = mem_text(name.size ? name.data : "", name.size);
+    OWN(mem_freep) char *demangled = name_demangle(known);
+
+    if (count == 0 && demangled) {
+        locations[0] = (struct source_location){ 0 };
+        count = 1;
+    }
+    if (count > 0 && locations[count - 1].function.size == 0)
+        locations[count - 1].function = demangled ? text_of(demangled) : name;
+    wire_write_locations(answer, locations, count);
+}
+
+static int answer_request(struct worker *worker, struct text request, struct buf *answer)
+{
+    struct wire_reader reader = { request.data, request.data + request.size, false };
+    uint32_t id = wire_read_u32(&reader), size = 0, count;
+    struct text path = wire_read_text(&reader);
+    struct text build_id = wire_read_text(&reader);
+    struct elf_lines *lines;
+
+    count = wire_read_u32(&reader);
+    if (reader.failed || count > BATCH_MAX) return -EBADMSG;
+    worker->request_count++;
+    lines = module_get(worker, path, build_id);
+    wire_write_u32(answer, size); /* filled in below */
+    wire_write_u32(answer, id);
+    wire_write_u32(answer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t offset = wire_read_u64(&reader);
+        struct text name = wire_read_text(&reader);
+
+        if (reader.failed) return -EBADMSG;
+        answer_address(lines, offset, name, answer);
+    }
+    if (answer->failed) return answer->failed;
+    size = (uint32_t)(answer->size - sizeof size);
+    memcpy(answer->data, &size, sizeof size);
+    return 0;
+}
+
+static int serve(struct worker *worker)
+{
+    OWN(buf_done) struct buf request = BUF_INIT(SYMBOL_FRAME_SIZE_MAX);
+    OWN(buf_done) struct buf answer = BUF_INIT(SYMBOL_FRAME_SIZE_MAX);
+    int rc;
+
+    for (;;) {
+        buf_reset(&request);
+        buf_reset(&answer);
+        rc = receive_frame(&request);
+        if (rc < 0) return rc;
+        rc = answer_request(worker, buf_peek(&request), &answer);
+        if (rc < 0) return rc;
+        rc = send_all(buf_peek(&answer));
+        if (rc < 0) return rc;
+    }
+}
+
+int symbols_worker_main(const char *debug_root, bool read_module_paths)
+{
+    struct worker worker = { .debug_root = debug_root, .reads_paths = read_module_paths };
+    int rc = worker_limits_set();
+
+    if (rc == 0) rc = serve(&worker);
+    for (size_t i = 0; i < MODULES_KEPT; i++)
+        module_forget(&worker.modules[i]);
+    if (rc == -EPIPE || rc == -ECONNRESET) return 0; /* whom it works for has gone */
+    fprintf(stderr, "symbol worker: %s\n", strerror(-rc));
+    return 1;
+}
+
+int symbols_worker_run(int argc, char **argv)
+{
+    bool is_complete = argc == 4 && strcmp(argv[1], SYMBOLS_WORKER_ARGUMENT) == 0;
+
+    if (!is_complete) {
+        fprintf(stderr, "symbol worker: started by stakeoutd, not by hand\n");
+        return 2;
+    }
+    return symbols_worker_main(argv[2], strcmp(argv[3], SYMBOLS_WORKER_PATHS) == 0);
+}
