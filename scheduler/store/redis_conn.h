@@ -55,7 +55,11 @@ struct redis_conn_figures {
 };
 
 struct redis_conn *redis_conn_new(const struct redis_conn_options *options);
-/* Answers what is under way with -ECONNRESET before it returns. */
+
+/* The end, in three steps, none of them from a callback of ours: close it, after which whatever is
+ * sent fails; answer what has failed, until that says that there was nothing; free it. */
+void redis_conn_close(struct redis_conn *conn);
+bool redis_conn_answer_failed(struct redis_conn *conn);
 struct redis_conn *redis_conn_free(struct redis_conn *conn);
 
 /* Begins, or begins anew at another address. The address is copied. */

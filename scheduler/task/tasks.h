@@ -45,6 +45,9 @@ struct tasks *tasks_free(struct tasks *tasks);
 uint32_t tasks_tick(struct tasks *tasks);
 bool tasks_are_ready(const struct tasks *tasks); /* loaded, and Redis answers */
 
+/* How many in memory are in this state: all that are not over, and those that ended lately. */
+size_t tasks_count(const struct tasks *tasks, enum task_state state);
+
 typedef void (*tasks_task_fn)(void *context, const struct task *task,
                               const struct problem *problem);
 

@@ -89,6 +89,10 @@ local function live_put(live, id, state, starts, ends, interface)
     redis.call('HSET', live, id, table.concat({ state, int(starts), int(ends), interface }, ' '))
 end
 
+local function by(who)
+    return who ~= '' and 'by ' .. who or ''
+end
+
 -- KEYS live version tasks task log
 -- ARGV id interface start(0: now) duration_min active_max live_max who, then fields and values
 local function create(argv_keys, args)
@@ -122,7 +126,7 @@ local function create(argv_keys, args)
     redis.call('ZADD', argv_keys[3], 0, id)
     live_put(keys.live, id, state, starts, wanted.ends, interface)
     redis.call('INCR', keys.version)
-    log_own(keys.task, keys.log, now, EVENT.CREATED, { detail = who })
+    log_own(keys.task, keys.log, now, EVENT.CREATED, { detail = by(who) })
     log_own(keys.task, keys.log, now, state == 'ACTIVE' and EVENT.STARTED or EVENT.SCHEDULED, {})
     return answer('DONE', keys.version, now, keys.task)
 end
@@ -199,7 +203,7 @@ local function cancel(argv_keys, args)
 
     if not task then return no_task(now) end
     if is_final(task.state) then return answer('OVER', keys.version, now, keys.task) end
-    finish(keys, args[1], task, 'CANCELLED', now, now, EVENT.CANCELLED, args[2])
+    finish(keys, args[1], task, 'CANCELLED', now, now, EVENT.CANCELLED, by(args[2]))
     return answer('DONE', keys.version, now, keys.task)
 end
 
@@ -224,7 +228,7 @@ local function extend(argv_keys, args)
     live_put(keys.live, id, task.state, task.starts, ends, task.interface)
     redis.call('INCR', keys.version)
     log_own(keys.task, keys.log, now, EVENT.EXTENDED,
-            { detail = string.format('to %d minutes, %s', minutes, args[2]) })
+            { detail = string.format('to %d minutes %s', minutes, by(args[2])) })
     return answer('DONE', keys.version, now, keys.task)
 end
 

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tasks.c: memory that follows Redis, and the clock that moves tasks.
+ *
+ * Loading. At every connection the list of applications is read, then what lives of each; then
+ * we are ready. While we are, the list is read again every LIST_MS: an application whose version
+ * is not the one that we know was changed by another scheduler, or by an older Redis, and is
+ * loaded again. What we learn from our own calls' answers counts as known.
+ *
+ * Moving. Redis moves tasks; we ask it to as soon as one is due, by its clock. While it is away
+ * we move our copies by ourselves, so that polls start and end on time; what it says when it is
+ * back is taken over, and moved on at once if it is due.
+ *
+ * INVARIANT: an answer never overwrites a newer one. Answers to loads carry the stamp of their
+ * beginning; tasks that were put later are left alone. */
+#include "scheduler/task/tasks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "scheduler/task/tasks_private.h"
+
+enum {
+    TICK_MS_MAX = 1000,
+    LIST_MS = 1000,
+    TRIM_PAUSE_MS = 30000, /* between two walks over all applications */
+    TRIM_STEP_MS = 20,     /* between two steps of one that has more to forget */
+};
+
+static void tell(struct tasks *tasks, const struct task *task, const struct sample_summary *sample)
+{
+    if (tasks->options.on_change) tasks->options.on_change(tasks->options.context, task, sample);
+}
+
+struct cached_task *tasks_learn(struct tasks *tasks, const struct task *task, uint64_t version,
+                                const struct sample_summary *sample)
+{
+    struct task now = *task;
+    struct cached_task *cached;
+    bool is_ahead = task_advance(&now, store_now_wall_ms(tasks->store)), changed;
+
+    cached = cache_task_put(&tasks->cache, &now, &changed);
+    cached->is_ahead = is_ahead;
+    /* Ours was the only change since: then we need not load. */
+    if (version == cached->application->store_version + 1) {
+        cached->application->store_version = version;
+    }
+    if (changed || sample) tell(tasks, &cached->task, sample);
+    return cached;
+}
+
+/* Loading ----------------------------------------------------------------------------------- */
+
+struct load {
+    struct tasks *tasks;
+    struct cached_application *application;
+    uint64_t stamp; /* what was put later is newer than this load's answer */
+};
+
+static void check_ready(struct tasks *tasks)
+{
+    void (*on_ready)(void *context) = tasks->on_ready;
+
+    if (tasks->is_loaded || tasks->open_loads > 0 || !store_is_up(tasks->store)) return;
+    for (size_t i = 0; i < tasks->cache.application_count; i++) {
+        if (!tasks->cache.applications[i]->is_loaded) return;
+    }
+    tasks->is_loaded = true;
+    tasks->on_ready = NULL;
+    if (on_ready) on_ready(tasks->options.context);
+}
+
+static bool is_listed(const struct store_live *live, const struct task_id *id)
+{
+    for (size_t i = 0; i < live->count; i++) {
+        if (strcmp(live->tasks[i].id.text, id->text) == 0) return true;
+    }
+    return false;
+}
+
+/* Those that Redis does not know any more: it is an older one, or others forgot them. */
+static void drop_unlisted(const struct load *load, const struct store_live *live)
+{
+    struct cached_application *application = load->application;
+
+    for (size_t i = application->task_count; i-- > 0;) {
+        struct cached_task *cached = application->tasks[i];
+        struct task gone = cached->task;
+        if (cached->stamp > load->stamp || is_listed(live, &gone.id)) continue;
+        cache_task_drop(cached);
+        if (task_is_visible(&gone, store_now_wall_ms(load->tasks->store))) {
+            tell(load->tasks, &gone, NULL);
+        }
+    }
+}
+
+static void take_loaded(const struct load *load, const struct store_live *live)
+{
+    struct tasks *tasks = load->tasks;
+
+    drop_unlisted(load, live);
+    for (size_t i = 0; i < live->count; i++) {
+        const struct cached_task *known = cache_task_find(&tasks->cache, &live->tasks[i].id);
+        if (known && known->stamp > load->stamp) continue;
+        tasks_learn(tasks, &live->tasks[i], 0, NULL);
+    }
+    load->application->store_version = live->version;
+    load->application->is_loaded = true;
+}
+
+static void on_loaded(void *context, const struct store_live *live, const struct problem *problem)
+{
+    struct load *load = context;
+    struct tasks *tasks = load->tasks;
+
+    load->application->is_loading = false;
+    tasks->open_loads--;
+    if (!problem) take_loaded(load, live);
+    check_ready(tasks);
+    free(load);
+}
+
+static void load_application(struct tasks *tasks, struct cached_application *application)
+{
+    struct load *load = mem_alloc(sizeof(*load));
+
+    *load = (struct load){ tasks, application, tasks->cache.stamp };
+    application->is_loading = true;
+    tasks->open_loads++;
+    store_live(tasks->store, text_of(application->name), CACHE_AFTER_END_MS, on_loaded, load);
+}
+
+/* An application that has no tasks any more in Redis is one whose tasks we must forget. */
+static void on_listed(void *context, const struct store_applications *all,
+                      const struct problem *problem)
+{
+    struct tasks *tasks = context;
+
+    tasks->is_listing = false;
+    if (problem) return;
+    for (size_t i = 0; i < all->count; i++) {
+        struct cached_application *application =
+            cache_application_open(&tasks->cache, all->names[i]);
+        bool is_known = application->is_loaded && application->store_version == all->versions[i];
+        if (!is_known && !application->is_loading) load_application(tasks, application);
+    }
+    for (size_t i = 0; i < tasks->cache.application_count; i++) {
+        struct cached_application *application = tasks->cache.applications[i];
+        if (!application->is_loaded && !application->is_loading) {
+            load_application(tasks, application);
+        }
+    }
+    check_ready(tasks);
+}
+
+static void list_applications(struct tasks *tasks)
+{
+    if (tasks->is_listing || !store_is_up(tasks->store)) return;
+    tasks->is_listing = true;
+    tasks->listed_ns = clock_monotonic_ns();
+    store_applications(tasks->store, on_listed, tasks);
+}
+
+/* Redis may be another one, or an older one: what we knew of it counts no more. */
+static void on_up(void *context)
+{
+    struct tasks *tasks = context;
+
+    tasks->is_loaded = false;
+    for (size_t i = 0; i < tasks->cache.application_count; i++) {
+        tasks->cache.applications[i]->is_loaded = false;
+    }
+    list_applications(tasks);
+}
+
+/* Moving ------------------------------------------------------------------------------------ */
+
+struct question {
+    struct tasks *tasks;
+    struct task_id id;
+};
+
+static void on_settled(void *context, const struct store_answer *answer,
+                       const struct problem *problem)
+{
+    struct question *question = context;
+    struct cached_task *cached = cache_task_find(&question->tasks->cache, &question->id);
+
+    if (cached) cached->is_asking = false;
+    if (!problem && answer->task) tasks_learn(question->tasks, answer->task, answer->version, NULL);
+    free(question);
+}
+
+static void ask_to_move(struct tasks *tasks, struct cached_task *cached)
+{
+    struct question *question;
+
+    if (cached->is_asking) return;
+    cached->is_asking = true;
+    question = mem_alloc(sizeof(*question));
+    *question = (struct question){ tasks, cached->task.id };
+    store_task_settle(tasks->store, text_of(cached->application->name), &cached->task.id,
+                      on_settled, question);
+}
+
+/* When the task next wants something, by Redis' clock; UINT64_MAX: nothing. */
+static uint64_t next_due_ms(const struct task *task)
+{
+    if (task->state == TASK_SCHEDULED) return task->spec.start_wall_ms;
+    if (task->state == TASK_ACTIVE) return task->ends_wall_ms;
+    return UINT64_MAX;
+}
+
+/* Returns when it next wants something. The task may be dropped. */
+static uint64_t move_task(struct tasks *tasks, struct cached_task *cached, uint64_t now_ms)
+{
+    struct task *task = &cached->task;
+    bool is_up = store_is_up(tasks->store);
+
+    if (task_state_is_final(task->state) && now_ms > task->ended_wall_ms + CACHE_AFTER_END_MS &&
+        !cached->is_asking && !cached->is_ahead) {
+        cache_task_drop(cached);
+        return UINT64_MAX;
+    }
+    if (!task_is_due(task, now_ms) && !(is_up && cached->is_ahead)) return next_due_ms(task);
+    if (is_up) {
+        ask_to_move(tasks, cached);
+        return UINT64_MAX; /* the answer comes without us */
+    }
+    task_advance(task, now_ms);
+    cached->is_ahead = true;
+    tell(tasks, task, NULL);
+    return next_due_ms(task);
+}
+
+/* Forgetting -------------------------------------------------------------------------------- */
+
+static void on_trimmed(void *context, const struct store_trimmed *trimmed,
+                       const struct problem *problem)
+{
+    struct tasks *tasks = context;
+    uint64_t pause_ms = TRIM_STEP_MS;
+
+    tasks->is_trimming = false;
+    if (problem || !trimmed->more) tasks->trim_index++;
+    if (tasks->trim_index >= tasks->cache.application_count) {
+        tasks->trim_index = 0;
+        pause_ms = TRIM_PAUSE_MS;
+    }
+    tasks->trim_due_ns = clock_monotonic_ns() + ms_to_ns(pause_ms);
+}
+
+static void trim(struct tasks *tasks)
+{
+    const struct cached_application *application;
+
+    if (tasks->is_trimming || !tasks_are_ready(tasks) ||
+        tasks->trim_index >= tasks->cache.application_count) {
+        return;
+    }
+    application = tasks->cache.applications[tasks->trim_index];
+    tasks->is_trimming = true;
+    store_trim(tasks->store, text_of(application->name),
+               (uint64_t)tasks->options.retention_days * 86400000, tasks->options.retention_bytes,
+               on_trimmed, tasks);
+}
+
+/* Life -------------------------------------------------------------------------------------- */
+
+struct tasks *tasks_new(struct store *store, const struct tasks_options *options,
+                        void (*on_ready)(void *context))
+{
+    struct tasks *tasks = mem_zalloc(1, sizeof(*tasks));
+
+    tasks->store = store;
+    tasks->options = *options;
+    if (tasks->options.retention_days == 0) tasks->options.retention_days = RETENTION_DAYS_DEFAULT;
+    tasks->on_ready = on_ready;
+    store_on_up(store, on_up, tasks);
+    return tasks;
+}
+
+struct tasks *tasks_free(struct tasks *tasks)
+{
+    if (!tasks) return NULL;
+    cache_done(&tasks->cache);
+    free(tasks);
+    return NULL;
+}
+
+bool tasks_are_ready(const struct tasks *tasks)
+{
+    return tasks->is_loaded && store_is_up(tasks->store);
+}
+
+size_t tasks_count(const struct tasks *tasks, enum task_state state)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < tasks->cache.application_count; i++) {
+        const struct cached_application *application = tasks->cache.applications[i];
+        for (size_t k = 0; k < application->task_count; k++) {
+            count += application->tasks[k]->task.state == state;
+        }
+    }
+    return count;
+}
+
+uint32_t tasks_tick(struct tasks *tasks)
+{
+    uint64_t now_ms = store_now_wall_ms(tasks->store), now_ns = clock_monotonic_ns();
+    uint64_t next_ms = now_ms + TICK_MS_MAX;
+
+    for (size_t i = 0; i < tasks->cache.application_count; i++) {
+        struct cached_application *application = tasks->cache.applications[i];
+        for (size_t k = application->task_count; k-- > 0;) {
+            uint64_t due_ms = move_task(tasks, application->tasks[k], now_ms);
+            if (due_ms < next_ms) next_ms = due_ms;
+        }
+    }
+    if (now_ns - tasks->listed_ns >= ms_to_ns(LIST_MS)) list_applications(tasks);
+    if (now_ns >= tasks->trim_due_ns) trim(tasks);
+    if (tasks->trim_due_ns > now_ns && next_ms > now_ms + ns_to_ms(tasks->trim_due_ns - now_ns)) {
+        next_ms = now_ms + ns_to_ms(tasks->trim_due_ns - now_ns);
+    }
+    return next_ms > now_ms ? (uint32_t)(next_ms - now_ms) : 1;
+}
+
+/* What polls ask ---------------------------------------------------------------------------- */
+
+size_t tasks_for_instance(struct tasks *tasks, struct text application, struct text instance,
+                          struct text host_ip, const struct task **ret, size_t max)
+{
+    const struct cached_application *cached = cache_application_find(&tasks->cache, application);
+    uint64_t now_ms = store_now_wall_ms(tasks->store);
+    size_t count = 0;
+
+    if (!cached) return 0;
+    /* Newest first: if they do not all fit, it is old ends that are left out. */
+    for (size_t i = cached->task_count; i-- > 0 && count < max;) {
+        const struct task *task = &cached->tasks[i]->task;
+        if (!task_is_visible(task, now_ms)) continue;
+        if (task_spec_admits(&task->spec, instance, host_ip)) ret[count++] = task;
+    }
+    return count;
+}
+
+uint64_t tasks_now_wall_ms(const struct tasks *tasks)
+{
+    return store_now_wall_ms(tasks->store);
+}
+
+struct text tasks_version(struct tasks *tasks, struct text application)
+{
+    struct cached_application *cached = cache_application_find(&tasks->cache, application);
+
+    if (!cached) return cache_version_empty();
+    return cache_version(cached, store_now_wall_ms(tasks->store));
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tasks_private.h: tasks as their own files see them. */
+#ifndef STAKEOUT_SCHEDULER_TASK_TASKS_PRIVATE_H
+#define STAKEOUT_SCHEDULER_TASK_TASKS_PRIVATE_H
+
+#include "scheduler/store/store.h"
+#include "scheduler/task/cache.h"
+#include "scheduler/task/tasks.h"
+
+struct tasks {
+    struct store *store;
+    struct tasks_options options;
+    void (*on_ready)(void *context); /* NULL once it was called */
+    struct cache cache;
+    bool is_loaded;  /* all of what Redis holds was read, since the last connection */
+    bool is_listing; /* the list of applications is asked for */
+    bool is_trimming;
+    size_t open_loads;  /* applications being loaded */
+    size_t trim_index;  /* the application whose turn it is */
+    uint64_t listed_ns; /* when the list was last read; monotonic */
+    uint64_t trim_due_ns;
+};
+
+/* Takes over what Redis says of a task, and tells of it. `version` as the answer had it. */
+struct cached_task *tasks_learn(struct tasks *tasks, const struct task *task, uint64_t version,
+                                const struct sample_summary *sample);
+
+#endif
