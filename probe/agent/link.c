@@ -31,6 +31,7 @@
 #include "common/model/problem.h"
 #include "common/model/task_event.h"
 #include "common/wire/messages.h"
+#include "probe/agent/data_namer.h"
 #include "probe/agent/descriptors.h"
 #include "probe/agent/event_queue.h"
 #include "probe/agent/host_address.h"
@@ -62,6 +63,8 @@ enum {
     VERSION_SIZE_MAX = 64,
 };
 
+#define REST_SLICE_NS (100 * NS_PER_MS)
+
 struct link {
     struct settings settings;
     struct link_identity *identity; /* the agent's; written when the threads have ended */
@@ -81,9 +84,10 @@ struct link {
     /* stakeout-link alone */
     pthread_t poll_thread;
     bool is_polling;
-    int wake_fd;
+    int wake_fd; /* ends the long poll; -1 in a table that the host may close */
     struct uplink sending;
     struct reporter *reporter;
+    struct data_namer *data_namer; /* the sampler's thread */
     struct pulse *pulse;
     uint64_t pulse_at_ns;      /* when the next one is due */
     _Atomic bool is_pulse_due; /* before its time: a task ended; set by the sampler's thread too */
@@ -96,6 +100,7 @@ struct link {
     /* stakeout-poll alone, but for the atomics */
     struct uplink polling;
     char version[VERSION_SIZE_MAX + 1];
+    _Atomic uint64_t poll_cut_ns; /* 0: end; looked at every 20 ms where there is no wake_fd */
     _Atomic uint64_t poll_cpu_ns;
     _Atomic bool has_active_task;
 };
@@ -163,6 +168,13 @@ static void add_event(struct link *link, const struct event *event)
         atomic_store_explicit(&link->is_pulse_due, true, memory_order_relaxed);
     pthread_cond_signal(&link->changed);
     pthread_mutex_unlock(&link->lock);
+}
+
+static size_t name_data(void *context, uint64_t address, char *ret, size_t ret_size)
+{
+    struct link *link = context;
+
+    return data_namer_find(link->data_namer, address, ret, ret_size);
 }
 
 static void on_event(void *context, const struct task_id *task, uint32_t event, const char *detail,
@@ -271,15 +283,18 @@ static int poll_once(struct link *link)
 /* Until the uplink is ready again, or the link ends. */
 static void rest_poll(const struct link *link)
 {
-    uint64_t now_ns = clock_monotonic_ns(), left_ns;
     struct pollfd wake = { .fd = link->wake_fd, .events = POLLIN };
+    uint64_t now_ns = clock_monotonic_ns(), left_ns;
     struct timespec timeout;
 
-    if (uplink_is_ready(&link->polling, now_ns)) return;
-    left_ns = link->polling.retry_at_ns - now_ns;
-    timeout.tv_sec = (time_t)(left_ns / NS_PER_S);
-    timeout.tv_nsec = (long)(left_ns % NS_PER_S);
-    ppoll(&wake, 1, &timeout, NULL);
+    while (!uplink_is_ready(&link->polling, now_ns) && !is_stopping(link)) {
+        left_ns = link->polling.retry_at_ns - now_ns;
+        if (link->wake_fd < 0 && left_ns > REST_SLICE_NS) left_ns = REST_SLICE_NS;
+        timeout.tv_sec = (time_t)(left_ns / NS_PER_S);
+        timeout.tv_nsec = (long)(left_ns % NS_PER_S);
+        if (ppoll(&wake, 1, &timeout, NULL) > 0) return;
+        now_ns = clock_monotonic_ns();
+    }
 }
 
 static void *run_poll(void *argument)
@@ -289,6 +304,7 @@ static void *run_poll(void *argument)
                                       .purpose = "tasks",
                                       .wake_fd = link->wake_fd };
 
+    if (link->wake_fd < 0) options.cut_ns = &link->poll_cut_ns;
     become_agent_thread("stakeout-poll");
     uplink_init(&link->polling, &options);
     while (!is_stopping(link)) {
@@ -606,11 +622,12 @@ static void serve(struct link *link)
     }
 }
 
-static void wake_poll_thread(const struct link *link)
+static void wake_poll_thread(struct link *link)
 {
     uint64_t one = 1;
 
-    if (write(link->wake_fd, &one, sizeof one) < 0) {
+    atomic_store_explicit(&link->poll_cut_ns, 0, memory_order_relaxed);
+    if (link->wake_fd >= 0 && write(link->wake_fd, &one, sizeof one) < 0) {
         /* The counter is full: then it is readable already. */
     }
 }
@@ -653,16 +670,18 @@ static int open_link(struct link *link)
     struct sampler_options options = { .context = link,
                                        .on_sample = on_sample,
                                        .on_event = on_event,
+                                       .name_data = name_data,
                                        .signal_number = link->settings.signal_number };
     struct uplink_options uplink = {
         .settings = &link->settings, .purpose = "reports", .cut_ns = &link->cut_ns, .wake_fd = -1
     };
     int rc;
 
-    descriptors_separate(link->settings.log);
-    link->wake_fd = descriptor_place(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (link->wake_fd < 0) return -EAGAIN;
     uplink_init(&link->sending, &uplink);
+    if (descriptors_separate(link->settings.log)) {
+        link->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (link->wake_fd < 0) return -EAGAIN;
+    }
     rc = sampler_start(&options, link->settings.is_statistics_off);
     if (rc < 0) return rc;
     become_nice();
@@ -730,6 +749,7 @@ static struct link *link_new(const struct settings *settings, struct link_identi
     link->is_reading_sent = true;
     link->wake_fd = -1;
     atomic_init(&link->cut_ns, UINT64_MAX);
+    atomic_init(&link->poll_cut_ns, UINT64_MAX);
     pthread_mutex_init(&link->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -739,7 +759,8 @@ static struct link *link_new(const struct settings *settings, struct link_identi
     options.incarnation = link->incarnation;
     link->reporter = reporter_new(&options);
     link->pulse = pulse_new(identity->pulse_sequence);
-    return link->reporter && link->pulse ? link : link_free(link);
+    link->data_namer = data_namer_new();
+    return link->reporter && link->pulse && link->data_namer ? link : link_free(link);
 }
 
 struct link *link_free(struct link *link)
@@ -747,6 +768,7 @@ struct link *link_free(struct link *link)
     if (!link) return NULL;
     reporter_free(link->reporter);
     pulse_free(link->pulse);
+    data_namer_free(link->data_namer);
     pthread_mutex_destroy(&link->lock);
     pthread_cond_destroy(&link->changed);
     free(link);
@@ -812,7 +834,6 @@ void link_forget(struct link *link)
     if (descriptors_are_separate()) return;
     http_client_done(&link->sending.client);
     http_client_done(&link->polling.client);
-    if (link->wake_fd >= 0) close(link->wake_fd);
 }
 
 bool link_is_over(const struct link *link)

@@ -399,6 +399,7 @@ static int name_range(const struct entry *entry, const struct ranges *ranges,
     }
     if (ret->name[0] == '\0') return -ENOENT;
     ret->begin = range->begin;
+    ret->size = range->size;
     return 0;
 }
 
@@ -506,6 +507,7 @@ int symbol_index_function(struct symbol_index *index, const struct symbol_module
     if (begin == 0) return -ENOENT;
     ret->name[0] = '\0';
     ret->begin = begin;
+    ret->size = 0;
     return 0;
 }
 

@@ -34,6 +34,7 @@ struct symbol_module {
 struct symbol {
     char name[STRING_SIZE_MAX + 1]; /* "": unknown */
     uint64_t begin;                 /* in the module's own addresses; 0: unknown */
+    uint64_t size;                  /* bytes; 0: unknown */
 };
 
 struct symbol_index *symbol_index_new(size_t size_max); /* NULL without memory */
