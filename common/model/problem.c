@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/model/problem.h"
 
+#include "common/base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,15 +17,15 @@ static const struct {
 #undef PROBLEM
 };
 
-/* A detail that was cut must still be UTF-8: drops a character that lost its end. */
+/* A detail that was cut must still be UTF-8: drops a last character that lost its end. */
 static void trim_cut_character(char *text, size_t size)
 {
     size_t at = size;
 
-    while (at > 0 && ((unsigned char)text[at - 1] & 0xc0) == 0x80) {
+    while (at > 0 && size - at < 3 && ((unsigned char)text[at - 1] & 0xc0) == 0x80) {
         at--;
     }
-    if (at > 0 && ((unsigned char)text[at - 1] & 0x80) != 0) text[at - 1] = '\0';
+    if (at > 0 && !text_is_utf8((struct text){ text + at - 1, size - at + 1 })) text[at - 1] = '\0';
 }
 
 static void fill(struct problem *problem, enum problem_code code, const char *field,
