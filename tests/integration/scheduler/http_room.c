@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/integration/scheduler/http_room.h"
+
+#include "tests/support/test.h"
+
+#include "common/base/clock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const uint64_t patience_ns = 10 * NS_PER_S;
+
+/* --- routes --- */
+
+static void on_hello(struct http_request *request, void *context)
+{
+    struct room *room = context;
+
+    room->handled_count++;
+    http_reply(request, 200, "text/plain", TEXT("hello\n"));
+}
+
+static void on_echo(struct http_request *request, void *context)
+{
+    struct room *room = context;
+
+    room->handled_count++;
+    http_reply(request, 200, "application/octet-stream", http_body(request));
+}
+
+static void on_gone(void *context)
+{
+    struct room *room = context;
+
+    room->gone_count++;
+}
+
+static void on_park(struct http_request *request, void *context)
+{
+    struct room *room = context;
+
+    room->handled_count++;
+    room->parked[room->parked_count++] = request;
+    http_park(request, on_gone, room);
+}
+
+static void on_stream(struct http_request *request, void *context)
+{
+    struct room *room = context;
+
+    room->handled_count++;
+    room->parked[room->parked_count++] = request;
+    http_stream_begin(request, "text/event-stream", on_gone, room);
+}
+
+static const struct http_route routes[] = {
+    { HTTP_GET, "/hello", HTTP_VIEWER, 0, on_hello },
+    { HTTP_GET, "/open", HTTP_ANYONE, 0, on_hello },
+    { HTTP_GET, "/park", HTTP_VIEWER, 0, on_park },
+    { HTTP_GET, "/stream", HTTP_VIEWER, 0, on_stream },
+    { HTTP_POST, "/echo", HTTP_OPERATOR, 1024 * 1024, on_echo },
+    { HTTP_POST, "/small", HTTP_OPERATOR, 16, on_echo },
+    { HTTP_GET, "/probe", HTTP_PROBE, 0, on_hello },
+};
+
+/* --- tokens --- */
+
+static int identify(void *context, const unsigned char sha256[32], struct http_identity *ret)
+{
+    static const struct http_identity known[] = { { HTTP_VIEWER, "viewer" },
+                                                  { HTTP_OPERATOR, "operator" },
+                                                  { HTTP_PROBE, "probe" } };
+
+    (void)context;
+    for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
+        unsigned char digest[32];
+
+        EVP_Digest(known[i].name, strlen(known[i].name), digest, NULL, EVP_sha256(), NULL);
+        if (!http_digest_is_equal(digest, sha256)) continue;
+        *ret = known[i];
+        return 0;
+    }
+    return -ENOENT;
+}
+
+static bool has_tokens(void *context)
+{
+    const struct room *room = context;
+
+    return room->has_tokens;
+}
+
+static void on_answer(void *context, const struct http_route *route, int status,
+                      uint64_t elapsed_ns)
+{
+    struct room *room = context;
+
+    (void)route, (void)elapsed_ns;
+    room->answer_count++;
+    room->last_status = status;
+}
+
+/* --- the room --- */
+
+void room_open(struct room *room, const struct http_limits *limits)
+{
+    struct http_options options = { .address = "127.0.0.1",
+                                    .identify = identify,
+                                    .has_tokens = has_tokens,
+                                    .on_answer = on_answer,
+                                    .limits = limits,
+                                    .context = room };
+
+    memset(room, 0, sizeof *room);
+    room->base = event_base_new();
+    assert_non_null(room->base);
+    assert_int_equal(http_start(room->base, &options, &room->http, NULL, 0), 0);
+    http_add_routes(room->http, routes, ARRAY_COUNT(routes), room);
+}
+
+void room_close(struct room *room)
+{
+    http_stop(room->http);
+    event_base_free(room->base);
+}
+
+void room_turn(struct room *room)
+{
+    event_base_loop(room->base, EVLOOP_NONBLOCK);
+}
+
+void room_until(struct room *room, bool (*condition)(void *context), void *context,
+                const char *what)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + patience_ns;
+
+    while (!condition(context)) {
+        if (clock_monotonic_ns() > deadline_ns) fail_msg("waited for: %s", what);
+        room_turn(room);
+    }
+}
+
+int room_connect(struct room *room)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(http_port(room->http)),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    return fd;
+}
+
+void room_send(int fd, const char *text)
+{
+    size_t size = strlen(text);
+
+    assert_int_equal(send(fd, text, size, MSG_NOSIGNAL), (ssize_t)size);
+}
+
+void room_send_bytes(struct room *room, int fd, const void *data, size_t size)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + patience_ns;
+    const char *from = data;
+
+    while (size > 0) {
+        ssize_t sent = send(fd, from, size, MSG_NOSIGNAL);
+
+        if (sent > 0) from += sent, size -= (size_t)sent;
+        if (sent < 0 && errno != EAGAIN) return; /* refused half way: the answer says why */
+        if (clock_monotonic_ns() > deadline_ns) fail_msg("the server does not read");
+        room_turn(room);
+    }
+}
+
+/* Reads what has come. Returns whether the server has closed. */
+static bool receive(struct room *room, int fd)
+{
+    for (;;) {
+        size_t left = sizeof room->got - 1 - room->got_size;
+        ssize_t size = recv(fd, room->got + room->got_size, left, MSG_DONTWAIT);
+
+        if (size == 0 || (size < 0 && errno != EAGAIN)) return left > 0;
+        if (size < 0) return false;
+        room->got_size += (size_t)size;
+        room->got[room->got_size] = '\0';
+    }
+}
+
+static void begin_expecting(struct room *room)
+{
+    room->got_size = 0;
+    room->got[0] = '\0';
+}
+
+void room_expect(struct room *room, int fd, const char *needle)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + patience_ns;
+
+    begin_expecting(room);
+    for (;;) {
+        bool is_closed = receive(room, fd);
+
+        if (strstr(room->got, needle)) return;
+        if (is_closed) fail_msg("closed before '%s' came, after '%s'", needle, room->got);
+        if (clock_monotonic_ns() > deadline_ns)
+            fail_msg("'%s' did not come, but '%s'", needle, room->got);
+        room_turn(room);
+    }
+}
+
+void room_expect_close(struct room *room, int fd)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + patience_ns;
+
+    begin_expecting(room);
+    while (!receive(room, fd)) {
+        if (clock_monotonic_ns() > deadline_ns) fail_msg("not closed, after '%s'", room->got);
+        room_turn(room);
+    }
+}
+
+void room_ask(struct room *room, const char *request, const char *needle)
+{
+    int fd = room_connect(room);
+
+    room_send(fd, request);
+    room_expect(room, fd, needle);
+    close(fd);
+}
+
+void room_wake(struct room *room)
+{
+    for (size_t i = 0; i < room->parked_count; i++) {
+        http_reply(room->parked[i], 200, "text/plain", TEXT("woken\n"));
+    }
+    room->parked_count = 0;
+}
+
+void room_publish(struct room *room, struct text chunk)
+{
+    for (size_t i = 0; i < room->parked_count; i++) {
+        http_stream_send(room->parked[i], chunk);
+    }
+}

@@ -1,0 +1,783 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http_test.c: what clients do to a server, well-meaning, broken and hostile ones, over sockets. */
+#include "tests/integration/scheduler/http_room.h"
+
+#include "tests/support/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define HOST      "Host: localhost\r\n"
+#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
+
+static struct room room;
+
+static int open_room(void **state)
+{
+    (void)state;
+    room_open(&room, NULL);
+    return 0;
+}
+
+static int close_room(void **state)
+{
+    (void)state;
+    room_close(&room);
+    return 0;
+}
+
+/* --- plain service --- */
+
+static void a_connection_serves_one_request_after_the_other(void **state)
+{
+    int fd = room_connect(&room);
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        room_send(fd, GET("/hello"));
+        room_expect(&room, fd, "\r\n\r\nhello\n");
+        assert_non_null(strstr(room.got, "Content-Length: 6\r\n"));
+        assert_null(strstr(room.got, "Connection: close"));
+    }
+    assert_int_equal(http_connection_count(room.http), 1);
+    close(fd);
+}
+
+static void fifty_pipelined_requests_get_fifty_answers(void **state)
+{
+    int fd = room_connect(&room);
+    size_t seen = 0;
+
+    (void)state;
+    for (int i = 0; i < 49; i++) {
+        room_send(fd, GET("/hello"));
+    }
+    room_send(fd, "GET /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    room_expect_close(&room, fd);
+    for (const char *at = room.got; (at = strstr(at, "200 OK")) != NULL; at++) {
+        seen++;
+    }
+    assert_int_equal(seen, 50);
+    close(fd);
+}
+
+static void a_request_that_comes_byte_by_byte_is_answered(void **state)
+{
+    static const char request[] =
+        "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello" GET("/hello");
+    int fd = room_connect(&room);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof request - 1; i++) {
+        assert_int_equal(send(fd, request + i, 1, MSG_NOSIGNAL), 1);
+        room_turn(&room);
+    }
+    room_expect(&room, fd, "\r\n\r\nhello\n");
+    assert_non_null(strstr(room.got, "\r\n\r\nhelloHTTP/1.1 200"));
+    close(fd);
+}
+
+static void requests_that_arrive_in_any_two_parts_are_answered(void **state)
+{
+    static const char request[] =
+        "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc" GET("/hello");
+
+    (void)state;
+    for (size_t cut = 1; cut < sizeof request - 1; cut++) {
+        int fd = room_connect(&room);
+
+        assert_int_equal(send(fd, request, cut, MSG_NOSIGNAL), (ssize_t)cut);
+        for (int i = 0; i < 3; i++) {
+            room_turn(&room);
+        }
+        room_send(fd, request + cut);
+        room_expect(&room, fd, "\r\n\r\nhello\n");
+        close(fd);
+    }
+}
+
+static void a_body_of_the_limit_is_taken_and_one_byte_more_is_not(void **state)
+{
+    size_t size = 1024 * 1024;
+    char *body = mem_zalloc(1, size);
+    int fd = room_connect(&room);
+
+    (void)state;
+    room_send(fd, "POST /small HTTP/1.1\r\n" HOST "Content-Length: 16\r\n\r\n0123456789abcdef");
+    room_expect(&room, fd, "\r\n\r\n0123456789abcdef");
+    room_send(fd, "POST /small HTTP/1.1\r\n" HOST "Content-Length: 17\r\n\r\n");
+    room_expect_close(&room, fd);
+    assert_non_null(strstr(room.got, "HTTP/1.1 413 "));
+    assert_non_null(strstr(room.got, "\"type\":\"too-large\""));
+    close(fd);
+
+    fd = room_connect(&room);
+    room_send(fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 1048576\r\n\r\n");
+    room_send_bytes(&room, fd, body, size);
+    room_expect(&room, fd, "HTTP/1.1 200 OK");
+    close(fd);
+    free(body);
+}
+
+static void a_body_that_is_too_large_is_refused_before_it_comes(void **state)
+{
+    int fd = room_connect(&room);
+
+    (void)state;
+    room_send(fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 9999999999\r\n"
+                  "Expect: 100-continue\r\n\r\n");
+    room_expect_close(&room, fd);
+    assert_non_null(strstr(room.got, "HTTP/1.1 413 "));
+    assert_null(strstr(room.got, "100 Continue"));
+    assert_int_equal(room.handled_count, 0);
+    assert_int_equal(http_counts(room.http).body_size, 0);
+    close(fd);
+}
+
+static void a_client_that_waits_to_be_told_is_told_to_continue(void **state)
+{
+    int fd = room_connect(&room);
+
+    (void)state;
+    room_send(fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n"
+                  "Expect: 100-continue\r\n\r\n");
+    room_expect(&room, fd, "HTTP/1.1 100 Continue\r\n\r\n");
+    room_send(fd, "ok");
+    room_expect(&room, fd, "\r\n\r\nok");
+    close(fd);
+}
+
+/* --- methods --- */
+
+static void head_is_get_without_the_body(void **state)
+{
+    int fd = room_connect(&room);
+
+    (void)state;
+    room_send(fd, "HEAD /hello HTTP/1.1\r\n" HOST "\r\n");
+    room_expect(&room, fd, "\r\n\r\n");
+    assert_non_null(strstr(room.got, "Content-Length: 6\r\n"));
+    assert_null(strstr(room.got, "hello\n"));
+    room_send(fd, GET("/hello")); /* nothing was left on the line */
+    room_expect(&room, fd, "hello\n");
+    assert_memory_equal(room.got, "HTTP/1.1 200", 12);
+    close(fd);
+}
+
+static void methods_that_a_path_lacks_are_named(void **state)
+{
+    (void)state;
+    room_ask(&room, "DELETE /hello HTTP/1.1\r\n" HOST "\r\n", "\"status\":405");
+    assert_non_null(strstr(room.got, "Allow: GET, HEAD, OPTIONS\r\n"));
+    room_ask(&room, "PUT /echo HTTP/1.1\r\n" HOST "\r\n", "\"status\":405");
+    assert_non_null(strstr(room.got, "Allow: POST, OPTIONS\r\n"));
+    room_ask(&room, "OPTIONS /hello HTTP/1.1\r\n" HOST "\r\n", "204 No Content");
+    assert_non_null(strstr(room.got, "Allow: GET, HEAD, OPTIONS\r\n"));
+    room_ask(&room, "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "204 No Content");
+    room_ask(&room, GET("/nothing"), "\"status\":404");
+    assert_non_null(strstr(room.got, "application/problem+json"));
+    room_ask(&room, GET("/hello?a=%zz"), "\"status\":400");
+    room_ask(&room, "BREW /hello HTTP/1.1\r\n" HOST "\r\n", "\"status\":501");
+}
+
+/* --- who may --- */
+
+static void other_hosts_and_origins_are_refused(void **state)
+{
+    (void)state;
+    room_ask(&room, "GET /hello HTTP/1.1\r\nHost: evil.com\r\n\r\n", "\"status\":403");
+    assert_non_null(strstr(room.got, "evil.com"));
+    room_ask(&room,
+             "POST /small HTTP/1.1\r\n" HOST
+             "Origin: http://evil.com\r\nContent-Length: 2\r\n\r\nhi",
+             "\"status\":403");
+    room_ask(&room,
+             "POST /small HTTP/1.1\r\n" HOST "Sec-Fetch-Site: cross-site\r\nContent-Length: "
+             "2\r\n\r\nhi",
+             "\"status\":403");
+    assert_int_equal(room.handled_count, 0);
+    room_ask(&room,
+             "POST /small HTTP/1.1\r\n" HOST
+             "Origin: http://localhost\r\nSec-Fetch-Site: same-origin\r\nContent-Length: "
+             "2\r\n\r\nhi",
+             "\r\n\r\nhi");
+    room_ask(&room, "GET /hello HTTP/1.1\r\n" HOST "Origin: http://evil.com\r\n\r\n", "hello\n");
+    assert_null(strstr(room.got, "Access-Control"));
+}
+
+static void tokens_open_what_their_roles_may(void **state)
+{
+    static const struct {
+        const char *token;
+        int hello, open, small, probe; /* the statuses */
+    } cases[] = {
+        { NULL, 401, 200, 401, 401 },       { "viewer", 200, 200, 403, 403 },
+        { "operator", 200, 200, 200, 403 }, { "probe", 403, 200, 403, 200 },
+        { "unknown", 401, 200, 401, 401 },
+    };
+    static const char *const lines[] = { "GET /hello", "GET /open", "POST /small", "GET /probe" };
+
+    (void)state;
+    room.has_tokens = true;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        const int expected[] = { cases[i].hello, cases[i].open, cases[i].small, cases[i].probe };
+
+        for (size_t j = 0; j < ARRAY_COUNT(lines); j++) {
+            char request[256], status[32];
+
+            snprintf(request, sizeof request, "%s HTTP/1.1\r\n" HOST "%s%s%s%s\r\n%s", lines[j],
+                     cases[i].token ? "Authorization: Bearer " : "",
+                     cases[i].token ? cases[i].token : "", cases[i].token ? "\r\n" : "",
+                     j == 2 ? "Content-Length: 2\r\n" : "", j == 2 ? "hi" : "");
+            snprintf(status, sizeof status, "HTTP/1.1 %d ", expected[j]);
+            room_ask(&room, request, status);
+        }
+    }
+}
+
+static void a_missing_token_is_asked_for(void **state)
+{
+    (void)state;
+    room.has_tokens = true;
+    room_ask(&room, GET("/hello"), "\"status\":401");
+    assert_non_null(strstr(room.got, "WWW-Authenticate: Bearer"));
+}
+
+static void answers_tell_browsers_to_be_careful(void **state)
+{
+    (void)state;
+    room_ask(&room, GET("/hello"), "hello\n");
+    assert_non_null(strstr(room.got, "X-Content-Type-Options: nosniff\r\n"));
+    assert_non_null(strstr(room.got, "Content-Security-Policy: default-src 'none'"));
+    assert_non_null(strstr(room.got, "Cache-Control: no-store\r\n"));
+}
+
+/* --- smuggling --- */
+
+/* Each carries a second request that one of two readers might see. Exactly one answer comes. */
+static const struct {
+    const char *says;
+    const char *bytes;
+} smuggled[] = {
+    { "a space before the colon",
+      "POST /small HTTP/1.1\r\n" HOST "Content-Length : 35\r\n\r\n" GET("/hello") },
+    { "two lengths", "POST /small HTTP/1.1\r\n" HOST
+                     "Content-Length: 0\r\nContent-Length: 44\r\n\r\n" GET("/hello") },
+    { "a length and chunked",
+      "POST /small HTTP/1.1\r\n" HOST "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "0\r\n\r\n" GET("/hello") },
+    { "a plus sign",
+      "POST /small HTTP/1.1\r\n" HOST "Content-Length: +4\r\n\r\nbody" GET("/hello") },
+    { "a hexadecimal chunk",
+      "POST /small HTTP/1.1\r\n" HOST
+      "Transfer-Encoding: chunked\r\n\r\n0x4\r\nbody\r\n0\r\n\r\n" GET("/hello") },
+    { "a body of a GET",
+      "GET /hello HTTP/1.1\r\n" HOST "Content-Length: 44\r\n\r\n" GET("/hello") },
+    { "a bare LF", "GET /hello HTTP/1.1\n" HOST "\n" GET("/hello") },
+    { "a bare LF in the middle",
+      "GET /hello HTTP/1.1\r\nX: y\nHost: localhost\r\n\r\n" GET("/hello") },
+    { "a folded line", "GET /hello HTTP/1.1\r\n" HOST "X: a\r\n b\r\n\r\n" GET("/hello") },
+    { "HTTP/1.999", "GET /hello HTTP/1.999\r\n" HOST "\r\n" GET("/hello") },
+    { "another protocol", "\x16\x03\x01\x02" GET("/hello") },
+};
+
+static size_t answers_in(const char *text)
+{
+    size_t count = 0;
+
+    for (const char *at = text; (at = strstr(at, "HTTP/1.1 ")) != NULL; at++) {
+        count += at[9] >= '1' && at[9] <= '9'; /* a status line; sentences say it as well */
+    }
+    return count;
+}
+
+static void smuggled_requests_are_refused_with_their_carriers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(smuggled); i++) {
+        int fd = room_connect(&room);
+
+        room_send(fd, smuggled[i].bytes);
+        room_expect_close(&room, fd);
+        if (answers_in(room.got) != 1 || !strstr(room.got, "Connection: close\r\n") ||
+            !strstr(room.got, "application/problem+json"))
+            fail_msg("%s: '%s'", smuggled[i].says, room.got);
+        close(fd);
+    }
+    assert_int_equal(room.handled_count, 0);
+}
+
+static void what_follows_a_good_request_badly_ends_the_connection_after_it(void **state)
+{
+    int fd = room_connect(&room);
+
+    (void)state;
+    room_send(fd, GET("/hello") "GET /hello HTTP/1.1\nbad\r\n\r\n" GET("/hello"));
+    room_expect_close(&room, fd);
+    assert_int_equal(answers_in(room.got), 1);
+    assert_non_null(strstr(room.got, "hello\n"));
+    assert_non_null(strstr(room.got, "Connection: close\r\n"));
+    assert_int_equal(room.handled_count, 1);
+    close(fd);
+}
+
+static void heads_are_bounded(void **state)
+{
+    char line[600];
+    int fd = room_connect(&room);
+
+    (void)state;
+    snprintf(line, sizeof line, "X: %0500d\r\n", 1);
+    room_send(fd, "GET /hello HTTP/1.1\r\n" HOST);
+    for (int i = 0; i < 17; i++) {
+        room_send(fd, line);
+        room_turn(&room);
+    }
+    room_expect_close(&room, fd);
+    assert_non_null(strstr(room.got, "HTTP/1.1 431 "));
+    close(fd);
+}
+
+/* --- slow and silent clients --- */
+
+static bool is_empty(void *context)
+{
+    (void)context;
+    return http_connection_count(room.http) == 0;
+}
+
+static void a_client_that_sends_too_slowly_is_cut(void **state)
+{
+    const struct http_limits limits = { .request_ms = 30, .sweep_ms = 5 };
+    int fd, uploading;
+
+    (void)state;
+    room_open(&room, &limits);
+    fd = room_connect(&room);
+    uploading = room_connect(&room);
+    room_send(fd, "GET /hello HTTP/1.1\r\nHo");
+    room_send(uploading, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\nsome");
+    room_expect_close(&room, fd);
+    assert_non_null(strstr(room.got, "HTTP/1.1 408 "));
+    room_expect_close(&room, uploading);
+    assert_non_null(strstr(room.got, "HTTP/1.1 408 "));
+    assert_int_equal(http_counts(room.http).cut, 2);
+    assert_int_equal(http_counts(room.http).body_size, 0);
+    close(fd);
+    close(uploading);
+    room_until(&room, is_empty, NULL, "no connection left");
+    room_close(&room);
+}
+
+static void an_idle_client_is_closed_and_a_parked_one_is_not(void **state)
+{
+    const struct http_limits limits = { .idle_ms = 20, .request_ms = 20, .sweep_ms = 5 };
+    int idle, fresh, parked;
+
+    (void)state;
+    room_open(&room, &limits);
+    idle = room_connect(&room);
+    fresh = room_connect(&room);
+    parked = room_connect(&room);
+    room_send(parked, GET("/park"));
+    room_send(idle, GET("/hello"));
+    room_expect(&room, idle, "hello\n");
+    room_expect_close(&room, idle);
+    room_expect_close(&room, fresh);
+    assert_int_equal(http_connection_count(room.http), 1);
+    room_wake(&room);
+    room_expect(&room, parked, "woken\n");
+    close(idle), close(fresh), close(parked);
+    room_close(&room);
+}
+
+/* --- parked --- */
+
+static bool is_parked(void *context)
+{
+    return room.parked_count == *(size_t *)context;
+}
+
+static bool is_gone(void *context)
+{
+    return room.gone_count == *(size_t *)context;
+}
+
+static void what_a_parked_client_sends_waits_and_kills_nobody(void **state)
+{
+    int fd = room_connect(&room);
+    size_t one = 1;
+
+    (void)state;
+    room_send(fd, GET("/park"));
+    room_until(&room, is_parked, &one, "parked");
+    room_send(fd, GET("/hello"));
+    room_send(fd, "GET /hello HT"); /* and a part of one */
+    for (int i = 0; i < 20; i++) {
+        room_turn(&room);
+    }
+    assert_int_equal(room.handled_count, 1);
+    room_wake(&room);
+    room_expect(&room, fd, "hello\n");
+    assert_non_null(strstr(room.got, "woken\n"));
+    room_send(fd, "TP/1.1\r\n" HOST "\r\n");
+    room_expect(&room, fd, "hello\n");
+    assert_int_equal(room.gone_count, 0);
+    close(fd);
+}
+
+static void a_parked_client_that_goes_is_noticed(void **state)
+{
+    int fd = room_connect(&room);
+    size_t one = 1;
+
+    (void)state;
+    room_send(fd, GET("/park"));
+    room_until(&room, is_parked, &one, "parked");
+    close(fd);
+    room_until(&room, is_gone, &one, "gone");
+    assert_int_equal(http_connection_count(room.http), 0);
+    room.parked_count = 0;
+}
+
+static void clients_that_close_right_behind_their_request_are_noticed(void **state)
+{
+    size_t count = 200;
+
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        int fd = room_connect(&room);
+
+        room_send(fd, GET("/park") GET("/hello"));
+        close(fd);
+    }
+    room_until(&room, is_gone, &count, "200 gone");
+    room_until(&room, is_empty, NULL, "no connection left");
+    room.parked_count = 0;
+}
+
+static void a_thousand_are_parked_and_woken(void **state)
+{
+    static int fds[1000];
+    size_t count = ARRAY_COUNT(fds);
+
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = room_connect(&room);
+        room_send(fds[i], GET("/park"));
+        if (i % 100 == 0) room_turn(&room);
+    }
+    room_until(&room, is_parked, &count, "1000 parked");
+    room_wake(&room);
+    for (size_t i = 0; i < count; i++) {
+        room_expect(&room, fds[i], "woken\n");
+        close(fds[i]);
+    }
+    room_until(&room, is_empty, NULL, "no connection left");
+    assert_int_equal(room.answer_count, count);
+}
+
+static void a_stop_tells_what_is_parked(void **state)
+{
+    int fd;
+    size_t one = 1;
+
+    (void)state;
+    room_open(&room, NULL);
+    fd = room_connect(&room);
+    room_send(fd, GET("/park"));
+    room_until(&room, is_parked, &one, "parked");
+    room_close(&room);
+    assert_int_equal(room.gone_count, 1);
+    close(fd);
+}
+
+static void a_drain_answers_and_closes(void **state)
+{
+    const struct http_limits limits = { .sweep_ms = 5 };
+    int parked, idle;
+    size_t one = 1;
+
+    (void)state;
+    room_open(&room, &limits);
+    parked = room_connect(&room);
+    idle = room_connect(&room);
+    room_send(parked, GET("/park"));
+    room_until(&room, is_parked, &one, "parked");
+    http_drain(room.http);
+    room_expect_close(&room, idle);
+    room_wake(&room);
+    room_expect_close(&room, parked);
+    assert_non_null(strstr(room.got, "Connection: close\r\n"));
+    assert_non_null(strstr(room.got, "woken\n"));
+    assert_int_equal(http_connection_count(room.http), 0);
+    close(parked), close(idle);
+    room_close(&room);
+}
+
+/* --- streams --- */
+
+static void a_stream_sends_until_its_client_goes(void **state)
+{
+    int fd = room_connect(&room);
+    size_t one = 1;
+
+    (void)state;
+    room_send(fd, GET("/stream"));
+    room_expect(&room, fd, "text/event-stream");
+    room_publish(&room, TEXT("data: 1\n\n"));
+    room_expect(&room, fd, "data: 1\n\n");
+    room_publish(&room, TEXT("data: 2\n\n"));
+    room_expect(&room, fd, "data: 2\n\n");
+    close(fd);
+    room_until(&room, is_gone, &one, "gone");
+    room.parked_count = 0;
+}
+
+static void a_stream_ends_where_its_handler_ends_it(void **state)
+{
+    int fd = room_connect(&room);
+    size_t one = 1;
+
+    (void)state;
+    room_send(fd, GET("/stream"));
+    room_until(&room, is_parked, &one, "streaming");
+    room_publish(&room, TEXT("data: 1\n\n"));
+    http_stream_end(room.parked[0]);
+    room_expect_close(&room, fd);
+    assert_non_null(strstr(room.got, "0\r\n\r\n"));
+    assert_int_equal(room.gone_count, 0);
+    close(fd);
+}
+
+static void a_stream_that_is_not_read_is_closed_beyond_its_bound(void **state)
+{
+    static char chunk[16 * 1024];
+    int fd = room_connect(&room), size = 4096;
+    size_t one = 1, sent = 0;
+
+    (void)state;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    room_send(fd, GET("/stream"));
+    room_until(&room, is_parked, &one, "streaming");
+    memset(chunk, 'x', sizeof chunk);
+    while (room.gone_count == 0 && sent < 64 * 1024 * 1024) {
+        room_publish(&room, (struct text){ chunk, sizeof chunk });
+        sent += sizeof chunk;
+        room_turn(&room);
+    }
+    assert_int_equal(room.gone_count, 1);
+    assert_true(sent > 1024 * 1024); /* the bound was used */
+    assert_int_equal(http_connection_count(room.http), 0);
+    room.parked_count = 0;
+    close(fd);
+}
+
+static void a_stream_asked_for_by_head_has_a_head_alone(void **state)
+{
+    int fd = room_connect(&room);
+    size_t one = 1;
+
+    (void)state;
+    room_send(fd, "HEAD /stream HTTP/1.1\r\n" HOST "\r\n");
+    room_until(&room, is_parked, &one, "streaming");
+    room_publish(&room, TEXT("data: 1\n\n"));
+    room_expect_close(&room, fd);
+    assert_null(strstr(room.got, "data"));
+    assert_int_equal(room.gone_count, 1);
+    room.parked_count = 0;
+    close(fd);
+}
+
+/* --- bounds of the house --- */
+
+static void beyond_the_cap_the_longest_idle_makes_room(void **state)
+{
+    const struct http_limits limits = { .connection_count_max = 3 };
+    int fds[4];
+
+    (void)state;
+    room_open(&room, &limits);
+    for (int i = 0; i < 4; i++) {
+        fds[i] = room_connect(&room);
+        room_send(fds[i], GET("/hello"));
+        room_expect(&room, fds[i], "hello\n");
+    }
+    room_expect_close(&room, fds[0]);
+    assert_true(http_connection_count(room.http) <= 3);
+    for (int i = 0; i < 4; i++) {
+        close(fds[i]);
+    }
+    room_close(&room);
+}
+
+static void beyond_the_cap_of_busy_ones_the_next_waits(void **state)
+{
+    const struct http_limits limits = { .connection_count_max = 2 };
+    size_t two = 2;
+    int fds[3];
+
+    (void)state;
+    room_open(&room, &limits);
+    for (int i = 0; i < 2; i++) {
+        fds[i] = room_connect(&room);
+        room_send(fds[i], GET("/park"));
+    }
+    room_until(&room, is_parked, &two, "two parked");
+    fds[2] = room_connect(&room);
+    room_send(fds[2], GET("/hello"));
+    for (int i = 0; i < 20; i++) {
+        room_turn(&room);
+    }
+    assert_int_equal(room.handled_count, 2);
+    room.parked_count = 0;
+    close(fds[0]);
+    room_expect(&room, fds[2], "hello\n");
+    close(fds[1]), close(fds[2]);
+    room_close(&room);
+}
+
+static void bodies_have_a_budget(void **state)
+{
+    const struct http_limits limits = { .body_budget = 100 };
+    int first, second;
+
+    (void)state;
+    room_open(&room, &limits);
+    first = room_connect(&room);
+    second = room_connect(&room);
+    room_send(first, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 80\r\n\r\n12345");
+    for (int i = 0; i < 5; i++) {
+        room_turn(&room);
+    }
+    assert_int_equal(http_counts(room.http).body_size, 80);
+    room_send(second, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 21\r\n\r\n");
+    room_expect_close(&room, second);
+    assert_non_null(strstr(room.got, "HTTP/1.1 503 "));
+    assert_non_null(strstr(room.got, "Retry-After: "));
+    close(second);
+    second = room_connect(&room);
+    room_send(second,
+              "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 20\r\n\r\n01234567890123456789");
+    room_expect(&room, second, "\r\n\r\n0123456789");
+    close(first), close(second);
+    room_close(&room);
+}
+
+static void out_of_descriptors_it_rests_instead_of_spinning(void **state)
+{
+    struct rlimit before, low;
+    int fds[8], waste[512], count = 0;
+
+    (void)state;
+    room_open(&room, NULL);
+    for (int i = 0; i < 8; i++) {
+        fds[i] = room_connect(&room); /* in the backlog: the loop has not turned yet */
+    }
+    getrlimit(RLIMIT_NOFILE, &before);
+    low = before;
+    low.rlim_cur = (rlim_t)fds[7] + 1; /* no new descriptor: all below are in use */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    while (count < 512 && (waste[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) {
+        count++;
+    }
+    for (int i = 0; i < 2000; i++) {
+        room_turn(&room);
+    }
+    setrlimit(RLIMIT_NOFILE, &before);
+    for (int i = 0; i < count; i++) {
+        close(waste[i]);
+    }
+    /* 2000 turns within a few ms: one error, perhaps a second after 100 ms. */
+    assert_true(http_counts(room.http).accept_errors >= 1);
+    assert_true(http_counts(room.http).accept_errors < 100);
+    room_send(fds[7], GET("/hello")); /* and it comes back */
+    room_expect(&room, fds[7], "hello\n");
+    for (int i = 0; i < 8; i++) {
+        close(fds[i]);
+    }
+    room_close(&room);
+}
+
+static void only_loopback_is_listened_on(void **state)
+{
+    static const struct {
+        const char *address;
+        int rc;
+        const char *says;
+    } cases[] = {
+        { "0.0.0.0", -EACCES, "listening beyond loopback is not available in this version" },
+        { "10.0.0.1", -EACCES, "listening beyond loopback is not available in this version" },
+        { "::", -EACCES, "listening beyond loopback is not available in this version" },
+        { "localhost", -EINVAL, "no numeric address" },
+        { "", -EINVAL, "no numeric address" },
+    };
+    struct room taken;
+    char why[200];
+    struct http *http = NULL;
+    int rc;
+
+    (void)state;
+    room_open(&taken, NULL);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        rc = http_start(taken.base, &(struct http_options){ .address = cases[i].address }, &http,
+                        why, sizeof why);
+        assert_int_equal(rc, cases[i].rc);
+        assert_non_null(strstr(why, cases[i].says));
+    }
+    rc = http_start(taken.base,
+                    &(struct http_options){ .address = "127.0.0.1", .port = http_port(taken.http) },
+                    &http, why, sizeof why);
+    assert_int_equal(rc, -EADDRINUSE);
+    assert_non_null(strstr(why, "127.0.0.1:"));
+    assert_null(http);
+    room_close(&taken);
+}
+
+int main(void)
+{
+#define IN_ROOM(test) cmocka_unit_test_setup_teardown(test, open_room, close_room)
+    const struct CMUnitTest tests[] = {
+        IN_ROOM(a_connection_serves_one_request_after_the_other),
+        IN_ROOM(fifty_pipelined_requests_get_fifty_answers),
+        IN_ROOM(a_request_that_comes_byte_by_byte_is_answered),
+        IN_ROOM(requests_that_arrive_in_any_two_parts_are_answered),
+        IN_ROOM(a_body_of_the_limit_is_taken_and_one_byte_more_is_not),
+        IN_ROOM(a_body_that_is_too_large_is_refused_before_it_comes),
+        IN_ROOM(a_client_that_waits_to_be_told_is_told_to_continue),
+        IN_ROOM(head_is_get_without_the_body),
+        IN_ROOM(methods_that_a_path_lacks_are_named),
+        IN_ROOM(other_hosts_and_origins_are_refused),
+        IN_ROOM(tokens_open_what_their_roles_may),
+        IN_ROOM(a_missing_token_is_asked_for),
+        IN_ROOM(answers_tell_browsers_to_be_careful),
+        IN_ROOM(smuggled_requests_are_refused_with_their_carriers),
+        IN_ROOM(what_follows_a_good_request_badly_ends_the_connection_after_it),
+        IN_ROOM(heads_are_bounded),
+        cmocka_unit_test(a_client_that_sends_too_slowly_is_cut),
+        cmocka_unit_test(an_idle_client_is_closed_and_a_parked_one_is_not),
+        IN_ROOM(what_a_parked_client_sends_waits_and_kills_nobody),
+        IN_ROOM(a_parked_client_that_goes_is_noticed),
+        IN_ROOM(clients_that_close_right_behind_their_request_are_noticed),
+        IN_ROOM(a_thousand_are_parked_and_woken),
+        cmocka_unit_test(a_stop_tells_what_is_parked),
+        cmocka_unit_test(a_drain_answers_and_closes),
+        IN_ROOM(a_stream_sends_until_its_client_goes),
+        IN_ROOM(a_stream_ends_where_its_handler_ends_it),
+        IN_ROOM(a_stream_that_is_not_read_is_closed_beyond_its_bound),
+        IN_ROOM(a_stream_asked_for_by_head_has_a_head_alone),
+        cmocka_unit_test(beyond_the_cap_the_longest_idle_makes_room),
+        cmocka_unit_test(beyond_the_cap_of_busy_ones_the_next_waits),
+        cmocka_unit_test(bodies_have_a_budget),
+        cmocka_unit_test(out_of_descriptors_it_rests_instead_of_spinning),
+        cmocka_unit_test(only_loopback_is_listened_on),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
