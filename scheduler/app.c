@@ -20,10 +20,13 @@
 #include "common/base/clock.h"
 #include "scheduler/api/api.h"
 #include "scheduler/config.h"
+#include "scheduler/gauges.h"
 #include "scheduler/history/history.h"
 #include "scheduler/http/http.h"
+#include "scheduler/intake/intake.h"
 #include "scheduler/live/census.h"
 #include "scheduler/live/live.h"
+#include "scheduler/metrics/metrics.h"
 #include "scheduler/notify.h"
 #include "scheduler/store/store.h"
 #include "scheduler/symbols/symbols.h"
@@ -47,13 +50,16 @@ struct app {
     struct live *live;
     struct census *census;
     struct symbols *symbols;
+    struct metrics *metrics;
+    struct loop_lag *loop_lag;
     struct http *http;
+    struct intake *intake;
     struct api *api;
+    struct gauges gauges;
     struct event *on_term, *on_int, *tasks_timer, *tick_timer, *drain_timer;
-    uint64_t tick_due_ns, loop_lag_ms;
     uint64_t drain_end_ns; /* 0: not draining */
     struct store_health health;
-    char store_says[320];
+    char store_says[sizeof(struct store_health)];
     bool is_announced; /* it was said that the tasks are loaded */
     int exit_code;
 };
@@ -64,8 +70,10 @@ static void on_change(void *context, const struct task *task, const struct sampl
 {
     struct app *app = context;
 
-    if (!sample) live_wake(app->live, text_of(task->spec.application));
-    if (app->api) api_task_changed(app->api, task, sample);
+    /* Another sample of an active task is no news to those who take them. */
+    if (!sample || task->state != TASK_ACTIVE)
+        intake_task_changed(app->intake, text_of(task->spec.application));
+    api_task_changed(app->api, task, sample);
 }
 
 static void on_ready(void *context)
@@ -88,13 +96,26 @@ static void on_given_up(void *context, const struct problem *problem)
     event_base_loopbreak(app->base);
 }
 
-static void on_instance_gone(void *context, struct text application,
-                             const struct census_instance *instance)
+static void on_answer(void *context, const struct http_route *route, int status,
+                      uint64_t elapsed_ns)
 {
     struct app *app = context;
 
-    tasks_instance_gone(app->tasks, application, text_of(instance->instance),
-                        instance->incarnation);
+    metrics_http(app->metrics, route ? route->path : "none", status, elapsed_ns);
+}
+
+static int identify(void *context, const unsigned char sha256[32], struct http_identity *ret)
+{
+    struct app *app = context;
+
+    return tokens_identify(app->store, sha256, ret);
+}
+
+static bool has_tokens(void *context)
+{
+    struct app *app = context;
+
+    return tokens_are_there(app->store);
 }
 
 static void tell_health(void *context, struct api_health *ret)
@@ -113,7 +134,7 @@ static void tell_health(void *context, struct api_health *ret)
         .guarantee = health->keeps_all
                          ? "What was acknowledged survives kill -9 of scheduler, Redis or both."
                          : health->says,
-        .loop_lag_ms = app->loop_lag_ms,
+        .loop_lag_ms = ns_to_ms(loop_lag_ns(app->loop_lag)),
     };
 }
 
@@ -141,10 +162,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 
     (void)fd;
     (void)what;
-    app->loop_lag_ms = now_ns > app->tick_due_ns ? ns_to_ms(now_ns - app->tick_due_ns) : 0;
-    app->tick_due_ns = now_ns + ms_to_ns(TICK_MS);
     timer_set(app->tick_timer, TICK_MS);
-    census_sweep(app->census, now_ns, on_instance_gone, app);
+    intake_tick(app->intake, now_ns);
     api_tick(app->api, now_ns);
 }
 
@@ -215,9 +234,10 @@ static int build_http(struct app *app, struct problem *problem)
 {
     struct http_options options = { .address = app->config->address,
                                     .port = app->config->port,
-                                    .identify = tokens_identify,
-                                    .has_tokens = tokens_are_there,
-                                    .context = app->store };
+                                    .identify = identify,
+                                    .has_tokens = has_tokens,
+                                    .on_answer = on_answer,
+                                    .context = app };
     char why[WHY_SIZE] = "";
 
     if (http_start(app->base, &options, &app->http, why, sizeof why) == 0) return 0;
@@ -249,11 +269,17 @@ static void open_doors(struct app *app)
                                .live = app->live,
                                .census = app->census,
                                .symbols = app->symbols,
+                               .metrics = app->metrics,
                                .retention_days = app->config->retention_days,
                                .health = tell_health,
                                .context = app };
 
+    app->intake = intake_new(app->http, app->tasks, app->live, app->census, app->metrics);
     app->api = api_new(&api);
+    app->gauges = (struct gauges){
+        .census = app->census, .http = app->http, .live = app->live, .store = app->store
+    };
+    metrics_collect(app->metrics, gauges_collect, &app->gauges);
 }
 
 static void build_events(struct app *app)
@@ -266,7 +292,6 @@ static void build_events(struct app *app)
     CHECK(app->on_term && app->on_int && app->tasks_timer && app->tick_timer && app->drain_timer);
     event_add(app->on_term, NULL);
     event_add(app->on_int, NULL);
-    app->tick_due_ns = clock_monotonic_ns() + ms_to_ns(TICK_MS);
     timer_set(app->tick_timer, TICK_MS);
     timer_set(app->tasks_timer, 1);
 }
@@ -288,6 +313,8 @@ static void announce(const struct app *app)
 static int build(struct app *app, struct problem *problem)
 {
     app->base = make_base();
+    app->metrics = metrics_new();
+    app->loop_lag = loop_lag_start(app->base, app->metrics);
     if (build_store(app, problem) < 0) return -1;
     if (build_http(app, problem) < 0) return -1;
     build_rooms(app);
@@ -315,9 +342,12 @@ static void take_down(struct app *app)
     api_free(app->api);
     history_free(app->history);
     tasks_free(app->tasks);
+    intake_free(app->intake);
     symbols_free(app->symbols);
     census_free(app->census);
     live_free(app->live);
+    loop_lag_stop(app->loop_lag);
+    metrics_free(app->metrics);
     if (app->base) event_base_free(app->base);
 }
 

@@ -20,6 +20,7 @@ struct census;
 struct history;
 struct http;
 struct live;
+struct metrics;
 struct symbols;
 struct tasks;
 
@@ -38,6 +39,7 @@ struct api_options {
     struct live *live;
     struct census *census;
     struct symbols *symbols;
+    struct metrics *metrics;
     uint32_t retention_days;
     void (*health)(void *context, struct api_health *ret);
     void *context;

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/gauges.h"
+
+#include "common/base/clock.h"
+#include "scheduler/http/http.h"
+#include "scheduler/live/census.h"
+#include "scheduler/live/live.h"
+#include "scheduler/metrics/metrics.h"
+#include "scheduler/store/store.h"
+
+static void collect_http(const struct gauges *gauges, struct metrics *metrics)
+{
+    struct http_counts counts = http_counts(gauges->http);
+
+    metrics_set(metrics, METRIC_HTTP_CONNECTIONS, NULL, NULL,
+                (double)http_connection_count(gauges->http));
+    metrics_set(metrics, METRIC_HTTP_ACCEPTED, NULL, NULL, (double)counts.accepted);
+    metrics_set(metrics, METRIC_HTTP_ACCEPT_ERRORS, NULL, NULL, (double)counts.accept_errors);
+    metrics_set(metrics, METRIC_HTTP_REFUSED, NULL, NULL, (double)counts.refused);
+    metrics_set(metrics, METRIC_HTTP_CUT, NULL, NULL, (double)counts.cut);
+    metrics_set(metrics, METRIC_HTTP_BODIES, NULL, NULL, (double)counts.body_size);
+    metrics_set(metrics, METRIC_POLLS_PARKED, NULL, NULL, (double)live_parked_count(gauges->live));
+    metrics_set(metrics, METRIC_EVENT_STREAMS, NULL, NULL, (double)live_stream_count(gauges->live));
+}
+
+struct head_count {
+    double live, gone, refused, applications, interfaces;
+};
+
+static void count_application(void *context, struct text application, size_t instance_count,
+                              size_t interface_count, uint64_t last_seen_ns)
+{
+    struct head_count *count = context;
+
+    (void)application;
+    (void)instance_count;
+    (void)last_seen_ns;
+    count->applications++;
+    count->interfaces += (double)interface_count;
+}
+
+static void count_instance(void *context, struct text application,
+                           const struct census_instance *instance)
+{
+    struct head_count *count = context;
+
+    (void)application;
+    if (instance->is_refused)
+        count->refused++;
+    else if (instance->is_gone)
+        count->gone++;
+    else
+        count->live++;
+}
+
+static void collect_census(const struct gauges *gauges, struct metrics *metrics)
+{
+    struct head_count count = { 0 };
+
+    census_applications(gauges->census, clock_monotonic_ns(), count_application, &count);
+    census_instances(gauges->census, (struct text){ 0 }, count_instance, &count);
+    metrics_set(metrics, METRIC_APPLICATIONS, NULL, NULL, count.applications);
+    metrics_set(metrics, METRIC_INTERFACES, NULL, NULL, count.interfaces);
+    metrics_set(metrics, METRIC_INSTANCES, "live", NULL, count.live);
+    metrics_set(metrics, METRIC_INSTANCES, "gone", NULL, count.gone);
+    metrics_set(metrics, METRIC_INSTANCES, "refused", NULL, count.refused);
+    metrics_set(metrics, METRIC_CENSUS_LOST, NULL, NULL, (double)census_lost_count(gauges->census));
+}
+
+static void collect_store(const struct gauges *gauges, struct metrics *metrics)
+{
+    struct store_statistics statistics;
+
+    store_statistics(gauges->store, &statistics);
+    metrics_set(metrics, METRIC_REDIS_UP, NULL, NULL, store_is_up(gauges->store) ? 1 : 0);
+    metrics_set(metrics, METRIC_STORE_IN, NULL, NULL, (double)statistics.bytes_in);
+    metrics_set(metrics, METRIC_STORE_OUT, NULL, NULL, (double)statistics.bytes_out);
+}
+
+void gauges_collect(void *context, struct metrics *metrics)
+{
+    const struct gauges *gauges = context;
+
+    collect_http(gauges, metrics);
+    collect_census(gauges, metrics);
+    collect_store(gauges, metrics);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gauges.h: the figures that other rooms keep, put into the metrics before they are written. */
+#ifndef STAKEOUT_SCHEDULER_GAUGES_H
+#define STAKEOUT_SCHEDULER_GAUGES_H
+
+struct census;
+struct http;
+struct live;
+struct metrics;
+struct store;
+
+struct gauges {
+    struct census *census;
+    struct http *http;
+    struct live *live;
+    struct store *store;
+};
+
+/* For metrics_collect(); context is a struct gauges. */
+void gauges_collect(void *context, struct metrics *metrics);
+
+#endif

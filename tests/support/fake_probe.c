@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/fake_probe.h"
+
+#include "common/base/clock.h"
+#include "common/base/own.h"
+#include "common/model/problem.h"
+#include "common/model/sample.h"
+#include "common/wire/report.h"
+#include "tests/support/api_client.h"
+#include "tests/support/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void post(const struct fake_probe *probe, const char *path, const struct buf *body,
+                 struct api_answer *ret)
+{
+    api_ask(&(struct api_call){ .port = probe->port,
+                                .path = path,
+                                .content_type = "application/msgpack",
+                                .token = probe->token,
+                                .body = buf_peek(body) },
+            ret);
+    if (ret->status != 200)
+        fail_msg("%s: %d %s", path, ret->status, ret->body.data ? ret->body.data : "");
+}
+
+size_t fake_probe_poll(struct fake_probe *probe)
+{
+    OWN(wire_arena_done) struct wire_arena arena = { 0 };
+    OWN(buf_done) struct buf body = BUF_INIT(POLL_SIZE_MAX);
+    struct wire_poll poll = { .protocol = WIRE_PROTOCOL,
+                              .application = text_of(probe->application),
+                              .instance = text_of(probe->instance),
+                              .incarnation = probe->incarnation,
+                              .clock_wall_ns = clock_wall_ns() };
+    struct wire_poll_answer told;
+    struct problem problem;
+    struct api_answer answer;
+    size_t count;
+
+    assert_int_equal(wire_poll_encode(&poll, &body), 0);
+    post(probe, "/probe/v1/poll", &body, &answer);
+    assert_int_equal(wire_poll_answer_decode(buf_peek(&answer.body), &arena, &told, &problem), 0);
+    count = told.tasks_count;
+    api_answer_done(&answer);
+    return count;
+}
+
+static void fill_interface(const struct fake_calls *calls, struct buf *histogram,
+                           struct wire_pulse_interface *ret)
+{
+    struct histogram spread = { .count = calls->count, .max_ns = calls->each_ns };
+
+    spread.buckets[histogram_bucket(calls->each_ns)] = calls->count;
+    assert_int_equal(histogram_encode(&spread, histogram), 0);
+    *ret = (struct wire_pulse_interface){ .name = text_of(calls->interface),
+                                          .count = calls->count,
+                                          .max_ns = calls->each_ns,
+                                          .buckets = buf_peek(histogram) };
+}
+
+static void fill_ledger(const struct fake_calls *calls, struct wire_pulse_ledger *ret)
+{
+    *ret = (struct wire_pulse_ledger){ .task = text_of(calls->task),
+                                       .seen = calls->seen,
+                                       .below = calls->seen - calls->triggered,
+                                       .triggered = calls->triggered,
+                                       .sampled = calls->sampled,
+                                       .pending = calls->triggered - calls->sampled,
+                                       .slowest_below_ns = calls->each_ns,
+                                       .pause_ns_p50 = 9000,
+                                       .pause_ns_p99 = 20000,
+                                       .cpu_ns = NS_PER_MS,
+                                       .armed_ns = NS_PER_S };
+}
+
+void fake_probe_pulse(struct fake_probe *probe, const struct fake_calls *calls, size_t count)
+{
+    enum { CALLS_AT_ONCE = 16 };
+    OWN(buf_done) struct buf body = BUF_INIT(PULSE_SIZE_MAX);
+    struct buf histograms[CALLS_AT_ONCE];
+    struct wire_pulse_interface interfaces[CALLS_AT_ONCE];
+    struct wire_pulse_ledger ledgers[CALLS_AT_ONCE];
+    struct wire_pulse pulse = { .protocol = WIRE_PROTOCOL,
+                                .application = text_of(probe->application),
+                                .instance = text_of(probe->instance),
+                                .incarnation = probe->incarnation,
+                                .sequence = ++probe->sequence,
+                                .clock_wall_ns = clock_wall_ns(),
+                                .host_ip = TEXT("10.0.3.17"),
+                                .library = TEXT("0.1.0"),
+                                .language = TEXT("c"),
+                                .pid = 17,
+                                .uptime_ns = NS_PER_S,
+                                .interfaces = interfaces,
+                                .ledgers = ledgers };
+    struct api_answer answer;
+
+    assert_true(count <= CALLS_AT_ONCE);
+    for (size_t i = 0; i < count; i++) {
+        histograms[i] = BUF_INIT(4096);
+        fill_interface(&calls[i], &histograms[i], &interfaces[pulse.interfaces_count++]);
+        if (calls[i].task) fill_ledger(&calls[i], &ledgers[pulse.ledgers_count++]);
+    }
+    assert_int_equal(wire_pulse_encode(&pulse, &body), 0);
+    for (size_t i = 0; i < count; i++) {
+        buf_done(&histograms[i]);
+    }
+    post(probe, "/probe/v1/pulse", &body, &answer);
+    api_answer_done(&answer);
+}
+
+static uint32_t put_frame(struct stack_table *table, const char *function, uint64_t offset)
+{
+    struct frame frame = { .kind = FRAME_NATIVE, .offset = offset, .function_offset = offset - 8 };
+    uint32_t index;
+
+    assert_int_equal(
+        stack_table_module(table, TEXT("/opt/shop/bin/shop"), TEXT("\1\2\3\4"), &frame.module), 0);
+    assert_int_equal(stack_table_string(table, text_of(function), &frame.function), 0);
+    assert_int_equal(stack_table_frame(table, &frame, &index), 0);
+    return index;
+}
+
+/* 100 ms of head, then 60 ms on a CPU in `render`, then 40 ms waiting in `reserve`. */
+static void fill_snapshots(struct sample *sample)
+{
+    struct stack_table *table = &sample->stacks;
+    uint32_t main_frame = put_frame(table, "handle_checkout", 0x1000);
+    uint32_t stacks[2][2] = { { put_frame(table, "render", 0x2000), main_frame },
+                              { put_frame(table, "reserve", 0x3000), main_frame } };
+    struct snapshot *snapshots = mem_zalloc(2, sizeof *snapshots);
+
+    snapshots[0] = (struct snapshot){ .offset_ns = 100 * NS_PER_MS, .syscall = SYSCALL_NONE };
+    snapshots[1] = (struct snapshot){
+        .offset_ns = 160 * NS_PER_MS, .cpu_ns = 60 * NS_PER_MS, .syscall = 202, .wait = WAIT_LOCK
+    };
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(stack_table_stack(table, stacks[i], 2, &snapshots[i].stack), 0);
+    }
+    sample->snapshots = snapshots;
+    sample->snapshot_count = 2;
+    sample->elapsed_ns = 200 * NS_PER_MS;
+    sample->listened_ns = 100 * NS_PER_MS;
+}
+
+enum report_outcome fake_probe_report(struct fake_probe *probe, const struct fake_sample *wanted)
+{
+    OWN(sample_freep) struct sample *sample = sample_new();
+    OWN(wire_arena_done) struct wire_arena arena = { 0 };
+    OWN(buf_done) struct buf body = BUF_INIT(REPORT_SIZE_MAX);
+    struct wire_report_answer said;
+    struct problem problem;
+    struct api_answer answer;
+
+    sample->id = wanted->id ? *wanted->id : sample_id_make();
+    sample->trace = wanted->trace ? *wanted->trace : trace_id_make();
+    sample->revision = wanted->revision ? wanted->revision : 1;
+    snprintf(sample->task.text, sizeof sample->task.text, "%s", wanted->task);
+    snprintf(sample->application, sizeof sample->application, "%s", probe->application);
+    snprintf(sample->instance, sizeof sample->instance, "%s", probe->instance);
+    snprintf(sample->interface, sizeof sample->interface, "%s",
+             wanted->interface ? wanted->interface : "POST /checkout");
+    snprintf(sample->host_ip, sizeof sample->host_ip, "10.0.3.17");
+    snprintf(sample->thread_name, sizeof sample->thread_name, "worker-4");
+    sample->incarnation = probe->incarnation;
+    sample->thread_id = 4242;
+    sample->response_code = 500;
+    sample->began_wall_ns = clock_wall_ns() - NS_PER_S;
+    sample->threshold_ns = 100 * NS_PER_MS;
+    sample->frequency_ns = sample->interval_ns = 60 * NS_PER_MS;
+    fill_snapshots(sample);
+    assert_int_equal(report_encode(sample, &body), 0);
+    post(probe, "/probe/v1/report", &body, &answer);
+    assert_int_equal(wire_report_answer_decode(buf_peek(&answer.body), &arena, &said, &problem), 0);
+    api_answer_done(&answer);
+    return (enum report_outcome)said.outcome;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fake_probe.h: speaks the probes' protocol to a real scheduler, for tests that need reports.
+ *
+ *     struct fake_probe probe = FAKE_PROBE(port, "shop", "host-1:17");
+ *     fake_probe_poll(&probe);                                   delivered
+ *     fake_probe_pulse(&probe, &(struct fake_calls){ ... }, 1);  statistics and ledger
+ *     outcome = fake_probe_report(&probe, &(struct fake_sample){ .task = id });
+ *
+ * Fails the test where the scheduler refuses. */
+#ifndef STAKEOUT_TESTS_SUPPORT_FAKE_PROBE_H
+#define STAKEOUT_TESTS_SUPPORT_FAKE_PROBE_H
+
+#include "common/base/random.h"
+#include "common/model/id.h"
+#include "common/model/ledger.h"
+#include "common/wire/messages.h"
+
+struct fake_probe {
+    uint16_t port;
+    const char *application, *instance;
+    uint64_t incarnation, sequence;
+    const char *token; /* NULL: none */
+};
+
+#define FAKE_PROBE(port_, application_, instance_) \
+    ((struct fake_probe){ (port_), (application_), (instance_), random_u64(), 0, NULL })
+
+/* Asks with no version, so that it is answered at once. Returns how many tasks it was told. */
+size_t fake_probe_poll(struct fake_probe *probe);
+
+/* Calls of an interface since the process began, all of about `each_ns`; with a task, also its
+ * ledger: `seen` of them while it was armed, none slow. */
+struct fake_calls {
+    const char *interface;
+    uint64_t count, each_ns;
+    const char *task; /* NULL: no ledger */
+    uint64_t seen, triggered, sampled;
+};
+void fake_probe_pulse(struct fake_probe *probe, const struct fake_calls *calls, size_t count);
+
+/* A sample of two functions, one on a CPU, then one that waits for a lock. */
+struct fake_sample {
+    const char *task;
+    const char *interface;        /* NULL: "POST /checkout" */
+    const struct sample_id *id;   /* NULL: a new one */
+    const struct trace_id *trace; /* NULL: a new one */
+    uint32_t revision;            /* 0: 1 */
+};
+enum report_outcome fake_probe_report(struct fake_probe *probe, const struct fake_sample *sample);
+
+#endif

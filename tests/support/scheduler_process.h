@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* scheduler_process.h: a real stakeoutd with a private Redis, for tests.
+ *
+ *     struct scheduler_process scheduler = { 0 };
+ *     scheduler_process_start(&scheduler);       ready, on scheduler.port
+ *     scheduler_process_kill(&scheduler);        kill -9; start again: the same state
+ *     scheduler_process_done(&scheduler);        nothing is left, neither process nor file
+ *
+ * It, and its Redis with it, ends when the test does, however that ends. */
+#ifndef STAKEOUT_TESTS_SUPPORT_SCHEDULER_PROCESS_H
+#define STAKEOUT_TESTS_SUPPORT_SCHEDULER_PROCESS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { SCHEDULER_OPTIONS_MAX = 8 };
+
+struct scheduler_process {
+    pid_t pid; /* 0: it does not run */
+    uint16_t port;
+    char directory[64]; /* made by the first start; holds `state/` and `log` */
+    const char *options[SCHEDULER_OPTIONS_MAX + 1]; /* more for its command line; set before */
+};
+
+/* Fails the test, and shows the log, if it is not ready within 30 s. */
+void scheduler_process_start(struct scheduler_process *scheduler);
+
+/* SIGTERM; returns its exit code, or -1 if a signal ended it. */
+int scheduler_process_stop(struct scheduler_process *scheduler);
+void scheduler_process_kill(struct scheduler_process *scheduler);
+void scheduler_process_done(struct scheduler_process *scheduler);
+
+/* Runs `stakeoutd ARGUMENTS --state-dir ...` to its end; what it printed to standard output is in
+ * `ret_output` (zero-terminated, its last newline cut). Returns its exit code. `words` ends with
+ * NULL. */
+int scheduler_process_command(struct scheduler_process *scheduler, const char *const *words,
+                              char *ret_output, size_t output_size);
+
+#endif
