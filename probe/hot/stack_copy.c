@@ -170,24 +170,34 @@ static int signal_send(uint32_t tid, uint64_t cookie)
     return 0;
 }
 
-/* A loan that is free, or was lost to a thread that no longer exists. */
-static int loan_find(void)
+static bool thread_is_gone(uint32_t tid)
 {
+    return syscall(SYS_tgkill, (long)hot.pid, (long)tid, 0L) != 0 && errno == ESRCH;
+}
+
+/* A loan for a thread: one that is free, or was lost to a thread that no longer exists. While a
+ * signal to the thread is under way, a second one would be merged with it by the kernel. */
+static int loan_find(uint32_t tid)
+{
+    int found = -ENOBUFS;
+
     for (int i = 0; i < STACK_COPIES_MAX; i++) {
         struct loan *loan = &hot.loans[i];
         uint32_t status = atomic_load_explicit(&loan->status, memory_order_acquire);
 
-        if (status == LOAN_FREE) return i;
-        if (status == LOAN_LOST &&
-            syscall(SYS_tgkill, (long)hot.pid, (long)loan->order.tid, 0L) != 0 && errno == ESRCH)
-            return i;
+        if (status == LOAN_LOST && thread_is_gone(loan->order.tid)) status = LOAN_FREE;
+        if (status == LOAN_FREE) {
+            found = i;
+        } else if (status != LOAN_BACK && loan->order.tid == tid) {
+            return -EALREADY;
+        }
     }
-    return -ENOBUFS;
+    return found;
 }
 
 int stack_copy_request(const struct loan_order *order)
 {
-    int index = loan_find(), rc;
+    int index = loan_find(order->tid), rc;
     struct loan *loan;
 
     if (index < 0) return index;

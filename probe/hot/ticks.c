@@ -68,8 +68,9 @@ void ticks_open(void)
         do {
             to = tick_pair_read();
         } while (to.monotonic_ns - from.monotonic_ns < CALIBRATION_NS);
-        scale = (uint64_t)(((unsigned __int128)(to.monotonic_ns - from.monotonic_ns) << 32) /
-                           (to.ticks - from.ticks));
+        /* 64 bits hold it as long as the loop is not kept off its CPU for 4 s; then the sampler's
+         * refinement puts it right. */
+        scale = ((to.monotonic_ns - from.monotonic_ns) << 32) / (to.ticks - from.ticks);
     }
     atomic_store_explicit(&hot.ns_per_tick_q32, scale, memory_order_relaxed);
 }

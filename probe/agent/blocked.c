@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* blocked.c: from a system call to a sentence.
+ *
+ * One table says of each system call that can block what kind of waiting it is, and which of its
+ * arguments is a descriptor. Descriptors are told apart by what /proc/self/task/TID/fd/N leads to:
+ * the thread's own table, which is not ours. Futex waits are told apart by the function that waits,
+ * known by where its unwind entry begins; the C library's waiting functions are looked up once. */
+#include "probe/agent/blocked.h"
+
+#include "probe/agent/self_memory.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+    NO_DESCRIPTOR = -1,
+    LINK_SIZE_MAX = 200,
+    FRAMES_OF_A_WAIT = 6, /* a futex's waiter is that near to it */
+};
+
+int blocked_parse(const char *line, struct wait_view *ret)
+{
+    struct wait_view wait = { .syscall = SYSCALL_NONE };
+    char *at;
+
+    if (strncmp(line, "running", 7) == 0) return -EAGAIN;
+    errno = 0;
+    wait.syscall = (int32_t)strtol(line, &at, 10);
+    if (at == line) return -EINVAL;
+    for (int i = 0; wait.syscall >= 0 && i < 6; i++) {
+        wait.arguments[i] = strtoull(at, &at, 0);
+    }
+    wait.sp = strtoull(at, &at, 0);
+    wait.pc = strtoull(at, &at, 0);
+    if (errno != 0 || wait.sp == 0) return -EINVAL;
+    if (wait.syscall < 0) wait.syscall = SYSCALL_NONE;
+    *ret = wait;
+    return 0;
+}
+
+/* clang-format off */
+static const struct call_row {
+    long number;
+    enum wait_kind kind;   /* WAIT_NONE: as its descriptor says */
+    int descriptor;        /* which argument; NO_DESCRIPTOR */
+    const char *what;      /* "" : nothing to add */
+} call_rows[] = {
+    { SYS_nanosleep,         WAIT_SLEEP,   NO_DESCRIPTOR, "" },
+    { SYS_clock_nanosleep,   WAIT_SLEEP,   NO_DESCRIPTOR, "" },
+    { SYS_pause,             WAIT_SLEEP,   NO_DESCRIPTOR, "a signal" },
+    { SYS_rt_sigsuspend,     WAIT_SLEEP,   NO_DESCRIPTOR, "a signal" },
+    { SYS_rt_sigtimedwait,   WAIT_OTHER,   NO_DESCRIPTOR, "a signal" },
+    { SYS_epoll_wait,        WAIT_NETWORK, NO_DESCRIPTOR, "events of an epoll set" },
+    { SYS_epoll_pwait,       WAIT_NETWORK, NO_DESCRIPTOR, "events of an epoll set" },
+    { SYS_epoll_pwait2,      WAIT_NETWORK, NO_DESCRIPTOR, "events of an epoll set" },
+    { SYS_accept,            WAIT_NETWORK, 0, "a connection" },
+    { SYS_accept4,           WAIT_NETWORK, 0, "a connection" },
+    { SYS_connect,           WAIT_NETWORK, 0, "connecting" },
+    { SYS_recvfrom,          WAIT_NETWORK, 0, "" },
+    { SYS_recvmsg,           WAIT_NETWORK, 0, "" },
+    { SYS_recvmmsg,          WAIT_NETWORK, 0, "" },
+    { SYS_sendto,            WAIT_NETWORK, 0, "" },
+    { SYS_sendmsg,           WAIT_NETWORK, 0, "" },
+    { SYS_sendmmsg,          WAIT_NETWORK, 0, "" },
+    { SYS_read,              WAIT_NONE,    0, "" },
+    { SYS_readv,             WAIT_NONE,    0, "" },
+    { SYS_pread64,           WAIT_NONE,    0, "" },
+    { SYS_preadv,            WAIT_NONE,    0, "" },
+    { SYS_preadv2,           WAIT_NONE,    0, "" },
+    { SYS_write,             WAIT_NONE,    0, "" },
+    { SYS_writev,            WAIT_NONE,    0, "" },
+    { SYS_pwrite64,          WAIT_NONE,    0, "" },
+    { SYS_pwritev,           WAIT_NONE,    0, "" },
+    { SYS_pwritev2,          WAIT_NONE,    0, "" },
+    { SYS_sendfile,          WAIT_NONE,    0, "" },
+    { SYS_splice,            WAIT_NONE,    0, "" },
+    { SYS_ioctl,             WAIT_NONE,    0, "" },
+    { SYS_fsync,             WAIT_DISK,    0, "" },
+    { SYS_fdatasync,         WAIT_DISK,    0, "" },
+    { SYS_sync_file_range,   WAIT_DISK,    0, "" },
+    { SYS_ftruncate,         WAIT_DISK,    0, "" },
+    { SYS_fallocate,         WAIT_DISK,    0, "" },
+    { SYS_getdents64,        WAIT_DISK,    0, "" },
+    { SYS_copy_file_range,   WAIT_DISK,    0, "" },
+    { SYS_sync,              WAIT_DISK,    NO_DESCRIPTOR, "" },
+    { SYS_msync,             WAIT_DISK,    NO_DESCRIPTOR, "" },
+    { SYS_open,              WAIT_DISK,    NO_DESCRIPTOR, "opening a file" },
+    { SYS_openat,            WAIT_DISK,    NO_DESCRIPTOR, "opening a file" },
+    { SYS_stat,              WAIT_DISK,    NO_DESCRIPTOR, "" },
+    { SYS_newfstatat,        WAIT_DISK,    NO_DESCRIPTOR, "" },
+    { SYS_statx,             WAIT_DISK,    NO_DESCRIPTOR, "" },
+    { SYS_unlink,            WAIT_DISK,    NO_DESCRIPTOR, "" },
+    { SYS_unlinkat,          WAIT_DISK,    NO_DESCRIPTOR, "" },
+    { SYS_rename,            WAIT_DISK,    NO_DESCRIPTOR, "" },
+    { SYS_renameat2,         WAIT_DISK,    NO_DESCRIPTOR, "" },
+    { SYS_io_getevents,      WAIT_DISK,    NO_DESCRIPTOR, "asynchronous reads and writes" },
+    { SYS_io_uring_enter,    WAIT_OTHER,   NO_DESCRIPTOR, "an io_uring" },
+    { SYS_flock,             WAIT_LOCK,    0, "file lock of" },
+    { SYS_semop,             WAIT_LOCK,    NO_DESCRIPTOR, "a System V semaphore" },
+    { SYS_semtimedop,        WAIT_LOCK,    NO_DESCRIPTOR, "a System V semaphore" },
+    { SYS_msgrcv,            WAIT_OTHER,   NO_DESCRIPTOR, "a System V message" },
+    { SYS_mq_timedreceive,   WAIT_OTHER,   NO_DESCRIPTOR, "a POSIX message" },
+    { SYS_wait4,             WAIT_OTHER,   NO_DESCRIPTOR, "a child process" },
+    { SYS_waitid,            WAIT_OTHER,   NO_DESCRIPTOR, "a child process" },
+};
+
+/* What waits by a futex: the function's name in the C library, and what we call the thing. */
+static struct waiter_row {
+    const char *function, *thing;
+    _Atomic uint64_t address; /* 0: not looked up, or not there */
+} waiter_rows[] = {
+    { "pthread_mutex_lock",         "mutex",     0 },
+    { "pthread_mutex_timedlock",    "mutex",     0 },
+    { "pthread_mutex_clocklock",    "mutex",     0 },
+    { "pthread_rwlock_rdlock",      "read lock", 0 },
+    { "pthread_rwlock_timedrdlock", "read lock", 0 },
+    { "pthread_rwlock_clockrdlock", "read lock", 0 },
+    { "pthread_rwlock_wrlock",      "write lock", 0 },
+    { "pthread_rwlock_timedwrlock", "write lock", 0 },
+    { "pthread_rwlock_clockwrlock", "write lock", 0 },
+    { "pthread_cond_wait",          "condition", 0 },
+    { "pthread_cond_timedwait",     "condition", 0 },
+    { "pthread_cond_clockwait",     "condition", 0 },
+    { "sem_wait",                   "semaphore", 0 },
+    { "sem_timedwait",              "semaphore", 0 },
+    { "sem_clockwait",              "semaphore", 0 },
+    { "pthread_barrier_wait",       "barrier",   0 },
+    { "pthread_join",               "end of a thread", 0 },
+    { "pthread_once",               "once",      0 },
+};
+/* clang-format on */
+
+enum {
+    CALL_ROWS = sizeof call_rows / sizeof *call_rows,
+    WAITER_ROWS = sizeof waiter_rows / sizeof *waiter_rows,
+};
+
+static void waiters_look_up(void)
+{
+    static _Atomic bool done;
+
+    if (atomic_exchange_explicit(&done, true, memory_order_relaxed)) return;
+    for (size_t i = 0; i < WAITER_ROWS; i++) {
+        uint64_t address = (uint64_t)(uintptr_t)dlsym(RTLD_DEFAULT, waiter_rows[i].function);
+
+        atomic_store_explicit(&waiter_rows[i].address, address, memory_order_relaxed);
+    }
+}
+
+/* What the innermost frames wait for, or NULL. */
+static const char *waiter_thing(const struct walk *walk)
+{
+    waiters_look_up();
+    for (uint32_t frame = 0; frame < walk->count && frame < FRAMES_OF_A_WAIT; frame++) {
+        for (size_t i = 0; i < WAITER_ROWS; i++) {
+            uint64_t address = atomic_load_explicit(&waiter_rows[i].address, memory_order_relaxed);
+
+            if (address != 0 && walk->frames[frame].function == address)
+                return waiter_rows[i].thing;
+        }
+    }
+    return NULL;
+}
+
+static void describe_futex(const struct blocked_names *names, const struct wait_view *wait,
+                           const struct walk *walk, struct wait_account *ret)
+{
+    const char *thing = waiter_thing(walk);
+    uint64_t address = wait->arguments[0];
+    char name[WAITING_FOR_SIZE_MAX / 2] = "";
+
+    ret->kind = WAIT_LOCK;
+    if (!thing) thing = "futex";
+    if (names->name_data && names->name_data(names->context, address, name, sizeof name) > 0 &&
+        name[0] != '\0') {
+        snprintf(ret->waiting_for, sizeof ret->waiting_for, "%s %s", thing, name);
+    } else {
+        snprintf(ret->waiting_for, sizeof ret->waiting_for, "%s at 0x%" PRIx64, thing, address);
+    }
+}
+
+static void describe_descriptor(const struct blocked_names *names, uint64_t fd, const char *what,
+                                struct wait_account *ret)
+{
+    char path[64], link[LINK_SIZE_MAX + 1];
+    enum wait_kind kind = WAIT_OTHER;
+    ssize_t size;
+
+    snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/fd/%d", names->tid, (int)fd);
+    size = readlink(path, link, LINK_SIZE_MAX);
+    link[size > 0 ? size : 0] = '\0';
+    if (strncmp(link, "socket:", 7) == 0) {
+        kind = WAIT_NETWORK;
+        snprintf(link, sizeof link, "socket");
+    } else if (strncmp(link, "pipe:", 5) == 0) {
+        snprintf(link, sizeof link, "pipe");
+    } else if (strncmp(link, "anon_inode:", 11) == 0) {
+        memmove(link, link + 11, strlen(link + 11) + 1);
+    } else if (link[0] == '/') {
+        kind = strncmp(link, "/dev/", 5) == 0 ? WAIT_OTHER : WAIT_DISK;
+    }
+    if (ret->kind == WAIT_NONE) ret->kind = kind;
+    snprintf(ret->waiting_for, sizeof ret->waiting_for, "%s%s%s", what,
+             what[0] != '\0' && link[0] != '\0' ? " " : "", link);
+}
+
+/* poll and select wait for descriptors, or, given none, for time. */
+static bool describe_poll(const struct wait_view *wait, struct wait_account *ret)
+{
+    uint64_t count;
+
+    switch (wait->syscall) {
+    case SYS_poll:
+    case SYS_ppoll:
+        count = wait->arguments[1];
+        break;
+    case SYS_select:
+    case SYS_pselect6:
+        count = wait->arguments[0];
+        break;
+    default:
+        return false;
+    }
+    ret->kind = count > 0 ? WAIT_NETWORK : WAIT_SLEEP;
+    if (count > 0) {
+        snprintf(ret->waiting_for, sizeof ret->waiting_for,
+                 wait->syscall == SYS_poll || wait->syscall == SYS_ppoll
+                     ? "%" PRIu64 " descriptor(s)"
+                     : "descriptors below %" PRIu64,
+                 count);
+    }
+    return true;
+}
+
+static bool describe_file_lock(const struct blocked_names *names, const struct wait_view *wait,
+                               struct wait_account *ret)
+{
+    if (wait->syscall != SYS_fcntl) return false;
+    if (wait->arguments[1] != F_SETLKW && wait->arguments[1] != F_OFD_SETLKW) return false;
+    ret->kind = WAIT_LOCK;
+    describe_descriptor(names, wait->arguments[0], "file lock of", ret);
+    return true;
+}
+
+void blocked_describe(const struct blocked_names *names, const struct wait_view *wait,
+                      const struct walk *walk, struct wait_account *ret)
+{
+    ret->kind = WAIT_OTHER;
+    ret->waiting_for[0] = '\0';
+    if (wait->syscall == SYSCALL_NONE) {
+        ret->kind = WAIT_DISK;
+        snprintf(ret->waiting_for, sizeof ret->waiting_for, "a page of memory");
+        return;
+    }
+    if (wait->syscall == SYS_futex) {
+        describe_futex(names, wait, walk, ret);
+        return;
+    }
+    if (describe_poll(wait, ret) || describe_file_lock(names, wait, ret)) return;
+    for (size_t i = 0; i < CALL_ROWS; i++) {
+        const struct call_row *row = &call_rows[i];
+
+        if (row->number != wait->syscall) continue;
+        ret->kind = row->kind;
+        if (row->descriptor != NO_DESCRIPTOR) {
+            describe_descriptor(names, wait->arguments[row->descriptor], row->what, ret);
+        } else {
+            snprintf(ret->waiting_for, sizeof ret->waiting_for, "%s", row->what);
+        }
+        return;
+    }
+}

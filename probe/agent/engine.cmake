@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+# The half of the agent that watches: the sampler and what it needs. libunwind's header is needed to
+# build; the library itself is opened at run time, and its absence is reported.
+find_path(LIBUNWIND_INCLUDE_DIR libunwind.h)
+if(NOT LIBUNWIND_INCLUDE_DIR)
+    message(FATAL_ERROR "libunwind.h is missing (Debian: libunwind-dev); tools/dependencies "
+                        "installs what the build needs.")
+endif()
+set(STAKEOUT_ENGINE_SOURCES blocked.c books.c interface_totals.c listener.c modules.c
+                            sample_builder.c sampler.c self_memory.c thread_files.c tick_clock.c
+                            unwinder.c)
+list(TRANSFORM STAKEOUT_ENGINE_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/probe/agent/)
+add_library(stakeout_engine STATIC ${STAKEOUT_ENGINE_SOURCES})
+target_link_libraries(stakeout_engine PUBLIC stakeout_model stakeout_flags ${CMAKE_DL_LIBS})

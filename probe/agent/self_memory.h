@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* self_memory.h: reads the process's own memory without ever faulting.
+ *
+ * By process_vm_readv on ourselves: a hole gives a short read, not a signal. Threads: any. */
+#ifndef STAKEOUT_PROBE_AGENT_SELF_MEMORY_H
+#define STAKEOUT_PROBE_AGENT_SELF_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Returns how many bytes from `address` on could be read, up to `size`; 0 if none. */
+size_t self_read(uint64_t address, void *ret, size_t size);
+
+/* Copies a zero-terminated string, cut at ret_size - 1; "" if it cannot be read. */
+void self_read_text(uint64_t address, char *ret, size_t ret_size);
+
+/* The mapping that holds an address, from /proc/self/maps. Returns 0, or -ENOENT or -errno. */
+struct mapping {
+    uint64_t low, high;
+    int is_main_stack;
+};
+int self_mapping(uint64_t address, struct mapping *ret);
+
+#endif

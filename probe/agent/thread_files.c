@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/agent/thread_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 64, SCHEDSTAT_SIZE = 96 };
+
+void thread_files_init(struct thread_files *files, uint32_t file_count_max)
+{
+    uint32_t count = file_count_max / 2;
+
+    *files = (struct thread_files){ .thread_count_max = count };
+    if (count > THREAD_FILES_MAX) files->thread_count_max = THREAD_FILES_MAX;
+    if (count == 0) files->thread_count_max = 1;
+}
+
+static void thread_close(struct thread_file *thread)
+{
+    if (thread->tid == 0) return;
+    if (thread->syscall_fd >= 0) close(thread->syscall_fd);
+    if (thread->schedstat_fd >= 0) close(thread->schedstat_fd);
+    thread->tid = 0;
+}
+
+void thread_files_done(struct thread_files *files)
+{
+    for (uint32_t i = 0; i < files->thread_count_max; i++) {
+        thread_close(&files->threads[i]);
+    }
+}
+
+static int file_open(uint32_t tid, const char *name)
+{
+    char path[PATH_SIZE];
+
+    snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/%s", tid, name);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static struct thread_file *thread_get(struct thread_files *files, uint32_t tid)
+{
+    struct thread_file *oldest = &files->threads[0];
+
+    for (uint32_t i = 0; i < files->thread_count_max; i++) {
+        struct thread_file *thread = &files->threads[i];
+
+        if (thread->tid == tid) {
+            thread->used = ++files->clock;
+            return thread;
+        }
+        if (thread->tid == 0 || (oldest->tid != 0 && thread->used < oldest->used)) oldest = thread;
+    }
+    thread_close(oldest);
+    *oldest = (struct thread_file){ tid, file_open(tid, "syscall"), file_open(tid, "schedstat"),
+                                    ++files->clock };
+    return oldest;
+}
+
+/* Reads a file from its begin. The thread that it is of may be gone, and its tid another's: then the
+ * files are opened again, once. */
+static int file_read(struct thread_files *files, uint32_t tid, bool is_syscall, char *ret,
+                     size_t ret_size)
+{
+    for (int attempt = 0; attempt < 2; attempt++) {
+        struct thread_file *thread = thread_get(files, tid);
+        int fd = is_syscall ? thread->syscall_fd : thread->schedstat_fd;
+        ssize_t size = fd >= 0 ? pread(fd, ret, ret_size - 1, 0) : -1;
+
+        if (size > 0) {
+            ret[size] = '\0';
+            return 0;
+        }
+        if (fd >= 0 && size < 0 && errno != ESRCH) return -errno;
+        thread_close(thread);
+    }
+    return -ENOENT;
+}
+
+int thread_files_syscall(struct thread_files *files, uint32_t tid, char *ret, size_t ret_size)
+{
+    return file_read(files, tid, true, ret, ret_size);
+}
+
+int thread_files_queue_ns(struct thread_files *files, uint32_t tid, uint64_t *ret)
+{
+    char line[SCHEDSTAT_SIZE], *second;
+    int rc = file_read(files, tid, false, line, sizeof line);
+
+    if (rc < 0) return rc;
+    strtoull(line, &second, 10); /* the first field is time on a CPU */
+    *ret = strtoull(second, NULL, 10);
+    return 0;
+}

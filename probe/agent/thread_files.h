@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thread_files.h: what the kernel says of a thread, in /proc/self/task/TID/syscall and schedstat.
+ *
+ * The files of the threads that are looked at are kept open, because opening costs five times what
+ * reading does, and because a file that was opened goes on working after a setuid() of the host. A
+ * file is of its thread for ever: a tid that is used again cannot be mistaken for it. When all
+ * places are taken, the one that was used longest ago is closed.
+ *
+ * Threads: one at a time. */
+#ifndef STAKEOUT_PROBE_AGENT_THREAD_FILES_H
+#define STAKEOUT_PROBE_AGENT_THREAD_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { THREAD_FILES_MAX = 64 }; /* threads; two files each */
+
+struct thread_files {
+    uint32_t thread_count_max;
+    uint64_t clock; /* rises with each use */
+    struct thread_file {
+        uint32_t tid; /* 0: free */
+        int syscall_fd, schedstat_fd;
+        uint64_t used;
+    } threads[THREAD_FILES_MAX];
+};
+
+void thread_files_init(struct thread_files *files, uint32_t file_count_max);
+void thread_files_done(struct thread_files *files);
+
+/* Reads the syscall file, zero-terminated, into ret. Returns 0 or -errno. */
+int thread_files_syscall(struct thread_files *files, uint32_t tid, char *ret, size_t ret_size);
+
+/* How long the thread was runnable without a CPU, ever. Returns 0 or -errno. */
+int thread_files_queue_ns(struct thread_files *files, uint32_t tid, uint64_t *ret);
+
+#endif
