@@ -32,43 +32,45 @@ int analysis_read_options(struct cli *cli, struct analysis_options *ret)
     return CLI_DONE;
 }
 
-static void put_time(struct cli *cli, const json_t *object, const char *key, const char *what)
+static void put_time(struct cli *cli, const json_t *object, const char *key, const char *what,
+                     struct buf *to)
 {
-    format_time(&cli->screen, field_number(object, key), &cli->out);
-    (void)buf_text(&cli->out, text_of(what));
+    format_time(&cli->screen, field_number(object, key), to);
+    (void)buf_text(to, text_of(what));
 }
 
 /* "2.31 s elapsed = 100 ms not observed + 2.21 s listened" */
 static void put_elapsed(struct cli *cli, const json_t *analysis)
 {
+    OWN(buf_done) struct buf line = BUF_INIT(LINE_SIZE_MAX);
     uint64_t samples = field_count(analysis, "samples");
 
-    view_label(cli, "time");
-    put_time(cli, analysis, "elapsed_ms", " elapsed = ");
-    put_time(cli, analysis, "unobserved_ms", " not observed + ");
-    put_time(cli, analysis, "listened_ms", " listened");
-    if (samples > 1) (void)buf_printf(&cli->out, ", of %" PRIu64 " samples", samples);
-    (void)buf_text(&cli->out, TEXT("\n"));
+    put_time(cli, analysis, "elapsed_ms", " elapsed = ", &line);
+    put_time(cli, analysis, "unobserved_ms", " not observed + ", &line);
+    put_time(cli, analysis, "listened_ms", " listened", &line);
+    if (samples > 1) (void)buf_printf(&line, ", of %" PRIu64 " samples", samples);
+    view_pair(cli, "time", buf_peek(&line));
 }
 
-/* "340 ms on a CPU, 40 ms queued, 1.68 s lock, 90 ms network": what the listened time was. */
+/* What the listened time was: "340 ms on a CPU, 40 ms queued, 1.83 s waiting (lock 1.68 s)". */
 static void put_states(struct cli *cli, const json_t *root)
 {
     static const char *const kinds[] = { "lock", "network", "disk", "sleep", "other" };
+    OWN(buf_done) struct buf line = BUF_INIT(LINE_SIZE_MAX);
     const json_t *waits = json_object_get(root, "waits_ms");
+    const char *before = " (";
 
-    view_label(cli, "spent");
-    put_time(cli, root, "cpu_ms", " on a CPU, ");
-    put_time(cli, root, "queue_ms", " queued, ");
-    put_time(cli, root, "wait_ms", " waiting");
-    for (size_t i = 0, named = 0; i < ARRAY_COUNT(kinds); i++) {
+    put_time(cli, root, "cpu_ms", " on a CPU, ", &line);
+    put_time(cli, root, "queue_ms", " queued, ", &line);
+    put_time(cli, root, "wait_ms", " waiting", &line);
+    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
         if (!(field_number(waits, kinds[i]) > 0)) continue;
-        (void)buf_text(&cli->out, named++ == 0 ? TEXT(" (") : TEXT(", "));
-        (void)buf_printf(&cli->out, "%s ", kinds[i]);
-        format_time(&cli->screen, field_number(waits, kinds[i]), &cli->out);
-        if (i + 1 == ARRAY_COUNT(kinds)) (void)buf_text(&cli->out, TEXT(")"));
+        (void)buf_printf(&line, "%s%s ", before, kinds[i]);
+        format_time(&cli->screen, field_number(waits, kinds[i]), &line);
+        before = ", ";
     }
-    (void)buf_text(&cli->out, TEXT("\n"));
+    if (*before == ',') (void)buf_text(&line, TEXT(")"));
+    view_pair(cli, "spent", buf_peek(&line));
 }
 
 static void put_snapshots(struct cli *cli, const json_t *analysis)
@@ -80,11 +82,11 @@ static void put_snapshots(struct cli *cli, const json_t *analysis)
     format_count(field_count(analysis, "snapshots"), &cli->out);
     if (!isnan(frequency_ms)) {
         (void)buf_text(&cli->out, TEXT(", every "));
-        format_time(&cli->screen, frequency_ms, &cli->out);
+        format_setting(&cli->screen, frequency_ms, &cli->out);
     }
     if (interval_ms > frequency_ms) {
         (void)buf_text(&cli->out, TEXT(", thinned to every "));
-        format_time(&cli->screen, interval_ms, &cli->out);
+        format_setting(&cli->screen, interval_ms, &cli->out);
     }
     (void)buf_text(&cli->out, TEXT("\n"));
 }
@@ -134,7 +136,7 @@ static void put_hot(struct cli *cli, const json_t *analysis, const struct analys
     view_heading(cli, "Hot functions, by self time (ms)");
     left_out = tree_print_hot(&cli->screen, analysis, options->has_all ? 0 : HOT_MAX, &cli->out);
     if (left_out > 0) {
-        (void)buf_printf(&cli->out, "  %zu more functions; --all shows them.\n", left_out);
+        (void)buf_printf(&cli->out, "  %zu more; --all shows all.\n", left_out);
     }
 }
 
@@ -168,7 +170,7 @@ static void put_side(struct cli *cli, const json_t *analysis, const char *label,
     view_label(cli, label);
     screen_put(&cli->screen, text_of(subject), &cli->out);
     (void)buf_text(&cli->out, TEXT("  "));
-    put_time(cli, side, "listened_ms", " listened");
+    put_time(cli, side, "listened_ms", " listened", &cli->out);
     (void)buf_printf(&cli->out, ", %" PRIu64 " samples, %" PRIu64 " snapshots\n",
                      field_count(side, "samples"), field_count(side, "snapshots"));
 }
@@ -193,7 +195,8 @@ int analysis_diff_of(struct cli *cli, const char *base, const char *other)
     put_side(cli, answer.document, "other", other);
     if (field_number(answer.document, "noise_ms") > 0) {
         view_label(cli, "noise");
-        put_time(cli, answer.document, "noise_ms", ": differences below this say nothing\n");
+        put_time(cli, answer.document, "noise_ms", ": differences below this say nothing\n",
+                 &cli->out);
     }
     put_findings(cli, answer.document);
     view_heading(cli, "Call tree, in ms per call");

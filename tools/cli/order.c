@@ -220,9 +220,9 @@ static void say_created(struct cli *cli, const json_t *task)
         view_time(cli, field_time_ms(task, "start"), false, &says);
     }
     (void)buf_text(&says, TEXT(": calls past "));
-    format_time(&cli->screen, field_number(task, "threshold_ms"), &says);
+    format_setting(&cli->screen, field_number(task, "threshold_ms"), &says);
     (void)buf_text(&says, TEXT(", every "));
-    format_time(&cli->screen, field_number(task, "frequency_ms"), &says);
+    format_setting(&cli->screen, field_number(task, "frequency_ms"), &says);
     (void)buf_printf(&says, ", up to %" PRIu64 " samples", field_count(task, "sample_cap"));
     cli_say("%s", says.data);
     json_array_foreach(field_array(task, "warnings"), i, warning)

@@ -191,7 +191,7 @@ static void put_settings(struct cli *cli, const json_t *task)
     view_pair(cli, "task", field_text(task, "id"));
     put_figure(cli, task, "duration", "duration_min", " min");
     view_label(cli, "threshold");
-    format_time(&cli->screen, field_number(task, "threshold_ms"), &cli->out);
+    format_setting(&cli->screen, field_number(task, "threshold_ms"), &cli->out);
     if (from.size > 0 && !text_is_equal(from, TEXT("ms"))) {
         (void)buf_text(&cli->out, TEXT(", the "));
         screen_put(&cli->screen, from, &cli->out);
@@ -200,7 +200,7 @@ static void put_settings(struct cli *cli, const json_t *task)
     (void)buf_text(&cli->out, TEXT("\n"));
     view_label(cli, "frequency");
     (void)buf_text(&cli->out, TEXT("every "));
-    format_time(&cli->screen, field_number(task, "frequency_ms"), &cli->out);
+    format_setting(&cli->screen, field_number(task, "frequency_ms"), &cli->out);
     (void)buf_text(&cli->out, TEXT("\n"));
     put_figure(cli, task, "sample cap", "sample_cap", "");
     put_instances(cli, task);

@@ -5,6 +5,7 @@
 #include "common/base/own.h"
 #include "tools/cli/line/config.h"
 
+#include <ctype.h>
 #include <string.h>
 
 enum { LINE_SIZE_MAX = 64 * 1024 };
@@ -69,8 +70,8 @@ static void put_command(const struct command *command, struct buf *to)
     help_synopsis(command, &synopsis);
     (void)buf_text(to, TEXT(".SS "));
     put_line(buf_peek(&synopsis), to);
-    (void)buf_text(to, TEXT("To "));
-    put_text(text_of(command->summary), to);
+    (void)buf_printf(to, "%c", toupper((unsigned char)command->summary[0]));
+    put_text(text_of(command->summary + 1), to);
     (void)buf_text(to, TEXT(".\n"));
     put_line(text_of(command->about), to);
     put_options(command->needed, to);

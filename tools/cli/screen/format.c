@@ -73,6 +73,12 @@ void format_column_ms(const struct screen *screen, double ms, struct buf *to)
     }
 }
 
+void format_setting(const struct screen *screen, double ms, struct buf *to)
+{
+    format_column_ms(screen, ms, to);
+    (void)buf_text(to, TEXT(" ms"));
+}
+
 void format_column_fine_ms(const struct screen *screen, double ms, struct buf *to)
 {
     static const char *const pads[] = { "   ", " ", "" };

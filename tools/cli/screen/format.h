@@ -15,6 +15,9 @@
 
 void format_time(const struct screen *screen, double ms, struct buf *to);
 
+/* A setting, as it was ordered: "20 ms", "1,500 ms". */
+void format_setting(const struct screen *screen, double ms, struct buf *to);
+
 /* Whole milliseconds; what is less than half of one and not nothing is "<1". */
 void format_column_ms(const struct screen *screen, double ms, struct buf *to);
 
