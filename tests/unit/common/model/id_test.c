@@ -29,7 +29,7 @@ static const struct {
     { "an upper-case version",     TEXT("CC-" TRACE "-" PARENT "-01"),       false },
     { "zero trace",                TEXT("00-" ZERO16 ZERO16 "-" PARENT "-01"), false },
     { "zero parent",               TEXT("00-" TRACE "-" ZERO16 "-01"),       false },
-    { "upper-case trace",          TEXT("00-4BF92F3577B34DA6A3CE929D0E0E4736-" PARENT "-01"), false },
+    { "upper-case trace",          TEXT("00-4BF92F" ZERO16 "3577B34DA6-" PARENT "-01"), false },
     { "upper-case parent",         TEXT("00-" TRACE "-00F067AA0BA902B7-01"), false },
     { "flags that are no hex",     TEXT("00-" TRACE "-" PARENT "-0x"),       false },
     { "no first dash",             TEXT("00_" TRACE "-" PARENT "-01"),       false },

@@ -118,20 +118,23 @@ static void a_weight_splits_and_never_overflows(void **state)
 }
 
 /* clang-format off */
-static void none_left(struct sample *s)      { s->snapshot_count = 0; }
-static void too_many(struct sample *s)       { s->snapshot_count = SNAPSHOTS_MAX + 1; }
-static void same_moment(struct sample *s)    { s->snapshots[2].offset_ns = s->snapshots[1].offset_ns; }
-static void backwards(struct sample *s)      { s->snapshots[2].offset_ns = 1; }
-static void past_the_end(struct sample *s)   { s->snapshots[4].offset_ns = s->elapsed_ns + 1; }
-static void cpu_before(struct sample *s)     { s->snapshots[0].cpu_ns = 1; }
-static void queue_before(struct sample *s)   { s->snapshots[0].queue_ns = 1; }
-static void no_stack(struct sample *s)       { s->snapshots[1].stack = s->stacks.stack_count; }
-static void syscall_below(struct sample *s)  { s->snapshots[1].syscall = -2; }
-static void wait_above(struct sample *s)     { s->snapshots[1].wait = WAIT_KIND_COUNT; }
-static void no_string(struct sample *s)      { s->snapshots[1].waiting_for = s->stacks.string_count; }
-static void listened_more(struct sample *s)  { s->listened_ns++; }
-static void listened_less(struct sample *s)  { s->listened_ns--; }
-static void listened_head(struct sample *s)  { s->listened_ns = s->elapsed_ns; }
+#define SPOILS(name) static void name(struct sample *s)
+SPOILS(none_left)      { s->snapshot_count = 0; }
+SPOILS(too_many)       { s->snapshot_count = SNAPSHOTS_MAX + 1; }
+SPOILS(same_moment)    { s->snapshots[2].offset_ns = s->snapshots[1].offset_ns; }
+SPOILS(backwards)      { s->snapshots[2].offset_ns = 1; }
+SPOILS(past_the_end)   { s->snapshots[4].offset_ns = s->elapsed_ns + 1; }
+SPOILS(cpu_before)     { s->snapshots[0].cpu_ns = 1; }
+SPOILS(queue_before)   { s->snapshots[0].queue_ns = 1; }
+SPOILS(no_stack)       { s->snapshots[1].stack = s->stacks.stack_count; }
+SPOILS(syscall_below)  { s->snapshots[1].syscall = -2; }
+SPOILS(wait_above)     { s->snapshots[1].wait = WAIT_KIND_COUNT; }
+SPOILS(no_string)      { s->snapshots[1].waiting_for = s->stacks.string_count; }
+SPOILS(listened_more)  { s->listened_ns++; }
+SPOILS(listened_less)  { s->listened_ns--; }
+SPOILS(listened_head)  { s->listened_ns = s->elapsed_ns; }
+
+/* clang-format on */
 
 static const struct {
     void (*spoil)(struct sample *sample);
@@ -152,7 +155,6 @@ static const struct {
     { listened_less, "listened_ns", "the elapsed time less the offset of the first snapshot." },
     { listened_head, "listened_ns", "the elapsed time less the offset of the first snapshot." },
 };
-/* clang-format on */
 
 static void what_is_unsound_is_refused_with_the_reason(void **state)
 {

@@ -30,64 +30,67 @@ static void fill(char *array, size_t size)
 }
 
 /* clang-format off */
-static void as_it_is(struct task_spec *s)          { (void)s; }
-static void application_none(struct task_spec *s)  { s->application[0] = '\0'; }
-static void application_128(struct task_spec *s)   { fill(s->application, 128); }
-static void application_129(struct task_spec *s)   { memset(s->application, 'x', 129); }
-static void application_tab(struct task_spec *s)   { strncpy(s->application, "a\tb", 4); }
-static void application_bad(struct task_spec *s)   { strncpy(s->application, "a\xff", 3); }
-static void interface_none(struct task_spec *s)    { s->interface[0] = '\0'; }
-static void interface_512(struct task_spec *s)     { fill(s->interface, 512); }
-static void interface_513(struct task_spec *s)     { memset(s->interface, 'x', 513); }
-static void interface_prefix(struct task_spec *s)  { strncpy(s->interface, "GET /*", 7); }
-static void interface_star(struct task_spec *s)    { strncpy(s->interface, "*", 2); }
-static void interface_stars(struct task_spec *s)   { strncpy(s->interface, "**", 3); }
-static void interface_inner(struct task_spec *s)   { strncpy(s->interface, "GET /*/x", 9); }
-static void duration_0(struct task_spec *s)        { s->duration_min = 0; }
-static void duration_6(struct task_spec *s)        { s->duration_min = 6; }
-static void duration_10(struct task_spec *s)       { s->duration_min = 10; }
-static void duration_15(struct task_spec *s)       { s->duration_min = 15; }
-static void duration_20(struct task_spec *s)       { s->duration_min = 20; }
-static void threshold_49(struct task_spec *s)      { s->threshold_ms = 49; }
-static void threshold_50(struct task_spec *s)      { s->threshold_ms = 50; }
-static void threshold_30000(struct task_spec *s)   { s->threshold_ms = 30000; }
-static void threshold_30001(struct task_spec *s)   { s->threshold_ms = 30001; }
-static void threshold_least(struct task_spec *s)   { s->threshold_ms = INT64_MIN; }
-static void frequency_4(struct task_spec *s)       { s->frequency_ms = 4; }
-static void frequency_5(struct task_spec *s)       { s->frequency_ms = 5; }
-static void frequency_1000(struct task_spec *s)    { s->frequency_ms = 1000; }
-static void frequency_1001(struct task_spec *s)    { s->frequency_ms = 1001; }
-static void cap_0(struct task_spec *s)             { s->sample_cap = 0; }
-static void cap_1(struct task_spec *s)             { s->sample_cap = 1; }
-static void cap_100(struct task_spec *s)           { s->sample_cap = 100; }
-static void cap_101(struct task_spec *s)           { s->sample_cap = 101; }
-static void start_now(struct task_spec *s)         { s->start_wall_ms = NOW_MS; }
-static void start_past(struct task_spec *s)        { s->start_wall_ms = NOW_MS - 1; }
-static void start_1970(struct task_spec *s)        { s->start_wall_ms = 1; }
-static void start_30_days(struct task_spec *s)     { s->start_wall_ms = NOW_MS + AHEAD_MS; }
-static void start_later(struct task_spec *s)       { s->start_wall_ms = NOW_MS + AHEAD_MS + 1; }
-static void lookback_on(struct task_spec *s)       { s->lookback = true; }
-static void note_500(struct task_spec *s)          { fill(s->note, 500); }
-static void note_501(struct task_spec *s)          { memset(s->note, 'x', 501); }
-static void note_lines(struct task_spec *s)        { strncpy(s->note, "a\nb", 4); }
-static void author_64(struct task_spec *s)         { fill(s->author, 64); }
-static void author_65(struct task_spec *s)         { memset(s->author, 'x', 65); }
-static void instances_64(struct task_spec *s)
+#define CHANGES(name) static void name(struct task_spec *s)
+CHANGES(as_it_is)         { (void)s; }
+CHANGES(application_none) { s->application[0] = '\0'; }
+CHANGES(application_128)  { fill(s->application, 128); }
+CHANGES(application_129)  { memset(s->application, 'x', 129); }
+CHANGES(application_tab)  { strncpy(s->application, "a\tb", 4); }
+CHANGES(application_bad)  { strncpy(s->application, "a\xff", 3); }
+CHANGES(interface_none)   { s->interface[0] = '\0'; }
+CHANGES(interface_512)    { fill(s->interface, 512); }
+CHANGES(interface_513)    { memset(s->interface, 'x', 513); }
+CHANGES(interface_prefix) { strncpy(s->interface, "GET /*", 7); }
+CHANGES(interface_star)   { strncpy(s->interface, "*", 2); }
+CHANGES(interface_stars)  { strncpy(s->interface, "**", 3); }
+CHANGES(interface_inner)  { strncpy(s->interface, "GET /*/x", 9); }
+CHANGES(duration_0)       { s->duration_min = 0; }
+CHANGES(duration_6)       { s->duration_min = 6; }
+CHANGES(duration_10)      { s->duration_min = 10; }
+CHANGES(duration_15)      { s->duration_min = 15; }
+CHANGES(duration_20)      { s->duration_min = 20; }
+CHANGES(threshold_49)     { s->threshold_ms = 49; }
+CHANGES(threshold_50)     { s->threshold_ms = 50; }
+CHANGES(threshold_30000)  { s->threshold_ms = 30000; }
+CHANGES(threshold_30001)  { s->threshold_ms = 30001; }
+CHANGES(threshold_least)  { s->threshold_ms = INT64_MIN; }
+CHANGES(frequency_4)      { s->frequency_ms = 4; }
+CHANGES(frequency_5)      { s->frequency_ms = 5; }
+CHANGES(frequency_1000)   { s->frequency_ms = 1000; }
+CHANGES(frequency_1001)   { s->frequency_ms = 1001; }
+CHANGES(cap_0)            { s->sample_cap = 0; }
+CHANGES(cap_1)            { s->sample_cap = 1; }
+CHANGES(cap_100)          { s->sample_cap = 100; }
+CHANGES(cap_101)          { s->sample_cap = 101; }
+CHANGES(start_now)        { s->start_wall_ms = NOW_MS; }
+CHANGES(start_past)       { s->start_wall_ms = NOW_MS - 1; }
+CHANGES(start_1970)       { s->start_wall_ms = 1; }
+CHANGES(start_30_days)    { s->start_wall_ms = NOW_MS + AHEAD_MS; }
+CHANGES(start_later)      { s->start_wall_ms = NOW_MS + AHEAD_MS + 1; }
+CHANGES(lookback_on)      { s->lookback = true; }
+CHANGES(note_500)         { fill(s->note, 500); }
+CHANGES(note_501)         { memset(s->note, 'x', 501); }
+CHANGES(note_lines)       { strncpy(s->note, "a\nb", 4); }
+CHANGES(author_64)        { fill(s->author, 64); }
+CHANGES(author_65)        { memset(s->author, 'x', 65); }
+CHANGES(instances_64)
 {
     s->instance_count = 64;
     for (int i = 0; i < 64; i++) snprintf(s->instances[i], sizeof s->instances[i], "host-%d", i);
 }
-static void instances_65(struct task_spec *s)      { instances_64(s); s->instance_count = 65; }
-static void instance_255(struct task_spec *s)      { s->instance_count = 1; fill(s->instances[0], 255); }
-static void instance_256(struct task_spec *s)      { s->instance_count = 1; memset(s->instances[0], 'x', 256); }
-static void instance_none(struct task_spec *s)     { s->instance_count = 1; }
-static void instance_twice(struct task_spec *s)    { instances_64(s); strncpy(s->instances[9], "host-3", 7); }
+CHANGES(instances_65)     { instances_64(s); s->instance_count = 65; }
+CHANGES(instance_255)     { s->instance_count++; fill(s->instances[0], 255); }
+CHANGES(instance_256)     { s->instance_count++; memset(s->instances[0], 'x', 256); }
+CHANGES(instance_none)    { s->instance_count = 1; }
+CHANGES(instance_twice)   { instances_64(s); s->instances[9][5] = '3'; }
 
 #define NAMES      "1 to 128 bytes of printable UTF-8."
 #define INTERFACES "1 to 512 bytes of printable UTF-8, with '*' at its end alone, for a prefix."
-#define INSTANCES  "at most 64 host names, host IPs or instance names, each different, of 1 to 255 " \
-                   "bytes of printable UTF-8."
+#define INSTANCES  "at most 64 host names, host IPs or instance names, each different, of 1 to " \
+                   "255 bytes of printable UTF-8."
 #define STARTS     "a time (RFC 3339, or ms since 1970) from now to 30 days ahead."
+
+/* clang-format on */
 
 static const struct {
     const char *says;
@@ -95,55 +98,75 @@ static const struct {
     const char *field, *sentence; /* NULL: accepted */
 } cases[] = {
     { "the defaults", as_it_is, NULL, NULL },
-    { "no application", application_none, "application", "'application' is empty; it must be " NAMES },
+    { "no application", application_none, "application",
+      "'application' is empty; it must be " NAMES },
     { "application of 128", application_128, NULL, NULL },
-    { "application of 129", application_129, "application", "'application' is 129 bytes long; it must be " NAMES },
-    { "a tab in it", application_tab, "application", "'application' has a control character; it must be " NAMES },
-    { "not UTF-8", application_bad, "application", "'application' is not UTF-8; it must be " NAMES },
+    { "application of 129", application_129, "application",
+      "'application' is 129 bytes long; it must be " NAMES },
+    { "a tab in it", application_tab, "application",
+      "'application' has a control character; it must be " NAMES },
+    { "not UTF-8", application_bad, "application",
+      "'application' is not UTF-8; it must be " NAMES },
     { "no interface", interface_none, "interface", "'interface' is empty; it must be " INTERFACES },
     { "interface of 512", interface_512, NULL, NULL },
-    { "interface of 513", interface_513, "interface", "'interface' is 513 bytes long; it must be " INTERFACES },
+    { "interface of 513", interface_513, "interface",
+      "'interface' is 513 bytes long; it must be " INTERFACES },
     { "a prefix", interface_prefix, NULL, NULL },
     { "every interface", interface_star, NULL, NULL },
-    { "two stars", interface_stars, "interface", "'interface' has a '*' before its end; it must be " INTERFACES },
-    { "a star within", interface_inner, "interface", "'interface' has a '*' before its end; it must be " INTERFACES },
+    { "two stars", interface_stars, "interface",
+      "'interface' has a '*' before its end; it must be " INTERFACES },
+    { "a star within", interface_inner, "interface",
+      "'interface' has a '*' before its end; it must be " INTERFACES },
     { "no duration", duration_0, "duration_min", "'duration_min' is 0; it must be 5, 10 or 15." },
     { "6 minutes", duration_6, "duration_min", "'duration_min' is 6; it must be 5, 10 or 15." },
     { "10 minutes", duration_10, NULL, NULL },
     { "15 minutes", duration_15, NULL, NULL },
     { "20 minutes", duration_20, "duration_min", "'duration_min' is 20; it must be 5, 10 or 15." },
-    { "threshold 49", threshold_49, "threshold_ms", "'threshold_ms' is 49; it must be 50 to 30000." },
+    { "threshold 49", threshold_49, "threshold_ms",
+      "'threshold_ms' is 49; it must be 50 to 30000." },
     { "threshold 50", threshold_50, NULL, NULL },
     { "threshold 30000", threshold_30000, NULL, NULL },
-    { "threshold 30001", threshold_30001, "threshold_ms", "'threshold_ms' is 30001; it must be 50 to 30000." },
-    { "the least number", threshold_least, "threshold_ms", "'threshold_ms' is -9223372036854775808; it must be 50 to 30000." },
+    { "threshold 30001", threshold_30001, "threshold_ms",
+      "'threshold_ms' is 30001; it must be 50 to 30000." },
+    { "the least number", threshold_least, "threshold_ms",
+      "'threshold_ms' is -9223372036854775808; it must be 50 to 30000." },
     { "frequency 4", frequency_4, "frequency_ms", "'frequency_ms' is 4; it must be 5 to 1000." },
     { "frequency 5", frequency_5, NULL, NULL },
     { "frequency 1000", frequency_1000, NULL, NULL },
-    { "frequency 1001", frequency_1001, "frequency_ms", "'frequency_ms' is 1001; it must be 5 to 1000." },
+    { "frequency 1001", frequency_1001, "frequency_ms",
+      "'frequency_ms' is 1001; it must be 5 to 1000." },
     { "cap 0", cap_0, "sample_cap", "'sample_cap' is 0; it must be 1 to 100." },
     { "cap 1", cap_1, NULL, NULL },
     { "cap 100", cap_100, NULL, NULL },
     { "cap 101", cap_101, "sample_cap", "'sample_cap' is 101; it must be 1 to 100." },
     { "start now", start_now, NULL, NULL },
-    { "start 1 ms ago", start_past, "start", "'start' is 2025-11-21T03:12:07.481Z; it must be " STARTS },
-    { "start in 1970", start_1970, "start", "'start' is 1970-01-01T00:00:00.001Z; it must be " STARTS },
+    { "start 1 ms ago", start_past, "start",
+      "'start' is 2025-11-21T03:12:07.481Z; it must be " STARTS },
+    { "start in 1970", start_1970, "start",
+      "'start' is 1970-01-01T00:00:00.001Z; it must be " STARTS },
     { "start in 30 days", start_30_days, NULL, NULL },
-    { "start 1 ms later", start_later, "start", "'start' is 2025-12-21T03:12:07.483Z; it must be " STARTS },
-    { "looking back", lookback_on, "lookback", "'lookback' is on; it must be off: looking back is not available in this version." },
+    { "start 1 ms later", start_later, "start",
+      "'start' is 2025-12-21T03:12:07.483Z; it must be " STARTS },
+    { "looking back", lookback_on, "lookback",
+      "'lookback' is on; it must be off: looking back is not available in this version." },
     { "note of 500", note_500, NULL, NULL },
-    { "note of 501", note_501, "note", "'note' is 501 bytes long; it must be at most 500 bytes of printable UTF-8." },
-    { "note of two lines", note_lines, "note", "'note' has a control character; it must be at most 500 bytes of printable UTF-8." },
+    { "note of 501", note_501, "note",
+      "'note' is 501 bytes long; it must be at most 500 bytes of printable UTF-8." },
+    { "note of two lines", note_lines, "note",
+      "'note' has a control character; it must be at most 500 bytes of printable UTF-8." },
     { "author of 64", author_64, NULL, NULL },
-    { "author of 65", author_65, "author", "'author' is 65 bytes long; it must be at most 64 bytes of printable UTF-8." },
+    { "author of 65", author_65, "author",
+      "'author' is 65 bytes long; it must be at most 64 bytes of printable UTF-8." },
     { "64 instances", instances_64, NULL, NULL },
     { "65 instances", instances_65, "instances", "'instances' are 65; it must be " INSTANCES },
     { "instance of 255", instance_255, NULL, NULL },
-    { "instance of 256", instance_256, "instances", "'instances' is 256 bytes long; it must be " INSTANCES },
-    { "instance without name", instance_none, "instances", "'instances' is empty; it must be " INSTANCES },
-    { "an instance twice", instance_twice, "instances", "'instances' has the same name twice; it must be " INSTANCES },
+    { "instance of 256", instance_256, "instances",
+      "'instances' is 256 bytes long; it must be " INSTANCES },
+    { "instance without name", instance_none, "instances",
+      "'instances' is empty; it must be " INSTANCES },
+    { "an instance twice", instance_twice, "instances",
+      "'instances' has the same name twice; it must be " INSTANCES },
 };
-/* clang-format on */
 
 static void spec_is_accepted_or_refused_with_a_sentence(void **state)
 {

@@ -37,11 +37,11 @@ static uint32_t string(struct random_source *source, struct stack_table *table, 
 
 static struct frame native_frame(struct random_source *source, struct stack_table *table)
 {
-    struct frame frame = { .kind = FRAME_NATIVE,
-                           .offset = next(source) >> random_below(source, 64) };
+    struct frame frame = { .kind = FRAME_NATIVE, .offset = next(source) };
     char path[32];
     uint8_t build_id[20];
 
+    frame.offset >>= random_below(source, 64);
     snprintf(path, sizeof path, "/usr/lib/lib%u.so", (unsigned)random_below(source, 5));
     memset(build_id, path[12], sizeof build_id);
     CHECK(stack_table_module(table, text_of(path),

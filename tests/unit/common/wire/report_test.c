@@ -216,7 +216,7 @@ struct plain {
 static const char plain_frames[] = { FRAME_NATIVE, 0, 0x20, 1, 0x0f };
 static const char plain_stacks[] = { 0, 1, 0 };
 static const char plain_snapshots[] = { 2, 100, 20, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0 };
-static const char plain_id[] = "0123456789abcdef";
+static const char plain_id[] = "0123456789abcdef", zero_id[16];
 #define BYTES(array) ((struct text){ (array), sizeof(array) })
 
 static void plain_init(struct plain *plain)
@@ -257,73 +257,105 @@ static int decode_plain(const struct plain *plain, struct problem *problem)
 }
 
 /* clang-format off */
-static void no_id(struct wire_report *r)             { r->id = (struct text){ plain_id, 15 }; }
-static void zero_trace(struct wire_report *r)        { r->trace = TEXT("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"); }
-static void no_task(struct wire_report *r)           { r->task = TEXT("../../etc/passwd"); }
-static void no_revision(struct wire_report *r)       { r->revision = 0; }
-static void no_incarnation(struct wire_report *r)    { r->incarnation = 0; }
-static void no_application(struct wire_report *r)    { r->application = TEXT(""); }
-static void bad_instance(struct wire_report *r)      { r->instance = TEXT("host\n"); }
-static void prefix_interface(struct wire_report *r)  { r->interface = TEXT("GET /*"); }
-static void bad_thread_name(struct wire_report *r)   { r->thread_name = TEXT("\x1b[2J"); }
-static void bad_host_ip(struct wire_report *r)       { r->host_ip = TEXT("10.0.0"); }
-static void zero_in_host_ip(struct wire_report *r)   { r->host_ip = TEXT("::1\0x"); }
-static void big_response(struct wire_report *r)      { r->response_code = INT64_C(1) << 31; }
-static void small_response(struct wire_report *r)    { r->response_code = -(INT64_C(1) << 31) - 1; }
-static void same_string(struct wire_report *r)       { r->strings[1] = r->strings[0]; }
-static void empty_string(struct wire_report *r)      { r->strings[0] = TEXT(""); }
-static void control_string(struct wire_report *r)    { r->strings[0] = TEXT("a\tb"); }
-static void module_path(struct wire_report *r)       { r->modules[0].path = 3; }
-static void same_module(struct wire_report *r)       { r->modules[1] = r->modules[0]; r->modules_count = 2; }
-static void frame_kind_0(struct wire_report *r)      { r->frames = TEXT("\0"); }
-static void frame_kind_4(struct wire_report *r)      { r->frames = TEXT("\x04"); }
-static void frame_module(struct wire_report *r)      { r->frames = TEXT("\x01\x01\x20\x01\x0f"); }
-static void frame_function(struct wire_report *r)    { r->frames = TEXT("\x01\x00\x20\x03\x0f"); }
-static void frame_cut(struct wire_report *r)         { r->frames.size--; }
-static void same_frame(struct wire_report *r)        { r->frames = TEXT("\x01\0\x20\x01\x0f\x01\0\0\0\0"); }
-static void marker_function(struct wire_report *r)   { r->frames = TEXT("\x03\x03\x00"); }
-static void python_file(struct wire_report *r)       { r->frames = TEXT("\x02\x01\x01\x03\x01"); }
-static void stack_frame(struct wire_report *r)       { r->stacks = TEXT("\0\x01\x02"); }
-static void stack_empty(struct wire_report *r)       { r->stacks = TEXT("\0\0"); }
-static void stack_keeps(struct wire_report *r)       { r->stacks = TEXT("\x01\0"); }
-static void stack_twice(struct wire_report *r)       { r->stacks = TEXT("\0\x01\0\0\x01\0"); }
-static void stack_deep(struct wire_report *r)        { r->stacks = TEXT("\0\x82\x04"); }
-static void stack_cut(struct wire_report *r)         { r->stacks = TEXT("\0\x02\0"); }
-static void no_snapshots(struct wire_report *r)      { r->snapshots = TEXT(""); }
-static void zero_snapshots(struct wire_report *r)    { r->snapshots = TEXT("\0"); }
-static void many_snapshots(struct wire_report *r)    { r->snapshots = TEXT("\x81\x20"); }
-static void few_bytes(struct wire_report *r)         { r->snapshots = TEXT("\x80\x20"); }
-static void more_bytes(struct wire_report *r)        { r->snapshots = TEXT("\x01\x64\0\0\0\0\0\0\0"); r->listened_ns = 30; }
-static void equal_offsets(struct wire_report *r)     { r->snapshots = TEXT("\x02\x64\0\0\0\0\0\0\0\0\0\0\0\0\0"); }
-static void late_offset(struct wire_report *r)       { r->snapshots = TEXT("\x01\x7f\x0\x0\x0\x0\x0\x0"); r->elapsed_ns = 126; }
-static void first_cpu(struct wire_report *r)         { r->snapshots = TEXT("\x01\x64\0\x05\0\0\0\0"); }
-static void no_such_stack(struct wire_report *r)     { r->snapshots = TEXT("\x01\x64\x02\0\0\0\0\0"); }
-static void wait_6(struct wire_report *r)            { r->snapshots = TEXT("\x01\x64\0\0\0\0\x06\0"); }
-static void waiting_for_3(struct wire_report *r)     { r->snapshots = TEXT("\x01\x64\0\0\0\0\0\x03"); }
-static void big_syscall(struct wire_report *r)       { r->snapshots = TEXT("\x01\x64\0\0\0\x80\x80\x80\x80\x08\0\0"); }
-static void wrong_sum(struct wire_report *r)         { r->listened_ns = 31; }
+#define SPOILS(name) static void name(struct wire_report *r)
+SPOILS(no_id)            { r->id = (struct text){ plain_id, 15 }; }
+SPOILS(zero_trace)       { r->trace = BYTES(zero_id); }
+SPOILS(no_task)          { r->task = TEXT("../../etc/passwd"); }
+SPOILS(no_revision)      { r->revision = 0; }
+SPOILS(no_incarnation)   { r->incarnation = 0; }
+SPOILS(no_application)   { r->application = TEXT(""); }
+SPOILS(bad_instance)     { r->instance = TEXT("host\n"); }
+SPOILS(prefix_interface) { r->interface = TEXT("GET /*"); }
+SPOILS(bad_thread_name)  { r->thread_name = TEXT("\x1b[2J"); }
+SPOILS(bad_host_ip)      { r->host_ip = TEXT("10.0.0"); }
+SPOILS(zero_in_host_ip)  { r->host_ip = TEXT("::1\0x"); }
+SPOILS(big_response)     { r->response_code = INT64_C(1) << 31; }
+SPOILS(small_response)   { r->response_code = -(INT64_C(1) << 31) - 1; }
+SPOILS(same_string)      { r->strings[1] = r->strings[0]; }
+SPOILS(empty_string)     { r->strings[0] = TEXT(""); }
+SPOILS(control_string)   { r->strings[0] = TEXT("a\tb"); }
+SPOILS(module_path)      { r->modules[0].path = 3; }
+SPOILS(same_module)      { r->modules[1] = r->modules[0]; r->modules_count = 2; }
+SPOILS(frame_kind_0)     { r->frames = TEXT("\0"); }
+SPOILS(frame_kind_4)     { r->frames = TEXT("\x04"); }
+SPOILS(frame_module)     { r->frames = TEXT("\x01\x01\x20\x01\x0f"); }
+SPOILS(frame_function)   { r->frames = TEXT("\x01\x00\x20\x03\x0f"); }
+SPOILS(frame_cut)        { r->frames.size--; }
+SPOILS(same_frame)       { r->frames = TEXT("\x01\0\x20\x01\x0f\x01\0\0\0\0"); }
+SPOILS(marker_function)  { r->frames = TEXT("\x03\x03\x00"); }
+SPOILS(python_file)      { r->frames = TEXT("\x02\x01\x01\x03\x01"); }
+SPOILS(stack_frame)      { r->stacks = TEXT("\0\x01\x02"); }
+SPOILS(stack_empty)      { r->stacks = TEXT("\0\0"); }
+SPOILS(stack_keeps)      { r->stacks = TEXT("\x01\0"); }
+SPOILS(stack_twice)      { r->stacks = TEXT("\0\x01\0\0\x01\0"); }
+SPOILS(stack_deep)       { r->stacks = TEXT("\0\x82\x04"); }
+SPOILS(stack_cut)        { r->stacks = TEXT("\0\x02\0"); }
+SPOILS(no_snapshots)     { r->snapshots = TEXT(""); }
+SPOILS(zero_snapshots)   { r->snapshots = TEXT("\0"); }
+SPOILS(many_snapshots)   { r->snapshots = TEXT("\x81\x20"); }
+SPOILS(few_bytes)        { r->snapshots = TEXT("\x80\x20"); }
+SPOILS(more_bytes)       { r->snapshots = TEXT("\x01\x64\0\0\0\0\0\0\0"); }
+SPOILS(equal_offsets)    { r->snapshots = TEXT("\x02\x64\0\0\0\0\0\0\0\0\0\0\0\0\0"); }
+SPOILS(late_offset)      { r->snapshots = TEXT("\x01\x7f\x0\x0\x0\x0\x0\x0"); r->elapsed_ns = 126; }
+SPOILS(first_cpu)        { r->snapshots = TEXT("\x01\x64\0\x05\0\0\0\0"); }
+SPOILS(no_such_stack)    { r->snapshots = TEXT("\x01\x64\x02\0\0\0\0\0"); }
+SPOILS(wait_6)           { r->snapshots = TEXT("\x01\x64\0\0\0\0\x06\0"); }
+SPOILS(waiting_for_3)    { r->snapshots = TEXT("\x01\x64\0\0\0\0\0\x03"); }
+SPOILS(big_syscall)      { r->snapshots = TEXT("\x01\x64\0\0\0\x80\x80\x80\x80\x08\0\0"); }
+SPOILS(wrong_sum)        { r->listened_ns = 31; }
+
+/* clang-format on */
 
 static const struct {
     void (*spoil)(struct wire_report *report);
     const char *blamed;
 } spoiled[] = {
-    { no_id, "id" },                 { zero_trace, "trace" },           { no_task, "task" },
-    { no_revision, "revision" },     { no_incarnation, "incarnation" }, { no_application, "application" },
-    { bad_instance, "instance" },   { prefix_interface, "interface" }, { bad_thread_name, "thread_name" },
-    { bad_host_ip, "host_ip" },      { zero_in_host_ip, "host_ip" },    { big_response, "response_code" },
-    { small_response, "response_code" }, { same_string, "strings" },    { empty_string, "strings" },
-    { control_string, "strings" },   { module_path, "modules" },        { same_module, "modules" },
-    { frame_kind_0, "frames" },      { frame_kind_4, "frames" },        { frame_module, "frames" },
-    { frame_function, "frames" },    { frame_cut, "frames" },           { same_frame, "frames" },
-    { marker_function, "frames" },   { python_file, "frames" },         { stack_frame, "stacks" },
-    { stack_empty, "stacks" },       { stack_keeps, "stacks" },         { stack_twice, "stacks" },
-    { stack_deep, "stacks" },        { stack_cut, "stacks" },           { no_snapshots, "snapshots" },
-    { zero_snapshots, "snapshots" }, { many_snapshots, "snapshots" },   { few_bytes, "snapshots" },
-    { more_bytes, "snapshots" },     { equal_offsets, "snapshots" },    { late_offset, "snapshots" },
-    { first_cpu, "snapshots" },      { no_such_stack, "snapshots" },    { wait_6, "snapshots" },
-    { waiting_for_3, "snapshots" },  { big_syscall, "snapshots" },      { wrong_sum, "listened_ns" },
+    { no_id, "id" },
+    { zero_trace, "trace" },
+    { no_task, "task" },
+    { no_revision, "revision" },
+    { no_incarnation, "incarnation" },
+    { no_application, "application" },
+    { bad_instance, "instance" },
+    { prefix_interface, "interface" },
+    { bad_thread_name, "thread_name" },
+    { bad_host_ip, "host_ip" },
+    { zero_in_host_ip, "host_ip" },
+    { big_response, "response_code" },
+    { small_response, "response_code" },
+    { same_string, "strings" },
+    { empty_string, "strings" },
+    { control_string, "strings" },
+    { module_path, "modules" },
+    { same_module, "modules" },
+    { frame_kind_0, "frames" },
+    { frame_kind_4, "frames" },
+    { frame_module, "frames" },
+    { frame_function, "frames" },
+    { frame_cut, "frames" },
+    { same_frame, "frames" },
+    { marker_function, "frames" },
+    { python_file, "frames" },
+    { stack_frame, "stacks" },
+    { stack_empty, "stacks" },
+    { stack_keeps, "stacks" },
+    { stack_twice, "stacks" },
+    { stack_deep, "stacks" },
+    { stack_cut, "stacks" },
+    { no_snapshots, "snapshots" },
+    { zero_snapshots, "snapshots" },
+    { many_snapshots, "snapshots" },
+    { few_bytes, "snapshots" },
+    { more_bytes, "snapshots" },
+    { equal_offsets, "snapshots" },
+    { late_offset, "snapshots" },
+    { first_cpu, "snapshots" },
+    { no_such_stack, "snapshots" },
+    { wait_6, "snapshots" },
+    { waiting_for_3, "snapshots" },
+    { big_syscall, "snapshots" },
+    { wrong_sum, "listened_ns" },
 };
-/* clang-format on */
 
 static void every_spoiled_part_is_refused_by_name(void **state)
 {
