@@ -43,7 +43,6 @@
 #include "scheduler/store/redis_address.h"
 
 enum {
-    LOCK_WAIT_MS_MAX = 10000,
     LOCK_RETRY_MS = 50,
     RESTART_MS_MIN = 100,
     RESTART_MS_MAX = 5000,
@@ -307,7 +306,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
         lock_is_ours(it);
     } else if (it->options.share) {
         it->options.on_started(it->options.context);
-    } else if (clock_monotonic_ns() - it->lock_since_ns > ms_to_ns(LOCK_WAIT_MS_MAX)) {
+    } else if (clock_monotonic_ns() - it->lock_since_ns > ms_to_ns(it->options.lock_wait_ms)) {
         give_up_lock(it);
     } else {
         arm(it->timer, LOCK_RETRY_MS);
@@ -392,6 +391,7 @@ struct embedded_redis *embedded_redis_new(const struct embedded_redis_options *o
     struct embedded_redis *it = mem_zalloc(1, sizeof(*it));
 
     it->options = *options;
+    if (it->options.lock_wait_ms == 0) it->options.lock_wait_ms = LOCK_WAIT_MS;
     it->lock_fd = it->pidfd = it->log_fd = -1;
     it->restart_ms = RESTART_MS_MIN;
     it->line_is_over = true;

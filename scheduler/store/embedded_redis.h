@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum { LOCK_WAIT_MS = 10000 }; /* a Redis that lost its parent flushes, and is gone */
+
 struct embedded_redis;
 struct event_base;
 struct problem;
@@ -27,10 +29,11 @@ struct embedded_redis_options {
     const char *state_dir;    /* exists, and is ours */
     const char *redis_path;   /* NULL: redis-server, by PATH */
     uint64_t memory_size_max; /* 0: no bound */
+    uint64_t lock_wait_ms;    /* for somebody else's lock; 0: LOCK_WAIT_MS */
     bool share;               /* if somebody else holds the lock: on_started at once, no child */
     /* A redis-server runs; it may still load. At every start, also after a kill. */
     void (*on_started)(void *context);
-    /* Somebody else has the directory for 10 s, or it does not start. Once; nothing comes after. */
+    /* Somebody else keeps the directory, or it does not start. Once; nothing comes after. */
     void (*on_given_up)(void *context, const struct problem *problem);
     void *context;
 };

@@ -21,8 +21,7 @@ static bool is_done(struct fixture *fixture, void *context)
     return ((struct line *)context)->told.done;
 }
 
-static void on_tasks(void *context, const struct history_tasks *page,
-                     const struct problem *problem)
+static void on_tasks(void *context, const struct history_tasks *page, const struct problem *problem)
 {
     struct line *line = context;
 
@@ -57,8 +56,8 @@ static void a_sample_is_read_back_as_it_was_reported(void **state)
     assert_int_equal(task.state, TASK_ACTIVE);
     assert_int_equal(find(fixture, &task.id).task.spec.threshold_ms, 100);
 
-    history_tasks(fixture->history,
-                  &(struct history_query){ .state = TASK_ACTIVE, .limit = 10 }, on_tasks, &line);
+    history_tasks(fixture->history, &(struct history_query){ .state = TASK_ACTIVE, .limit = 10 },
+                  on_tasks, &line);
     fixture_wait(fixture, is_done, &line);
     assert_int_equal(line.count, 1);
     assert_string_equal(line.told.task.id.text, task.id.text);

@@ -225,8 +225,8 @@ void report_send(struct fixture *fixture, const struct sample *sample, tasks_rep
     OWN(buf_done) struct buf body = BUF_INIT(REPORT_SIZE_MAX);
 
     assert_int_equal(report_encode(sample, &body), 0);
-    tasks_take_report(fixture->tasks, sample, buf_peek(&body),
-                      tasks_now_wall_ms(fixture->tasks), then, context);
+    tasks_take_report(fixture->tasks, sample, buf_peek(&body), tasks_now_wall_ms(fixture->tasks),
+                      then, context);
 }
 
 static void on_report(void *context, enum report_outcome outcome, const struct problem *problem)
