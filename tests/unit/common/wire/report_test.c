@@ -5,6 +5,7 @@
 #include "common/wire/messages.h"
 #include "common/wire/varint.h"
 #include "tests/support/test.h"
+#include "tests/unit/common/support/malloc_gauge.h"
 #include "tests/unit/common/support/random_sample.h"
 
 #include <errno.h>
@@ -386,6 +387,79 @@ static void an_id_that_is_none_is_not_sent(void **state)
     assert_int_equal(body.size, 0);
 }
 
+/* Each allocation refused once: -ENOMEM or "try later", never a crash or half a result. */
+static void without_memory_nothing_is_encoded(void **state)
+{
+    OWN(sample_freep) struct sample *sample = made(8, 30);
+    uint32_t n = 0;
+
+    (void)state;
+    for (;;) {
+        OWN(buf_done) struct buf body = BUF_INIT(REPORT_SIZE_MAX);
+        int rc;
+
+        malloc_gauge_fail(++n);
+        rc = report_encode(sample, &body);
+        if (!malloc_gauge_has_failed()) {
+            assert_int_equal(rc, 0);
+            break;
+        }
+        assert_int_equal(rc, -ENOMEM);
+        assert_int_equal(body.size, 0);
+    }
+    malloc_gauge_reset();
+    assert_in_range(n, 10, 200);
+}
+
+static void without_memory_a_report_is_to_be_sent_again(void **state)
+{
+    OWN(sample_freep) struct sample *sample = made(8, 30);
+    OWN(buf_done) struct buf body = BUF_INIT(REPORT_SIZE_MAX);
+    uint32_t n = 0;
+
+    (void)state;
+    encode(sample, &body);
+    for (;;) {
+        OWN(sample_freep) struct sample *received = NULL;
+        struct problem problem = { 0 };
+        int rc;
+
+        malloc_gauge_fail(++n);
+        rc = report_decode(buf_peek(&body), &received, &problem);
+        if (!malloc_gauge_has_failed()) {
+            assert_int_equal(rc, 0);
+            break;
+        }
+        assert_int_equal(rc, -1);
+        assert_null(received);
+        assert_int_equal(problem.code, PROBLEM_BUSY);
+    }
+    malloc_gauge_reset();
+    assert_in_range(n, 10, 300);
+}
+
+/* The worst that a few bytes can grow to: each stack keeps 512 frames and adds one. */
+static void deep_stacks_in_few_bytes_stay_within_their_tables(void **state)
+{
+    OWN(buf_done) struct buf frames = BUF_INIT(REPORT_SIZE_MAX), stacks = BUF_INIT(REPORT_SIZE_MAX);
+    struct problem problem = { 0 };
+    struct plain plain;
+
+    (void)state;
+    plain_init(&plain);
+    for (uint64_t i = 0; i < 2 * REPORT_STACKS_MAX; i++) {
+        buf_append(&frames, "\x01\x00\x02\x01\x00", 5); /* each 1 behind the one before */
+        varint_write(&stacks, i == 0 ? 0 : i < STACK_FRAMES_MAX ? i : STACK_FRAMES_MAX);
+        buf_append(&stacks, "\x01\x02", 2);
+    }
+    plain.report.frames = buf_peek(&frames);
+    plain.report.stacks = buf_peek(&stacks);
+    malloc_gauge_reset();
+    assert_int_equal(decode_plain(&plain, &problem), -1);
+    assert_string_equal(problem.field, "stacks");
+    assert_true(malloc_gauge_size() < 40 * 1024 * 1024); /* all growth of the arrays, added up */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +471,9 @@ int main(void)
         cmocka_unit_test(every_flipped_bit_gives_a_sound_sample_or_a_problem),
         cmocka_unit_test(every_spoiled_part_is_refused_by_name),
         cmocka_unit_test(an_id_that_is_none_is_not_sent),
+        cmocka_unit_test(without_memory_nothing_is_encoded),
+        cmocka_unit_test(without_memory_a_report_is_to_be_sent_again),
+        cmocka_unit_test(deep_stacks_in_few_bytes_stay_within_their_tables),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
