@@ -44,12 +44,6 @@ static size_t operator_size(struct text name, size_t at)
     return size;
 }
 
-/* A space within "operator new" or "operator bool" parts nothing. */
-static bool is_after_operator(struct text name, size_t at)
-{
-    return at >= 8 && memcmp(name.data + at - 8, "operator", 8) == 0;
-}
-
 static void part_begin(struct name_parts *parts, size_t at)
 {
     if (parts->start_count == PARTS_MAX) /* keeps the last ones, which matter */
@@ -70,6 +64,7 @@ static bool begins_arguments(struct text name, size_t at, size_t begin)
 static struct name_parts name_read(struct text name)
 {
     struct name_parts parts = { .end = name.size, .start_count = 1 };
+    size_t operator_end = 0; /* a space there, as in "operator new", parts nothing */
     int depth = 0;
 
     for (size_t at = 0; at < name.size; at++) {
@@ -77,6 +72,7 @@ static struct name_parts name_read(struct text name)
         size_t skip = operator_size(name, at);
 
         if (skip > 0) {
+            operator_end = at + skip;
             at += skip - 1;
         } else if (c == '(' && depth == 0 && begins_arguments(name, at, parts.begin)) {
             parts.end = at;
@@ -85,7 +81,7 @@ static struct name_parts name_read(struct text name)
             depth++;
         } else if (c == '>' || c == ')' || c == '}' || c == ']') {
             depth -= depth > 0;
-        } else if (c == ' ' && depth == 0 && !is_after_operator(name, at)) {
+        } else if (c == ' ' && depth == 0 && at != operator_end) {
             parts.begin = at + 1;
             parts.start_count = 0;
             part_begin(&parts, at + 1);
@@ -174,16 +170,18 @@ void name_shorten(struct text name, size_t characters, struct buf *to)
 void duration_text(uint64_t ns, char ret[32])
 {
     uint64_t ms = (ns + NS_PER_MS / 2) / NS_PER_MS;
+    uint64_t hundredths = (ns + NS_PER_S / 200) / (NS_PER_S / 100);
+    uint64_t tenths = (ns + NS_PER_S / 20) / (NS_PER_S / 10);
+    uint64_t seconds = (ns + NS_PER_S / 2) / NS_PER_S;
 
     if (ms < 1000)
         snprintf(ret, 32, "%" PRIu64 " ms", ms);
-    else if (ms < 9995)
-        snprintf(ret, 32, "%" PRIu64 ".%02" PRIu64 " s", (ms + 5) / 1000, (ms + 5) / 10 % 100);
-    else if (ms < 59950)
-        snprintf(ret, 32, "%" PRIu64 ".%" PRIu64 " s", (ms + 50) / 1000, (ms + 50) / 100 % 10);
+    else if (hundredths < 1000)
+        snprintf(ret, 32, "%" PRIu64 ".%02" PRIu64 " s", hundredths / 100, hundredths % 100);
+    else if (tenths < 600)
+        snprintf(ret, 32, "%" PRIu64 ".%" PRIu64 " s", tenths / 10, tenths % 10);
     else
-        snprintf(ret, 32, "%" PRIu64 " min %" PRIu64 " s", (ms + 500) / 60000,
-                 (ms + 500) / 1000 % 60);
+        snprintf(ret, 32, "%" PRIu64 " min %" PRIu64 " s", seconds / 60, seconds % 60);
 }
 
 void ms_exact(struct buf *to, uint64_t ns)

@@ -3,8 +3,8 @@
  *
  *     (1) the module's own path, if that may be read
  *     (2) DEBUG_ROOT/.build-id/xx/yyyy.debug
- *     (3) what the module's .gnu_debuglink names: below DEBUG_ROOT in the module's own folder, then,
- *         if the path may be read, beside the module and in .debug there
+ *     (3) what the module's .gnu_debuglink names: below DEBUG_ROOT in the module's own folder,
+ *         then, if the path may be read, beside the module and in .debug there
  *     (4) what .gnu_debugaltlink of that names: by build-id below DEBUG_ROOT, then by path there
  *
  * libdw would look for (4) by itself, and open what it finds without our checks. Where we do not

@@ -9,7 +9,6 @@
 #include "scheduler/analysis/analysis.h"
 #include "scheduler/symbols/symbols.h"
 
-#include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -42,21 +41,40 @@ struct fixture {
 
 /* ---- what the files really hold ---- */
 
+/* Of the module's first note of this kind. */
+static size_t note_read(Elf_Data *notes, uint8_t ret[BUILD_ID_SIZE_MAX])
+{
+    size_t at = 0, name_at, data_at;
+    GElf_Nhdr note;
+
+    while (notes && (at = gelf_getnote(notes, at, &note, &name_at, &data_at)) > 0) {
+        if (note.n_type != NT_GNU_BUILD_ID) continue;
+        assert_true(note.n_descsz <= BUILD_ID_SIZE_MAX);
+        memcpy(ret, (const char *)notes->d_buf + data_at, note.n_descsz);
+        return note.n_descsz;
+    }
+    return 0;
+}
+
 static size_t build_id_of(const char *path, uint8_t ret[BUILD_ID_SIZE_MAX])
 {
     OWN(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const void *id;
+    Elf_Scn *section = NULL;
+    size_t size = 0;
     Elf *elf;
-    ssize_t size;
 
     assert_true(fd >= 0);
     elf_version(EV_CURRENT);
     elf = elf_begin(fd, ELF_C_READ, NULL);
-    size = dwelf_elf_gnu_build_id(elf, &id);
-    assert_true(size > 0 && size <= BUILD_ID_SIZE_MAX);
-    memcpy(ret, id, (size_t)size);
+    while (size == 0 && (section = elf_nextscn(elf, section)) != NULL) {
+        GElf_Shdr header;
+
+        gelf_getshdr(section, &header);
+        if (header.sh_type == SHT_NOTE) size = note_read(elf_getdata(section, NULL), ret);
+    }
     elf_end(elf);
-    return (size_t)size;
+    assert_true(size > 0);
+    return size;
 }
 
 static uint64_t symbol_of(const char *path, const char *name)

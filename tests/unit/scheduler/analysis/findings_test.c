@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* findings_test.c: what is said of which calls, word for word. */
+#include "tests/support/test.h"
+
+#include "scheduler/analysis/escape.h"
+#include "scheduler/analysis/private.h"
+#include "tests/unit/scheduler/analysis/made_sample.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LOOKS_MAX = 6, SENTENCES_MAX = 6 };
+
+#define LIBC "@/usr/lib/x86_64-linux-gnu/libc.so.6"
+
+/* clang-format off */
+static const struct {
+    const char *says;
+    uint64_t elapsed_ms, head_ms;
+    struct look looks[LOOKS_MAX]; /* up to one without a stack */
+    const char *sentences[SENTENCES_MAX];
+} cases[] = {
+    { "one of each kind, longest first", 1000, 100,
+      { { 200, 200, 0, WAIT_NONE, NULL, "a < handle < main" },
+        { 500, 0, 0, WAIT_SLEEP, NULL, "clock_nanosleep" LIBC " < nanosleep" LIBC " < b < handle" },
+        { 200, 0, 0, WAIT_LOCK, "mutex cart_lock",
+          "__lll_lock_wait" LIBC " < pthread_mutex_lock" LIBC " < c < handle" } },
+      { "Was asleep 500 ms of 1.00 s in b().",
+        "Ran at least 200 ms of 1.00 s on a CPU in a().",
+        "Waited 200 ms of 1.00 s for mutex cart_lock in c()." } },
+
+    { "queueing is of no function", 804, 0,
+      { { 804, 300, 504, WAIT_NONE, NULL, "a < main" } },
+      { "Was queued 504 ms of 804 ms for a CPU.", "Ran 300 ms of 804 ms on a CPU in a()." } },
+
+    { "the application's function, not the library's", 2000, 100,
+      { { 1900, 1900, 0, WAIT_NONE, NULL,
+          "longest_match@/usr/lib/x86_64-linux-gnu/libz.so.1 < "
+          "deflate@/usr/lib/x86_64-linux-gnu/libz.so.1 < report_compress < main" } },
+      { "Ran at least 1.90 s of 2.00 s on a CPU in report_compress(), mostly in longest_match()." } },
+
+    { "a library alone is named itself", 1000, 0,
+      { { 1000, 1000, 0, WAIT_NONE, NULL, "memcpy" LIBC " < deflate@/lib/libz.so.1 < clone" LIBC } },
+      { "Ran 1.00 s of 1.00 s on a CPU in deflate()." } },
+
+    { "nothing but the runtime", 1000, 0,
+      { { 1000, 0, 0, WAIT_OTHER, NULL, "futex_wait" LIBC " < start_thread" LIBC } },
+      { "Waited 1.00 s of 1.00 s for an unknown cause in futex_wait()." } },
+
+    { "network, disk and an unknown cause", 3000, 0,
+      { { 1500, 0, 0, WAIT_NETWORK, "10.0.0.7:5432", "poll" LIBC " < query < main" },
+        { 1000, 0, 0, WAIT_DISK, "", "pread" LIBC " < load < main" },
+        { 500, 0, 0, WAIT_OTHER, "detached: upstream", "(detached)" } },
+      { "Waited 1.50 s of 3.00 s for the network (10.0.0.7:5432) in query().",
+        "Waited 1.00 s of 3.00 s for the disk in load().",
+        "Waited 500 ms of 3.00 s for upstream in (detached)." } },
+
+    { "several mutexes in one function", 1000, 0,
+      { { 500, 0, 0, WAIT_LOCK, "mutex a", "f < main" },
+        { 300, 0, 0, WAIT_LOCK, "mutex b", "f < main" },
+        { 200, 0, 0, WAIT_LOCK, NULL, "f < main" } },
+      { "Waited 1.00 s of 1.00 s for mutex a and 2 others in f()." } },
+
+    { "C++: without arguments, and not the standard library", 2310, 630,
+      { { 1680, 0, 0, WAIT_LOCK, "mutex cart_lock",
+          "pthread_mutex_lock" LIBC " < std::mutex::lock() < "
+          "std::lock_guard<std::mutex>::lock_guard(std::mutex&) < Inventory::reserve(int, char) "
+          "< main" } },
+      { "Waited at least 1.68 s of 2.31 s for mutex cart_lock in Inventory::reserve." } },
+
+    { "an unnamed function", 1000, 0,
+      { { 1000, 1000, 0, WAIT_NONE, NULL, "libshop.so+0x1a40 < main" } },
+      { "Ran 1.00 s of 1.00 s on a CPU in libshop.so+0x1a40." } },
+
+    { "a twentieth is said", 1000, 0,
+      { { 950, 950, 0, WAIT_NONE, NULL, "a" }, { 50, 50, 0, WAIT_NONE, NULL, "b" } },
+      { "Ran 950 ms of 1.00 s on a CPU in a().", "Ran 50 ms of 1.00 s on a CPU in b()." } },
+
+    { "less than a twentieth is not", 1000, 0,
+      { { 951, 951, 0, WAIT_NONE, NULL, "a" }, { 49, 49, 0, WAIT_NONE, NULL, "b" } },
+      { "Ran 951 ms of 1.00 s on a CPU in a()." } },
+
+    { "minutes", 132000, 0,
+      { { 132000, 0, 0, WAIT_SLEEP, NULL, "b" } },
+      { "Was asleep 2 min 12 s of 2 min 12 s in b()." } },
+};
+/* clang-format on */
+
+static struct sample *sample_of_case(size_t index)
+{
+    uint32_t count = 0;
+
+    while (count < LOOKS_MAX && cases[index].looks[count].stack)
+        count++;
+    return made_sample(cases[index].elapsed_ms, cases[index].head_ms, cases[index].looks, count);
+}
+
+static void findings_say_what_where_and_how_long(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct sample *sample = sample_of_case(i);
+        struct analysis *analysis = analysis_new((const struct sample *const[]){ sample }, NULL, 1);
+
+        for (uint32_t j = 0; j < analysis->finding_count; j++) {
+            const char *expected = j < SENTENCES_MAX ? cases[i].sentences[j] : NULL;
+
+            if (!expected || strcmp(analysis->findings[j].sentence, expected) != 0)
+                fail_msg("%s: said '%s', not '%s'", cases[i].says, analysis->findings[j].sentence,
+                         expected ? expected : "(nothing)");
+        }
+        if (cases[i].sentences[analysis->finding_count])
+            fail_msg("%s: did not say '%s'", cases[i].says,
+                     cases[i].sentences[analysis->finding_count]);
+        analysis_free(analysis);
+        sample_free(sample);
+    }
+}
+
+static void findings_of_several_calls_are_means(void **state)
+{
+    struct sample *samples[] = {
+        made_sample(1000, 100, (struct look[]){ { 900, 0, 0, WAIT_LOCK, "mutex m", "c < main" } },
+                    1),
+        made_sample(600, 100, (struct look[]){ { 500, 0, 0, WAIT_LOCK, "mutex m", "c < main" } },
+                    1),
+    };
+    struct analysis *analysis = analysis_new((const struct sample *const *)samples, NULL, 2);
+
+    (void)state;
+    assert_int_equal(analysis->finding_count, 1);
+    assert_string_equal(analysis->findings[0].sentence,
+                        "Waited on average at least 700 ms of 800 ms a call for mutex m in c().");
+    assert_int_equal(analysis->findings[0].ns, 700000000);
+    analysis_free(analysis);
+    sample_free(samples[0]);
+    sample_free(samples[1]);
+}
+
+static void a_call_still_running_is_said_to_be(void **state)
+{
+    struct sample *sample =
+        made_sample(31000, 0, (struct look[]){ { 31000, 0, 0, WAIT_SLEEP, NULL, "b < main" } }, 1);
+    struct analysis *analysis;
+
+    (void)state;
+    sample->running = true;
+    analysis = analysis_new((const struct sample *const[]){ sample }, NULL, 1);
+    assert_string_equal(analysis->findings[0].sentence,
+                        "Was asleep 31.0 s of 31.0 s so far in b().");
+    analysis_free(analysis);
+    sample_free(sample);
+}
+
+static void the_line_is_named_where_it_is_known(void **state)
+{
+    struct sample *sample = made_sample(
+        1000, 0,
+        (struct look[]){ { 1000, 0, 0, WAIT_LOCK, "mutex m", "pthread_mutex_lock" LIBC " < c" } },
+        1);
+    const struct source_location location = { TEXT("c"), TEXT("/src/shop/cart.c"), 214, false };
+    struct frame_symbols frames[] = { { NULL, 0 }, { &location, 1 } };
+    struct sample_symbols symbols = { frames, 2 };
+    struct analysis *analysis = analysis_new((const struct sample *const[]){ sample },
+                                             (const struct sample_symbols *const[]){ &symbols }, 1);
+
+    (void)state;
+    assert_string_equal(analysis->findings[0].sentence,
+                        "Waited 1.00 s of 1.00 s for mutex m in c() (cart.c:214).");
+    assert_int_equal(analysis->frames.frames[analysis->findings[0].frame].line, 214);
+    analysis_free(analysis);
+    sample_free(sample);
+}
+
+/* Names of every length, with everything that could go wrong in them. */
+static void a_sentence_never_passes_its_bound(void **state)
+{
+    static const char *const pieces[] = { "name", "::",        "<",      "long_template_argument",
+                                          ">",    "(",         "int",    ")",
+                                          " ",    "operator<", "\u00e9", "\u202e" };
+    uint32_t seed = 1;
+
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        char stack[2000] = "x", waiting_for[400] = "";
+        struct analysis *analysis;
+        struct sample *sample;
+
+        for (size_t size = 1; size < (size_t)round * 5;) {
+            const char *piece =
+                pieces[(seed = seed * 1664525u + 1013904223u) % ARRAY_COUNT(pieces)];
+
+            size += (size_t)snprintf(stack + size, sizeof stack - size, "%s", piece);
+        }
+        memset(waiting_for, 'w', (size_t)round);
+        sample = made_sample(1000, 100,
+                             (struct look[]){ { 900, 0, 0, WAIT_NETWORK, waiting_for, stack } }, 1);
+        analysis = analysis_new((const struct sample *const[]){ sample }, NULL, 1);
+        assert_int_equal(analysis->finding_count, 1);
+        if (text_characters(text_of(analysis->findings[0].sentence)) > 160)
+            fail_msg("%d: %s", round, analysis->findings[0].sentence);
+        assert_true(text_is_printable(text_of(analysis->findings[0].sentence)));
+        analysis_free(analysis);
+        sample_free(sample);
+    }
+}
+
+static void differences_beyond_noise_are_said_longest_first(void **state)
+{
+    static const char *const expected[] = {
+        "Waited 1.20 s longer for mutex m in c(): 1.30 s a call, against 100 ms.",
+        "Ran 500 ms less on a CPU in a(): 200 ms a call, against 700 ms.",
+    };
+    struct sample *before =
+        made_sample(900, 100,
+                    (struct look[]){ { 700, 700, 0, WAIT_NONE, NULL, "a < main" },
+                                     { 100, 0, 0, WAIT_LOCK, "mutex m", "c < main" } },
+                    2);
+    struct sample *after =
+        made_sample(1610, 100,
+                    (struct look[]){ { 200, 200, 0, WAIT_NONE, NULL, "a < main" },
+                                     { 1300, 0, 0, WAIT_LOCK, "mutex m", "c < main" },
+                                     { 10, 10, 0, WAIT_NONE, NULL, "new < main" } },
+                    3);
+    struct analysis *base = analysis_new((const struct sample *const[]){ before }, NULL, 1);
+    struct analysis *other = analysis_new((const struct sample *const[]){ after }, NULL, 1);
+    struct analysis *diff = analysis_diff(base, other);
+
+    (void)state;
+    assert_int_equal(diff->finding_count, ARRAY_COUNT(expected));
+    for (size_t i = 0; i < ARRAY_COUNT(expected); i++)
+        assert_string_equal(diff->findings[i].sentence, expected[i]);
+    assert_true(diff->findings[1].is_less);
+    analysis_free(diff);
+    diff = analysis_diff(base, base);
+    assert_int_equal(diff->finding_count, 0);
+    analysis_free(diff);
+    analysis_free(base);
+    analysis_free(other);
+    sample_free(before);
+    sample_free(after);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(findings_say_what_where_and_how_long),
+        cmocka_unit_test(findings_of_several_calls_are_means),
+        cmocka_unit_test(a_call_still_running_is_said_to_be),
+        cmocka_unit_test(the_line_is_named_where_it_is_known),
+        cmocka_unit_test(a_sentence_never_passes_its_bound),
+        cmocka_unit_test(differences_beyond_noise_are_said_longest_first),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
