@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* truth_work.h: a call that does three things, and measures each itself.
+ *
+ * Built twice: into the test, with frame pointers, and into a library without them. */
+#ifndef STAKEOUT_TESTS_INTEGRATION_PROBE_TRUTH_WORK_H
+#define STAKEOUT_TESTS_INTEGRATION_PROBE_TRUTH_WORK_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+/* What the host measured of one function: CLOCK_MONOTONIC and the thread's own clocks. */
+struct truth_part {
+    uint64_t wall_ns, cpu_ns;
+};
+
+struct truth {
+    struct truth_part a, b, c;
+    uint64_t queue_ns; /* of the whole call, from schedstat */
+};
+
+struct truth_functions {
+    void (*call)(pthread_mutex_t *cart_lock, struct truth *ret);
+    void *a, *b, *c; /* where the functions begin */
+};
+
+/* 300 ms of CPU in a(), 500 ms asleep in b(), and in c() a wait for a mutex that somebody else
+ * holds for another 200 ms. `before_c` is posted when c() is about to wait. */
+struct truth_functions truth_functions(void) __attribute__((visibility("default")));
+
+#endif
