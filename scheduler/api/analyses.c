@@ -18,7 +18,7 @@
 
 enum {
     EXPORT_SIZE_MAX = 64 * 1024 * 1024, /* a hundred samples of 1 MB, analysed, are far below */
-    TITLE_SIZE = INTERFACE_SIZE_MAX + 80,
+    TITLE_SIZE = INTERFACE_SIZE_MAX + 128,
 };
 
 struct subject {
@@ -28,6 +28,7 @@ struct subject {
     struct sample **samples; /* taken from history; owned, as is what it points to */
     size_t count;
     struct analysis *analysis;
+    char interface[INTERFACE_SIZE_MAX + 1]; /* of the first sample; empty: there is none */
 };
 
 struct job {
@@ -81,10 +82,12 @@ static void write_title(const struct job *job, char *ret, size_t size)
     const struct subject *first = &job->subjects[0], *second = &job->subjects[1];
 
     if (job->subject_count == 1)
-        snprintf(ret, size, "stakeout: %s %s", subject_noun(first), subject_id(first));
+        snprintf(ret, size, "%s%s%s %s", first->interface, *first->interface ? ", " : "",
+                 subject_noun(first), subject_id(first));
     else
-        snprintf(ret, size, "stakeout: %s %s against %s %s", subject_noun(second),
-                 subject_id(second), subject_noun(first), subject_id(first));
+        snprintf(ret, size, "%s%s%s %s against %s %s", second->interface,
+                 *second->interface ? ", " : "", subject_noun(second), subject_id(second),
+                 subject_noun(first), subject_id(first));
 }
 
 /* Shown in place: JSON, which programs read. Everything else is a file for another viewer. */
@@ -167,6 +170,9 @@ static void adopt(struct job *job, struct sample **samples, size_t count)
     for (size_t i = 0; i < count; i++) {
         subject->samples[i] = sample_take(&samples[i]);
     }
+    if (count > 0)
+        snprintf(subject->interface, sizeof subject->interface, "%s",
+                 subject->samples[0]->interface);
     symbols_resolve(job->pending.api->rooms.symbols, (const struct sample *const *)subject->samples,
                     count, on_resolved, job);
 }

@@ -92,14 +92,21 @@ static void split(struct buf *whole, struct api_answer *ret)
     ret->json = json_loadb(ret->body.data ? ret->body.data : "", ret->body.size, 0, NULL);
 }
 
-void api_ask(const struct api_call *call, struct api_answer *ret)
+int api_send(const struct api_call *call)
 {
-    uint64_t deadline_ns = clock_monotonic_ns() + ms_to_ns(WAIT_MS_MAX);
-    struct buf whole = BUF_INIT(ANSWER_SIZE_MAX);
     int fd = connect_to(call->port);
 
     if (fd < 0) fail_msg("nobody listens on port %u", call->port);
     send_call(fd, call);
+    return fd;
+}
+
+void api_ask(const struct api_call *call, struct api_answer *ret)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + ms_to_ns(WAIT_MS_MAX);
+    struct buf whole = BUF_INIT(ANSWER_SIZE_MAX);
+    int fd = api_send(call);
+
     while (receive_some(fd, &whole, deadline_ns)) {
         continue;
     }
@@ -137,9 +144,7 @@ void api_stream_open(struct api_stream *stream, uint16_t port, const char *path)
 {
     struct api_call call = { .port = port, .path = path };
 
-    *stream = (struct api_stream){ .fd = connect_to(port), .text = BUF_INIT(ANSWER_SIZE_MAX) };
-    if (stream->fd < 0) fail_msg("nobody listens on port %u", port);
-    send_call(stream->fd, &call);
+    *stream = (struct api_stream){ .fd = api_send(&call), .text = BUF_INIT(ANSWER_SIZE_MAX) };
 }
 
 bool api_stream_wait(struct api_stream *stream, const char *needle)

@@ -33,6 +33,9 @@ struct api_answer {
 void api_ask(const struct api_call *call, struct api_answer *ret);
 void api_answer_done(struct api_answer *answer);
 
+/* Sends and does not wait. Returns the connection, for the caller to close. */
+int api_send(const struct api_call *call);
+
 /* The value of a header of the answer; empty: it is not there. Lives until the next call. */
 const char *api_header(const struct api_answer *answer, const char *name);
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void post(const struct fake_probe *probe, const char *path, const struct buf *body,
                  struct api_answer *ret)
@@ -26,26 +27,53 @@ static void post(const struct fake_probe *probe, const char *path, const struct 
         fail_msg("%s: %d %s", path, ret->status, ret->body.data ? ret->body.data : "");
 }
 
-size_t fake_probe_poll(struct fake_probe *probe)
+static void encode_poll(const struct fake_probe *probe, const char *version, struct buf *to)
 {
-    OWN(wire_arena_done) struct wire_arena arena = { 0 };
-    OWN(buf_done) struct buf body = BUF_INIT(POLL_SIZE_MAX);
     struct wire_poll poll = { .protocol = WIRE_PROTOCOL,
                               .application = text_of(probe->application),
                               .instance = text_of(probe->instance),
                               .incarnation = probe->incarnation,
+                              .version = text_of(version),
                               .clock_wall_ns = clock_wall_ns() };
+
+    assert_int_equal(wire_poll_encode(&poll, to), 0);
+}
+
+size_t fake_probe_poll(struct fake_probe *probe)
+{
+    OWN(wire_arena_done) struct wire_arena arena = { 0 };
+    OWN(buf_done) struct buf body = BUF_INIT(POLL_SIZE_MAX);
     struct wire_poll_answer told;
     struct problem problem;
     struct api_answer answer;
     size_t count;
 
-    assert_int_equal(wire_poll_encode(&poll, &body), 0);
+    encode_poll(probe, "", &body);
     post(probe, "/probe/v1/poll", &body, &answer);
     assert_int_equal(wire_poll_answer_decode(buf_peek(&answer.body), &arena, &told, &problem), 0);
+    snprintf(probe->version, sizeof probe->version, "%.*s", TEXT_ARGS(told.version));
     count = told.tasks_count;
     api_answer_done(&answer);
     return count;
+}
+
+void fake_probe_park(struct fake_probe *probe)
+{
+    OWN(buf_done) struct buf body = BUF_INIT(POLL_SIZE_MAX);
+
+    fake_probe_done(probe);
+    encode_poll(probe, probe->version, &body);
+    probe->parked = api_send(&(struct api_call){ .port = probe->port,
+                                                 .path = "/probe/v1/poll",
+                                                 .content_type = "application/msgpack",
+                                                 .token = probe->token,
+                                                 .body = buf_peek(&body) });
+}
+
+void fake_probe_done(struct fake_probe *probe)
+{
+    if (probe->parked > 0) close(probe->parked);
+    probe->parked = 0;
 }
 
 static void fill_interface(const struct fake_calls *calls, struct buf *histogram,

@@ -2,7 +2,8 @@
 /* fake_probe.h: speaks the probes' protocol to a real scheduler, for tests that need reports.
  *
  *     struct fake_probe probe = FAKE_PROBE(port, "shop", "host-1:17");
- *     fake_probe_poll(&probe);                                   delivered
+ *     fake_probe_poll(&probe);                                   told of its tasks
+ *     fake_probe_park(&probe);                                   ... which says that it has them
  *     fake_probe_pulse(&probe, &(struct fake_calls){ ... }, 1);  statistics and ledger
  *     outcome = fake_probe_report(&probe, &(struct fake_sample){ .task = id });
  *
@@ -20,13 +21,19 @@ struct fake_probe {
     const char *application, *instance;
     uint64_t incarnation, sequence;
     const char *token; /* NULL: none */
+    char version[65];  /* of the tasks that it was last told */
+    int parked;        /* the connection of a parked poll; 0: none */
 };
 
 #define FAKE_PROBE(port_, application_, instance_) \
-    ((struct fake_probe){ (port_), (application_), (instance_), random_u64(), 0, NULL })
+    ((struct fake_probe){ (port_), (application_), (instance_), random_u64(), 0, NULL, "", 0 })
 
 /* Asks with no version, so that it is answered at once. Returns how many tasks it was told. */
 size_t fake_probe_poll(struct fake_probe *probe);
+
+/* Comes back with the version, and stays until fake_probe_done() or the next park. */
+void fake_probe_park(struct fake_probe *probe);
+void fake_probe_done(struct fake_probe *probe);
 
 /* Calls of an interface since the process began, all of about `each_ns`; with a task, also its
  * ledger: `seen` of them while it was armed, none slow. */

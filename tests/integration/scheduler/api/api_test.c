@@ -162,7 +162,7 @@ static void try_operation(const json_t *document, const char *pattern, const cha
                              .method = strcmp(method, "post") == 0 ? "POST" : "GET" };
     const json_t *content, *json_content;
     char path[256];
-    int status;
+    int status = 0;
     json_t *answer;
 
     fill_path(pattern, scene, path, sizeof path);
@@ -505,33 +505,6 @@ static void a_threshold_may_be_what_the_interface_took(void **state)
     json_decref(answer);
 }
 
-static void a_misspelt_interface_is_warned_of_and_explained(void **state)
-{
-    struct fake_probe probe = FAKE_PROBE(scheduler.port, "misspelt", "host-1:1");
-    struct fake_calls calls = { "POST /checkout", 100, 184 * NS_PER_MS, NULL, 0, 0, 0 };
-    char id[TASK_ID_SIZE + 1];
-    json_t *answer;
-
-    (void)state;
-    fake_probe_pulse(&probe, &calls, 1);
-    answer = post("/api/v1/tasks",
-                  "{\"application\":\"misspelt\",\"interface\":\"POST /chekout\","
-                  "\"duration_min\":5,\"threshold_ms\":100}",
-                  201);
-    snprintf(id, sizeof id, "%s", text_at(answer, "id"));
-    assert_non_null(
-        strstr(json_string_value(json_array_get(json_object_get(answer, "warnings"), 0)),
-               "'POST /checkout'"));
-    json_decref(answer);
-    assert_int_equal(fake_probe_poll(&probe), 1);
-    answer = get_task(id, "/ledger");
-    if (!strstr(text_at(answer, "verdict"), "No such interface") ||
-        !strstr(text_at(answer, "verdict"), "Nearest: 'POST /checkout'"))
-        fail_msg("the verdict: %s", text_at(answer, "verdict"));
-    assert_int_equal(json_array_size(json_object_get(answer, "nearest")), 1);
-    json_decref(answer);
-}
-
 struct verdict_wait {
     const char *task, *words;
 };
@@ -554,6 +527,35 @@ static void wait_for_verdict(const char *task, const char *words)
     if (wait_until(has_verdict, &wait, 10000)) return;
     ledger = get_task(task, "/ledger");
     fail_msg("the verdict is: %s", text_at(ledger, "verdict"));
+}
+
+static void a_misspelt_interface_is_warned_of_and_explained(void **state)
+{
+    struct fake_probe probe = FAKE_PROBE(scheduler.port, "misspelt", "host-1:1");
+    struct fake_calls calls = { "POST /checkout", 100, 184 * NS_PER_MS, NULL, 0, 0, 0 };
+    char id[TASK_ID_SIZE + 1];
+    json_t *answer;
+
+    (void)state;
+    fake_probe_pulse(&probe, &calls, 1);
+    answer = post("/api/v1/tasks",
+                  "{\"application\":\"misspelt\",\"interface\":\"POST /chekout\","
+                  "\"duration_min\":5,\"threshold_ms\":100}",
+                  201);
+    snprintf(id, sizeof id, "%s", text_at(answer, "id"));
+    assert_non_null(
+        strstr(json_string_value(json_array_get(json_object_get(answer, "warnings"), 0)),
+               "'POST /checkout'"));
+    json_decref(answer);
+    assert_int_equal(fake_probe_poll(&probe), 1);
+    wait_for_verdict(id, "Not delivered: ");
+    fake_probe_park(&probe);
+    wait_for_verdict(id, "No such interface: no instance has called 'POST /chekout'. Nearest: "
+                         "'POST /checkout' (");
+    answer = get_task(id, "/ledger");
+    assert_int_equal(json_array_size(json_object_get(answer, "nearest")), 1);
+    json_decref(answer);
+    fake_probe_done(&probe);
 }
 
 static void the_verdict_follows_what_probes_say(void **state)
