@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tokens_test.c: who may do what: the three roles against every route, and the commands that make
+ * and take away tokens, beside a running stakeoutd and without one. */
+#include "tests/support/api_client.h"
+#include "tests/support/scheduler_process.h"
+#include "tests/support/test.h"
+#include "tests/support/wait.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TOKEN_SIZE = 128 };
+
+static struct scheduler_process scheduler;
+static char viewer_token[TOKEN_SIZE], operator_token[TOKEN_SIZE], probe_token[TOKEN_SIZE];
+
+static int command(const char *verb, const char *first, const char *second, char *ret, size_t size)
+{
+    const char *words[] = { "token", verb, first, second, NULL };
+
+    return scheduler_process_command(&scheduler, words, ret, size);
+}
+
+static int status_of(const char *method, const char *path, const char *token)
+{
+    struct api_answer answer;
+    int status;
+
+    api_ask(&(struct api_call){ .port = scheduler.port,
+                                .method = method,
+                                .path = path,
+                                .token = token,
+                                .body = { .data = strcmp(method, "POST") == 0 ? "" : NULL } },
+            &answer);
+    status = answer.status;
+    api_answer_done(&answer);
+    return status;
+}
+
+struct expectation {
+    const char *token;
+    int status;
+};
+
+static bool is_answered_so(void *context)
+{
+    const struct expectation *wanted = context;
+
+    return status_of("GET", "/api/v1/session", wanted->token) == wanted->status;
+}
+
+static void wait_for_status(const char *token, int status)
+{
+    struct expectation wanted = { token, status };
+
+    if (!wait_until(is_answered_so, &wanted, 10000))
+        fail_msg("'%s' never led to %d", token ? token : "no token", status);
+}
+
+/* ------------------------------------------------------------------ before there are tokens */
+
+static void without_tokens_everybody_on_this_machine_is_an_operator(void **state)
+{
+    struct api_answer answer;
+
+    (void)state;
+    api_ask(&(struct api_call){ .port = scheduler.port, .path = "/api/v1/session" }, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(json_string_value(json_object_get(answer.json, "name")), "local");
+    assert_string_equal(json_string_value(json_object_get(answer.json, "role")), "operator");
+    api_answer_done(&answer);
+}
+
+/* ------------------------------------------------------------------ making them */
+
+static void a_token_is_printed_once_and_counts_within_seconds(void **state)
+{
+    (void)state;
+    assert_int_equal(command("create", "viewer", "eve", viewer_token, sizeof viewer_token), 0);
+    assert_int_equal(command("create", "operator", "otto", operator_token, sizeof operator_token),
+                     0);
+    assert_int_equal(command("create", "probe", "shop", probe_token, sizeof probe_token), 0);
+    assert_int_equal(strlen(viewer_token), strlen("stakeout_") + 64);
+    wait_for_status(viewer_token, 200);
+    wait_for_status(operator_token, 200);
+    wait_for_status(probe_token, 403);
+    wait_for_status(NULL, 401);
+    wait_for_status("stakeout_"
+                    "0000000000000000000000000000000000000000000000000000000000000000",
+                    401);
+}
+
+static void lists_name_tokens_and_never_show_them(void **state)
+{
+    char list[4096];
+
+    (void)state;
+    assert_int_equal(command("list", NULL, NULL, list, sizeof list), 0);
+    assert_non_null(strstr(list, "eve"));
+    assert_non_null(strstr(list, "otto"));
+    assert_non_null(strstr(list, "probe"));
+    assert_null(strstr(list, viewer_token));
+    assert_null(strstr(list, viewer_token + strlen("stakeout_")));
+}
+
+static void commands_that_make_no_sense_are_refused(void **state)
+{
+    static const struct {
+        const char *says, *verb, *first, *second;
+        int exit_code;
+    } cases[] = {
+        { "no such role", "create", "king", "arthur", 2 },
+        { "no name", "create", "viewer", NULL, 2 },
+        { "an empty name", "create", "viewer", "", 2 },
+        { "a name of two lines", "create", "viewer", "a\nb", 2 },
+        { "no such verb", "steal", "eve", NULL, 2 },
+        { "a name that is taken", "create", "viewer", "eve", 1 },
+        { "revoking nobody's", "revoke", "nobody", NULL, 1 },
+    };
+    char output[1024];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        int code = command(cases[i].verb, cases[i].first, cases[i].second, output, sizeof output);
+
+        if (code != cases[i].exit_code) fail_msg("%s: exit code %d", cases[i].says, code);
+        assert_string_equal(output, "");
+    }
+}
+
+/* ------------------------------------------------------------------ roles */
+
+/* What a role must be to come in: at least this. */
+static const char *token_of(const char *role)
+{
+    return strcmp(role, "viewer") == 0     ? viewer_token
+           : strcmp(role, "operator") == 0 ? operator_token
+                                           : probe_token;
+}
+
+static bool may(const char *have, const char *need)
+{
+    if (strcmp(need, "anyone") == 0 || strcmp(need, have) == 0) return true;
+    return strcmp(need, "viewer") == 0 && strcmp(have, "operator") == 0;
+}
+
+static void try_route(const char *method, const char *path, const char *need)
+{
+    static const char *const roles[] = { "viewer", "operator", "probe" };
+
+    for (size_t i = 0; i < ARRAY_COUNT(roles); i++) {
+        int status = status_of(method, path, token_of(roles[i]));
+
+        if (may(roles[i], need) == (status == 403))
+            fail_msg("%s %s as %s: %d, but it needs %s", method, path, roles[i], status, need);
+    }
+    if ((strcmp(need, "anyone") == 0) == (status_of(method, path, NULL) == 401))
+        fail_msg("%s %s without a token", method, path);
+}
+
+/* {id} becomes something that is no id: what is asked is who may ask. */
+static void every_route_has_its_role(void **state)
+{
+    struct api_answer answer;
+    json_t *path, *operation;
+    const char *pattern, *method;
+    size_t count = 0;
+
+    (void)state;
+    api_ask(&(struct api_call){ .port = scheduler.port,
+                                .path = "/api/v1/openapi.json",
+                                .token = viewer_token },
+            &answer);
+    json_object_foreach(json_object_get(answer.json, "paths"), pattern, path)
+    {
+        json_object_foreach(path, method, operation)
+        {
+            const char *role = json_string_value(json_object_get(operation, "x-role"));
+
+            if (strcmp(pattern, "/api/v1/events") == 0) continue; /* would not end */
+            try_route(strcmp(method, "post") == 0 ? "POST" : "GET", pattern, role);
+            count++;
+        }
+    }
+    assert_true(count > 20);
+    api_answer_done(&answer);
+    try_route("POST", "/probe/v1/poll", "probe");
+    try_route("POST", "/probe/v1/pulse", "probe");
+    try_route("POST", "/probe/v1/report", "probe");
+    try_route("POST", "/probe/v1/log", "probe");
+}
+
+static void the_author_of_a_task_is_its_token_s_name(void **state)
+{
+    struct api_answer answer;
+
+    (void)state;
+    api_ask(&(struct api_call){ .port = scheduler.port,
+                                .path = "/api/v1/tasks",
+                                .token = operator_token,
+                                .body = TEXT("{\"application\":\"a\",\"interface\":\"i\","
+                                             "\"duration_min\":5,\"threshold_ms\":50}") },
+            &answer);
+    assert_int_equal(answer.status, 201);
+    assert_string_equal(json_string_value(json_object_get(answer.json, "author")), "otto");
+    api_answer_done(&answer);
+}
+
+/* ------------------------------------------------------------------ taking them away */
+
+static void a_revoked_token_is_refused_within_seconds(void **state)
+{
+    char output[256];
+
+    (void)state;
+    assert_int_equal(command("revoke", "eve", NULL, output, sizeof output), 0);
+    wait_for_status(viewer_token, 401);
+    wait_for_status(operator_token, 200);
+}
+
+static void without_a_scheduler_tokens_are_made_and_kept(void **state)
+{
+    char second[TOKEN_SIZE];
+
+    (void)state;
+    scheduler_process_stop(&scheduler);
+    assert_int_equal(command("create", "viewer", "eve", second, sizeof second), 0);
+    scheduler_process_start(&scheduler);
+    wait_for_status(second, 200);
+    wait_for_status(viewer_token, 401);
+    wait_for_status(operator_token, 200);
+}
+
+/* A lock does not open because its keys were taken away. */
+static void the_last_token_s_end_lets_nobody_in(void **state)
+{
+    char output[256];
+
+    (void)state;
+    assert_int_equal(command("revoke", "eve", NULL, output, sizeof output), 0);
+    assert_int_equal(command("revoke", "otto", NULL, output, sizeof output), 0);
+    assert_int_equal(command("revoke", "shop", NULL, output, sizeof output), 0);
+    wait_for_status(operator_token, 401);
+    wait_for_status(NULL, 401);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    scheduler_process_start(&scheduler);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    scheduler_process_done(&scheduler);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_tokens_everybody_on_this_machine_is_an_operator),
+        cmocka_unit_test(a_token_is_printed_once_and_counts_within_seconds),
+        cmocka_unit_test(lists_name_tokens_and_never_show_them),
+        cmocka_unit_test(commands_that_make_no_sense_are_refused),
+        cmocka_unit_test(every_route_has_its_role),
+        cmocka_unit_test(the_author_of_a_task_is_its_token_s_name),
+        cmocka_unit_test(a_revoked_token_is_refused_within_seconds),
+        cmocka_unit_test(without_a_scheduler_tokens_are_made_and_kept),
+        cmocka_unit_test(the_last_token_s_end_lets_nobody_in),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
