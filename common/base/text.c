@@ -67,11 +67,28 @@ static bool is_control(uint32_t code)
     return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x2028 || code == 0x2029;
 }
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Are these eight bytes all from U+0020 to U+007E? Nearly all of what we read is, and this asks
+ * once for eight. With no top bit set, a byte below 0x20 makes the difference's top bit, and
+ * 0x7f the sum's; no other byte makes either, so nothing is borrowed or carried unseen. */
+static bool is_plain_ascii(const unsigned char *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof word);
+    return ((word | (word - EACH_BYTE(0x20)) | (word + EACH_BYTE(0x01))) & EACH_BYTE(0x80)) == 0;
+}
+
 static bool utf8_check(struct text text, bool refuse_controls)
 {
     const unsigned char *at = (const unsigned char *)text.data;
+    size_t i = 0;
 
-    for (size_t i = 0; i < text.size;) {
+    while (text.size - i >= 8 && is_plain_ascii(at + i)) {
+        i += 8;
+    }
+    while (i < text.size) {
         uint32_t code;
         size_t size = utf8_next(at + i, text.size - i, &code);
 

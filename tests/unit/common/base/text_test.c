@@ -61,6 +61,23 @@ static void text_is_told_apart_from_bytes(void **state)
     }
 }
 
+/* Eight bytes are looked at in one go where they can be: every byte at every place in them. */
+static void a_byte_is_judged_alike_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        for (size_t place = 0; place < 20; place++) {
+            char text[20];
+
+            memset(text, 'x', sizeof text);
+            text[place] = (char)byte;
+            assert_int_equal(text_is_utf8((struct text){ text, 20 }), byte < 0x80);
+            assert_int_equal(text_is_printable((struct text){ text, 20 }),
+                             byte >= 0x20 && byte < 0x7f);
+        }
+    }
+}
+
 static void cleaning_cuts_at_a_character(void **state)
 {
     struct text text = TEXT("a\xe2\x82\xac"
@@ -174,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_told_apart_from_bytes),
+        cmocka_unit_test(a_byte_is_judged_alike_wherever_it_stands),
         cmocka_unit_test(cleaning_cuts_at_a_character),
         cmocka_unit_test(order_is_by_bytes_a_prefix_first),
         cmocka_unit_test(numbers_are_digits_alone),
