@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* data_namer.h: the name of what lies at an address: "cart_lock", to say on which lock a call waits.
+/* data_namer.h: the name of what lies at an address: "cart_lock", to say on which lock a call
+ * waits.
  *
  *     struct data_namer *namer = data_namer_new();
  *     size = data_namer_find(namer, address, name, sizeof name);      0: there is none

@@ -20,7 +20,8 @@
 enum {
     PLACE_MIN = 512,       /* above what most hosts reach, */
     PLACE_LOW_MIN = 128,   /* or where the limit is lower, above what a small one does */
-    CLOSE_EACH_MAX = 65536 /* where close_range(2) is missing */
+    LOW_END = 8,            /* numbers below are held back at first */
+    CLOSE_EACH_MAX = 65536, /* where close_range(2) is missing */
 };
 
 static _Atomic bool is_separate;
@@ -51,6 +52,28 @@ static void start_log(int fd)
     log_start(fd, fd >= 0 ? LOG_INFO : LOG_ERROR + 1);
 }
 
+void descriptors_release_low(void)
+{
+    if (!descriptors_are_separate()) return;
+    close_between(0, 1);
+    close_between(3, LOW_END - 1);
+}
+
+/* If there are none above either, none are held. */
+static void hold_low(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    } while (fd >= 0 && fd < LOW_END);
+    if (fd < 0) {
+        descriptors_release_low();
+    } else {
+        close(fd);
+    }
+}
+
 static void arrange_own_table(int log_fd)
 {
     int fd = log_fd >= 0 ? log_fd : open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -59,6 +82,7 @@ static void arrange_own_table(int log_fd)
     if (fd < 0) close(2);
     close_between(0, 1);
     close_between(3, UINT_MAX);
+    hold_low();
     start_log(log_fd >= 0 ? 2 : -1);
 }
 

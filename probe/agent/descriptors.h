@@ -2,8 +2,8 @@
 /* descriptors.h: a descriptor table of the agent's own, so that the host's stays the host's.
  *
  * Called by the agent's first thread, descriptors_separate() leaves the host's table
- * (unshare(CLONE_FILES)) and closes the copies; the threads that it starts share the new one. A host that
- * closes everything, or runs out of descriptors, is then no matter to us, nor we to it.
+ * (unshare(CLONE_FILES)) and closes the copies; the threads that it starts share the new one. A host
+ * that closes everything, or runs out of descriptors, is then no matter to us, nor we to it.
  *
  * Where that is refused, descriptors live in the host's table: close-on-exec, placed above the
  * numbers that hosts use, and at most DESCRIPTORS_MAX. A host that closes what it does not know
@@ -18,6 +18,11 @@
  * 2 leads to afterwards in a table of our own; the log is started on it, or switched off. */
 bool descriptors_separate(const char *log);
 bool descriptors_are_separate(void);
+
+/* In a table of our own the lowest numbers are held back until this is called, when what stays for
+ * ever is open: they are for what comes and goes. A host may set RLIMIT_NOFILE to next to nothing;
+ * that bounds numbers, and only those of descriptors yet to be opened. */
+void descriptors_release_low(void);
 
 /* Takes a descriptor that was just opened and returns the one to use instead: the same in a table
  * of our own, else one far up. Negative values are passed through. */

@@ -683,6 +683,7 @@ static int open_link(struct link *link)
         if (link->wake_fd < 0) return -EAGAIN;
     }
     rc = sampler_start(&options, link->settings.is_statistics_off);
+    descriptors_release_low();
     if (rc < 0) return rc;
     become_nice();
     rc = start_thread(&link->poll_thread, run_poll, link);

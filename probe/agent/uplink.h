@@ -50,7 +50,8 @@ int uplink_post(struct uplink *uplink, const struct http_request *request, struc
 /* What was answered cannot be read: rest as after a failure. Returns -EAGAIN. */
 int uplink_distrust(struct uplink *uplink, const char *why);
 
-/* Is it time to try? A scheduler that was seen alive elsewhere ends a rest that it did not ask for. */
+/* Is it time to try? uplink_hurry(): a scheduler that was seen alive elsewhere ends a rest that it
+ * did not ask for. */
 bool uplink_is_ready(const struct uplink *uplink, uint64_t now_ns);
 void uplink_hurry(struct uplink *uplink);
 

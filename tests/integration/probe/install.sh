@@ -29,8 +29,8 @@ cp "$work/host.c" "$work/host.cc"
 # pkg-config, for whoever builds by hand.
 PKG_CONFIG_PATH=$libdir/pkgconfig
 export PKG_CONFIG_PATH
-[ "$(pkg-config --modversion stakeout)" = "$("$cmake" -LA -N "$build" |
-    sed -n 's/^CMAKE_PROJECT_VERSION:STATIC=//p')" ]
+version=$(sed -n 's/^CMAKE_PROJECT_VERSION:STATIC=//p' "$build/CMakeCache.txt")
+[ "$(pkg-config --modversion stakeout)" = "$version" ]
 flags=$(pkg-config --cflags --libs stakeout)
 case $flags in *"$work/prefix"*) ;; *) echo "not relocatable: $flags"; exit 1 ;; esac
 # shellcheck disable=SC2086 # flags are several words

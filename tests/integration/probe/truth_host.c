@@ -45,25 +45,26 @@ static bool has_sample(void *context)
     return atomic_load(&received) != NULL;
 }
 
-/* Holds the mutex until the caller is known to wait for it, and for 200 ms more. */
+static _Atomic bool is_held;
+
+/* Holds the mutex until c() has waited for it for 200 ms. */
 static void *holder_main(void *context)
 {
-    uint64_t *c_begins_ns = context;
-    uint64_t until_ns;
+    struct truth *truth = context;
 
     pthread_mutex_lock(&cart_lock);
-    atomic_store((_Atomic uint64_t *)c_begins_ns, clock_monotonic_ns());
-    until_ns = clock_monotonic_ns() + 1000 * NS_PER_MS;
-    while (clock_monotonic_ns() < until_ns) {
+    atomic_store(&is_held, true);
+    while (truth->c_begins_ns == 0 || clock_monotonic_ns() - truth->c_begins_ns < 200 * NS_PER_MS) {
         nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
     }
     pthread_mutex_unlock(&cart_lock);
     return NULL;
 }
 
-static bool is_nonzero(void *context)
+static bool mutex_is_held(void *context)
 {
-    return atomic_load((_Atomic uint64_t *)context) != 0;
+    (void)context;
+    return atomic_load(&is_held);
 }
 
 static void arm(struct task_id *task)
@@ -84,23 +85,23 @@ static void arm(struct task_id *task)
 static struct sample *catch_call(const struct truth_functions *functions, struct truth *ret)
 {
     stakeout_interface_id truth = stakeout_interface("truth");
-    uint64_t held = 0;
     struct task_id task;
     struct sample *sample;
     stakeout_call call;
     pthread_t holder;
 
     arm(&task);
-    assert_int_equal(pthread_create(&holder, NULL, holder_main, &held), 0);
-    assert_true(wait_until(is_nonzero, &held, 10000));
+    atomic_store(&is_held, false);
+    assert_int_equal(pthread_create(&holder, NULL, holder_main, ret), 0);
+    assert_true(wait_until(mutex_is_held, NULL, 10000));
     call = stakeout_call_begin(truth);
     functions->call(&cart_lock, ret);
     stakeout_call_end(call, 207);
     pthread_join(holder, NULL);
     assert_true(wait_until(has_sample, NULL, 10000));
     sample = atomic_exchange(&received, NULL);
-    sampler_settle(&(struct settlement){
-        .sample = sample->id, .revision = sample->revision, .outcome = 1 });
+    sampler_settle(
+        &(struct settlement){ .sample = sample->id, .revision = sample->revision, .outcome = 1 });
     return sample;
 }
 
@@ -118,8 +119,8 @@ static bool stack_has(const struct sample *sample, uint32_t stack, uint64_t func
     const struct stack_table *table = &sample->stacks;
 
     for (uint32_t i = 0; i < table->stacks[stack].count; i++) {
-        const struct frame *frame = &table->frames[table->stack_frames
-                                                       [table->stacks[stack].first + i]];
+        const struct frame *frame =
+            &table->frames[table->stack_frames[table->stacks[stack].first + i]];
 
         if (frame->kind == FRAME_NATIVE && frame->function_offset == function) return true;
     }
@@ -167,9 +168,8 @@ static void print_sample(const struct sample *sample)
         struct weight w = sample_weight(sample, i);
 
         print_message("%3u at %7.1f ms for %5.1f cpu %5.1f queue %5.1f wait %5.1f %s [%.*s] ", i,
-                      (double)s->offset_ns / 1e6, (double)w.weight_ns / 1e6,
-                      (double)w.cpu_ns / 1e6, (double)w.queue_ns / 1e6, (double)w.wait_ns / 1e6,
-                      wait_kind_name(s->wait),
+                      (double)s->offset_ns / 1e6, (double)w.weight_ns / 1e6, (double)w.cpu_ns / 1e6,
+                      (double)w.queue_ns / 1e6, (double)w.wait_ns / 1e6, wait_kind_name(s->wait),
                       TEXT_ARGS(stack_table_text(&sample->stacks, s->waiting_for)));
         for (uint32_t f = 0; f < stack->count; f++) {
             const struct frame *frame =
@@ -215,13 +215,18 @@ static void assert_true_sample(const struct sample *sample, const struct truth *
     assert_near("a: CPU and queue", a.sum.cpu_ns + a.sum.queue_ns, a_wall, a.gaps_ns);
     assert_near("b: waiting", b.sum.wait_ns, truth->b.wall_ns, b.gaps_ns);
     assert_near("c: waiting", c.sum.wait_ns, truth->c.wall_ns, c.gaps_ns);
+    /* The host knows the whole call's queueing, and of the head only how long it was. */
     assert_in_range(queue, 0, truth->queue_ns + truth->queue_ns / 50 + NS_PER_MS);
+    assert_in_range(queue + head + truth->queue_ns / 50 + NS_PER_MS, truth->queue_ns, UINT64_MAX);
+    assert_in_range(a.sum.cpu_ns, 0, truth->a.cpu_ns + a.gaps_ns);
+    assert_in_range(a.sum.cpu_ns + head + a.gaps_ns, truth->a.cpu_ns, UINT64_MAX);
     print_message("    queue %.1f ms of %.1f ms in the whole call\n", (double)queue / 1e6,
                   (double)truth->queue_ns / 1e6);
     assert_int_equal(sample->snapshots[b.first + b.count / 2].wait, WAIT_SLEEP);
     assert_int_equal(sample->snapshots[c.first + c.count / 2].wait, WAIT_LOCK);
     assert_non_null(strstr(
-        stack_table_text(&sample->stacks, sample->snapshots[c.first + c.count / 2].waiting_for).data,
+        stack_table_text(&sample->stacks, sample->snapshots[c.first + c.count / 2].waiting_for)
+            .data,
         "mutex"));
     assert_int_equal(sample->response_code, 207);
 }

@@ -76,6 +76,7 @@ __attribute__((noinline)) static void truth_call(pthread_mutex_t *cart_lock, str
     b();
     ret->b = stopwatch_end(watch);
     watch = stopwatch_begin();
+    ret->c_begins_ns = watch.wall_ns;
     c(cart_lock);
     ret->c = stopwatch_end(watch);
     ret->queue_ns = queue_read_ns() - queue_ns;

@@ -16,6 +16,8 @@ struct truth_part {
 struct truth {
     struct truth_part a, b, c;
     uint64_t queue_ns; /* of the whole call, from schedstat */
+    _Atomic uint64_t
+        c_begins_ns; /* when c() was about to wait; whoever holds the mutex waits for it */
 };
 
 struct truth_functions {
@@ -24,7 +26,7 @@ struct truth_functions {
 };
 
 /* 300 ms of CPU in a(), 500 ms asleep in b(), and in c() a wait for a mutex that somebody else
- * holds for another 200 ms. `before_c` is posted when c() is about to wait. */
+ * holds for 200 ms from then on. */
 struct truth_functions truth_functions(void) __attribute__((visibility("default")));
 
 #endif
