@@ -37,7 +37,7 @@ enum {
     REPORT_FRAMES_MAX = 65536,     /* distinct frames of one report */
     REPORT_STACKS_MAX = 4096,      /* distinct stacks: not more than snapshots */
     REPORT_STRINGS_MAX = 65536,    /* beside the empty one */
-    REPORT_MODULES_MAX = 4096,     /* executables and libraries: a JVM host maps hundreds */
+    REPORT_MODULES_MAX = 4096,     /* executables and libraries that its stacks met */
     THREAD_NAME_SIZE_MAX = 63,     /* bytes: the kernel's 15, and what Python may add */
     HOST_IP_SIZE_MAX = 45,         /* bytes: the longest IPv6 address in text */
     RUNNING_AFTER_MS = 30000,      /* a call this long past its first snapshot is reported */
