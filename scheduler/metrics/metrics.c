@@ -228,7 +228,7 @@ static void write_number(struct buf *to, double value)
     if (value == floor(value) && fabs(value) < 1e15)
         buf_printf(to, " %.0f\n", value);
     else
-        buf_printf(to, " %.9g\n", value);
+        buf_printf(to, " %.15g\n", value);
 }
 
 static void write_histogram(struct buf *to, enum metric metric, const struct series *series)
