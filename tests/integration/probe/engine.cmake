@@ -9,3 +9,6 @@ stakeout_test(integration probe_truth truth_host.c truth_work.c $<TARGET_OBJECTS
 target_compile_definitions(test_integration_probe_truth
                            PRIVATE TRUTH_LIBRARY="$<TARGET_FILE:truth_work_bare>")
 add_dependencies(test_integration_probe_truth truth_work_bare)
+
+stakeout_test(integration probe_watch watch_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
+              stakeout_engine stakeout_model)
