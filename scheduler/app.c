@@ -18,6 +18,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/own.h"
 #include "scheduler/api/api.h"
 #include "scheduler/config.h"
 #include "scheduler/gauges.h"
@@ -60,7 +61,6 @@ struct app {
     uint64_t drain_end_ns; /* 0: not draining */
     struct store_health health;
     char store_says[sizeof(struct store_health)];
-    bool is_announced; /* it was said that the tasks are loaded */
     int exit_code;
 };
 
@@ -84,7 +84,6 @@ static void on_ready(void *context)
     log_line(LOG_INFO, "scheduler: ready; Redis %s, %s", app->health.version,
              app->health.keeps_all ? "what is acknowledged survives kill -9" : app->health.says);
     notify("READY=1");
-    app->is_announced = true;
 }
 
 static void on_given_up(void *context, const struct problem *problem)
@@ -300,11 +299,13 @@ static void announce(const struct app *app)
 {
     const struct config *config = app->config;
     const char *format = strchr(config->address, ':') ? "http://[%s]:%u" : "http://%s:%u";
+    OWN(mem_freep) char *state_dir = realpath(config->state_dir, NULL);
     char url[96];
 
     snprintf(url, sizeof url, format, config->address, http_port(app->http));
     log_line(LOG_INFO, "scheduler: stakeoutd %s listens on %s", STAKEOUT_VERSION, url);
-    log_line(LOG_INFO, "scheduler: state is in %s; Redis is %s", config->state_dir,
+    log_line(LOG_INFO, "scheduler: state is in %s; Redis is %s",
+             state_dir ? state_dir : config->state_dir,
              *config->redis ? "a given one" : "a private one there");
     log_line(LOG_INFO, "scheduler: this version serves loopback only; until 'stakeoutd token "
                        "create' was used, everybody on this machine may do everything");

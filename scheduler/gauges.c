@@ -7,6 +7,7 @@
 #include "scheduler/live/live.h"
 #include "scheduler/metrics/metrics.h"
 #include "scheduler/store/store.h"
+#include "scheduler/task/tasks.h"
 
 static void collect_http(const struct gauges *gauges, struct metrics *metrics)
 {
@@ -77,6 +78,14 @@ static void collect_store(const struct gauges *gauges, struct metrics *metrics)
     metrics_set(metrics, METRIC_STORE_OUT, NULL, NULL, (double)statistics.bytes_out);
 }
 
+static void collect_tasks(const struct gauges *gauges, struct metrics *metrics)
+{
+    for (int state = 0; state < TASK_STATE_COUNT; state++) {
+        metrics_set(metrics, METRIC_TASKS, task_state_name((enum task_state)state), NULL,
+                    (double)tasks_count(gauges->tasks, (enum task_state)state));
+    }
+}
+
 void gauges_collect(void *context, struct metrics *metrics)
 {
     const struct gauges *gauges = context;
@@ -84,4 +93,5 @@ void gauges_collect(void *context, struct metrics *metrics)
     collect_http(gauges, metrics);
     collect_census(gauges, metrics);
     collect_store(gauges, metrics);
+    collect_tasks(gauges, metrics);
 }

@@ -8,12 +8,14 @@ struct http;
 struct live;
 struct metrics;
 struct store;
+struct tasks;
 
 struct gauges {
     struct census *census;
     struct http *http;
     struct live *live;
     struct store *store;
+    struct tasks *tasks;
 };
 
 /* For metrics_collect(); context is a struct gauges. */
