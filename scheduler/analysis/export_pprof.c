@@ -96,12 +96,13 @@ static void put_message(struct buf *to, uint32_t field, struct buf *message)
 struct pprof {
     const struct analysis *analysis;
     struct buf *to;
-    struct buf message, inner;
-    struct frame_table texts; /* only its strings are used: they become the string table */
-    struct tally mappings;    /* (module, build-id); row + 1 is the id, ns the limit */
-    struct tally functions;   /* (symbol, file); row + 1 is the id */
-    struct tally locations;   /* (innermost frame, outermost frame); row + 1 is the id */
-    struct tally samples;     /* (path, call x COST_PART_COUNT + state): a row of costs */
+    struct buf message, inner; /* what is being written, and what is within it */
+    struct buf stack;          /* locations of a sample; they write messages of their own */
+    struct frame_table texts;  /* only its strings are used: they become the string table */
+    struct tally mappings;     /* (module, build-id); row + 1 is the id, ns the limit */
+    struct tally functions;    /* (symbol, file); row + 1 is the id */
+    struct tally locations;    /* (innermost frame, outermost frame); row + 1 is the id */
+    struct tally samples;      /* (path, call x COST_PART_COUNT + state): a row of costs */
     struct pprof_sample {
         struct cost cost;
         uint64_t count;
@@ -210,8 +211,8 @@ static void write_sample(struct pprof *pprof, uint32_t row)
                           sample->cost.ns[COST_QUEUE], cost_wait(&sample->cost), sample->count };
 
     for (uint32_t at = pprof->samples.rows[row].of; at != 0; at = rows[end].parent)
-        put_varint(&pprof->inner, location_id(pprof, at, &end));
-    put_message(&pprof->message, SAMPLE_LOCATION, &pprof->inner);
+        put_varint(&pprof->stack, location_id(pprof, at, &end));
+    put_message(&pprof->message, SAMPLE_LOCATION, &pprof->stack);
     for (size_t i = 0; i < ARRAY_COUNT(values); i++)
         put_varint(&pprof->inner, values[i]);
     put_message(&pprof->message, SAMPLE_VALUE, &pprof->inner);
@@ -345,6 +346,7 @@ void export_pprof(const struct analysis *analysis, struct text title, struct buf
         .to = &plain,
         .message = BUF_INIT(PROTO_SIZE_MAX),
         .inner = BUF_INIT(PROTO_SIZE_MAX),
+        .stack = BUF_INIT(PROTO_SIZE_MAX),
     };
 
     frame_table_init(&pprof.texts);
@@ -361,4 +363,5 @@ void export_pprof(const struct analysis *analysis, struct text title, struct buf
     free(pprof.costs);
     buf_done(&pprof.message);
     buf_done(&pprof.inner);
+    buf_done(&pprof.stack);
 }
