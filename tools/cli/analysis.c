@@ -145,6 +145,10 @@ void analysis_put(struct cli *cli, const json_t *analysis, const struct analysis
     const json_t *root = json_object_get(analysis, "tree");
     struct tree_folded folded;
 
+    if (field_count(analysis, "samples") == 0) {
+        view_sentence(cli, "", TEXT("There is no sample to analyse."));
+        return;
+    }
     put_elapsed(cli, analysis);
     put_states(cli, root);
     put_snapshots(cli, analysis);

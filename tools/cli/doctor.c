@@ -370,13 +370,13 @@ static void put_sum(struct doctor *doctor)
     struct cli *cli = doctor->cli;
 
     if (doctor->left_out > 0) {
-        (void)buf_printf(&cli->out, "%zu more lines are left out.\n", doctor->left_out);
+        (void)buf_printf(&cli->out, "Left out: %zu more lines.\n", doctor->left_out);
     }
     if (doctor->failure_count > 0) {
-        (void)buf_printf(&cli->out, "%zu failed, %zu warnings.\n", doctor->failure_count,
+        (void)buf_printf(&cli->out, "Failed: %zu; warnings: %zu.\n", doctor->failure_count,
                          doctor->warning_count);
     } else if (doctor->warning_count > 0) {
-        (void)buf_printf(&cli->out, "It works, with %zu warnings.\n", doctor->warning_count);
+        (void)buf_printf(&cli->out, "It works; warnings: %zu.\n", doctor->warning_count);
     } else {
         (void)buf_text(&cli->out, TEXT("Everything works.\n"));
     }

@@ -215,9 +215,9 @@ static void say_created(struct cli *cli, const json_t *task)
     (void)buf_printf(&says, "watching %.*s of %.*s for %" PRIu64 " min",
                      TEXT_ARGS(field_text(task, "interface")),
                      TEXT_ARGS(field_text(task, "application")), field_count(task, "duration_min"));
-    if (field_time_ms(task, "start") > 0) {
+    if (task_start_ms(task) > 0) {
         (void)buf_text(&says, TEXT(" from "));
-        view_time(cli, field_time_ms(task, "start"), false, &says);
+        view_time(cli, task_start_ms(task), false, &says);
     }
     (void)buf_text(&says, TEXT(": calls past "));
     format_setting(&cli->screen, field_number(task, "threshold_ms"), &says);

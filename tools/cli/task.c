@@ -28,6 +28,14 @@ enum paint task_state_paint(struct text state)
     return PAINT_NONE;
 }
 
+uint64_t task_start_ms(const json_t *task)
+{
+    enum { AT_ONCE_MS_MAX = 1000 };
+    uint64_t start_ms = field_time_ms(task, "start");
+
+    return start_ms > field_time_ms(task, "created") + AT_ONCE_MS_MAX ? start_ms : 0;
+}
+
 void task_put_left(const json_t *task, uint64_t now_wall_ms, struct buf *to)
 {
     bool is_scheduled = text_is_equal(field_text(task, "state"), TEXT("SCHEDULED"));
@@ -204,7 +212,7 @@ static void put_settings(struct cli *cli, const json_t *task)
     (void)buf_text(&cli->out, TEXT("\n"));
     put_figure(cli, task, "sample cap", "sample_cap", "");
     put_instances(cli, task);
-    put_moment(cli, task, "start", "start");
+    if (task_start_ms(task) > 0) put_moment(cli, task, "start", "start");
     put_moment(cli, task, "created", "created");
     put_moment(cli, task, "started", "started");
     if (field_time_ms(task, "ended") == 0) put_moment(cli, task, "ends", "ends");

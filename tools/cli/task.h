@@ -8,6 +8,9 @@
 bool task_is_final(const json_t *task);
 enum paint task_state_paint(struct text state);
 
+/* When it was told to start, if that was not at once; else 0. */
+uint64_t task_start_ms(const json_t *task);
+
 /* "4:12", or "in 4:12" until it starts; nothing once it is over. */
 void task_put_left(const json_t *task, uint64_t now_wall_ms, struct buf *to);
 

@@ -184,7 +184,7 @@ static void name_what_is_left_out(const struct table *table, const struct layout
         (void)buf_printf(note, "%s%s", separator, table->columns[i].title);
         separator = ", ";
     }
-    if (*separator) (void)buf_text(note, TEXT(" (COLUMNS=200 makes room)\n"));
+    if (*separator) (void)buf_text(note, TEXT(" (COLUMNS=200 makes room)"));
 }
 
 void table_print(const struct table *table, struct buf *to, struct buf *note)

@@ -182,12 +182,12 @@ static void empty_and_strange_analyses_do_no_harm(void **state)
 {
     static const char *const documents[] = {
         "{}",
-        "{\"tree\": null}",
-        "{\"tree\": {\"children\": [null, 3, {}]}}",
-        "{\"tree\": {\"total_ms\": 1, \"children\": [{\"frame\": -1, \"total_ms\": \"x\"}]}}",
-        "{\"tree\": {\"total_ms\": 1, \"children\": [{\"frame\": 99, \"total_ms\": 1}]}, "
+        "{\"samples\": 1, \"tree\": null}",
+        "{\"samples\": 1, \"tree\": {\"children\": [null, 3, {}]}}",
+        "{\"samples\": 1, \"tree\": {\"total_ms\": 1, \"children\": [{\"frame\": -1, \"total_ms\": \"x\"}]}}",
+        "{\"samples\": 1, \"tree\": {\"total_ms\": 1, \"children\": [{\"frame\": 99, \"total_ms\": 1}]}, "
         "\"frames\": []}",
-        "{\"findings\": [1, null], \"hot\": [null, {}], \"snapshots\": -5}",
+        "{\"samples\": 1, \"findings\": [1, null], \"hot\": [null, {}], \"snapshots\": -5}",
     };
 
     (void)state;
