@@ -15,7 +15,7 @@
  * The host's threads have another descriptor table than ours, so that they cannot wake a poll(2)
  * of ours by a descriptor: they set cut_ns and signal a condition variable. stakeout-link waits on
  * that, and where it is in poll(2) instead it looks at cut_ns every 20 ms (http_client.c).
- * stakeout-poll, which may be parked for 30 s, is woken by stakeout-link through an eventfd.
+ * stakeout-poll, which may be parked for 30 s, is woken by stakeout-link (poller.c).
  *
  * INVARIANTS
  *
@@ -34,36 +34,27 @@
 #include "probe/agent/data_namer.h"
 #include "probe/agent/descriptors.h"
 #include "probe/agent/event_queue.h"
+#include "probe/agent/facts.h"
 #include "probe/agent/host_address.h"
 #include "probe/agent/invariant.h"
+#include "probe/agent/poller.h"
 #include "probe/agent/pulse.h"
 #include "probe/agent/reporter.h"
 #include "probe/agent/sampler.h"
+#include "probe/agent/thread.h"
 #include "probe/agent/uplink.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
 
 enum {
-    THREAD_STACK_SIZE = 256 * 1024,
-    AGENT_NICE = 10,
-    POLL_GRACE_MS = 15000, /* a parked poll that is not answered by then is lost */
     SEND_TIMEOUT_S = 10,
     STOP_GRACE_MS = 300, /* for the threads to end behind the deadline, on a busy machine */
-    POLL_SPIN_MS = 1000, /* an answer that says nothing new is not expected before */
-    VERSION_SIZE_MAX = 64,
 };
-
-#define REST_SLICE_NS (100 * NS_PER_MS)
 
 struct link {
     struct settings settings;
@@ -82,10 +73,9 @@ struct link {
     struct event_queue events;
 
     /* stakeout-link alone */
-    pthread_t poll_thread;
-    bool is_polling;
-    int wake_fd; /* ends the long poll; -1 in a table that the host may close */
+    struct poller poller;
     struct uplink sending;
+    struct uplink_lane lane; /* of pulses and events; reports have their own */
     struct reporter *reporter;
     struct data_namer *data_namer; /* the sampler's thread */
     struct pulse *pulse;
@@ -96,50 +86,11 @@ struct link {
     bool is_behind;            /* something could not be sent */
     bool is_last;
     char host_ip[HOST_IP_SIZE_MAX + 1];
-
-    /* stakeout-poll alone, but for the atomics */
-    struct uplink polling;
-    char version[VERSION_SIZE_MAX + 1];
-    _Atomic uint64_t poll_cut_ns; /* 0: end; looked at every 20 ms where there is no wake_fd */
-    _Atomic uint64_t poll_cpu_ns;
-    _Atomic bool has_active_task;
 };
 
 static bool is_stopping(const struct link *link)
 {
     return atomic_load_explicit(&link->cut_ns, memory_order_relaxed) != UINT64_MAX;
-}
-
-/* ---- threads ---- */
-
-static void become_agent_thread(const char *name)
-{
-    prctl(PR_SET_NAME, name);
-}
-
-static void become_nice(void)
-{
-    int nice = getpriority(PRIO_PROCESS, (id_t)gettid());
-
-    if (nice < AGENT_NICE) setpriority(PRIO_PROCESS, (id_t)gettid(), AGENT_NICE);
-}
-
-/* Starts a thread with all signals blocked, from its first instruction on. */
-static int start_thread(pthread_t *ret, void *(*run)(void *), void *argument)
-{
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    int rc;
-
-    rc = pthread_attr_init(&attributes);
-    if (rc != 0) return -rc;
-    pthread_attr_setstacksize(&attributes, THREAD_STACK_SIZE);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(ret, &attributes, run, argument);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return -rc;
 }
 
 static void wake_link(struct link *link)
@@ -150,7 +101,7 @@ static void wake_link(struct link *link)
     pthread_mutex_unlock(&link->lock);
 }
 
-/* ---- what the sampler says ---- */
+/* ---- what the other threads say ---- */
 
 static void on_sample(void *context, struct sample *take_sample)
 {
@@ -170,6 +121,17 @@ static void add_event(struct link *link, const struct event *event)
     pthread_mutex_unlock(&link->lock);
 }
 
+/* On the poll's thread. */
+static void on_poll_answer(void *context)
+{
+    struct link *link = context;
+
+    pthread_mutex_lock(&link->lock);
+    link->has_seen_scheduler = link->has_work = true;
+    pthread_cond_signal(&link->changed);
+    pthread_mutex_unlock(&link->lock);
+}
+
 static size_t name_data(void *context, uint64_t address, char *ret, size_t ret_size)
 {
     struct link *link = context;
@@ -184,136 +146,6 @@ static void on_event(void *context, const struct task_id *task, uint32_t event, 
 
     snprintf(line.detail, sizeof line.detail, "%s", detail ? detail : "");
     add_event(context, &line);
-}
-
-/* ---- stakeout-poll ---- */
-
-static void adopt_task(const struct wire_poll_task *task, uint64_t now_ns, struct task_order *ret)
-{
-    *ret = (struct task_order){
-        .state = (enum task_state)task->state,
-        .threshold_ns = ms_to_ns(task->threshold_ms),
-        .frequency_ns = ms_to_ns(task->frequency_ms),
-        .sample_cap = task->sample_cap,
-        .ends_monotonic_ns = now_ns + ms_to_ns(task->left_ms),
-    };
-    snprintf(ret->id.text, sizeof ret->id.text, "%.*s", TEXT_ARGS(task->id));
-    snprintf(ret->interface, sizeof ret->interface, "%.*s", TEXT_ARGS(task->interface));
-}
-
-/* Would a probe of ours have been told this? A scheduler that says otherwise is not ours. */
-static bool is_task_sound(const struct wire_poll_task *task)
-{
-    struct task_id id;
-
-    return task_id_parse(task->id, &id) == 0 && task->interface.size > 0 &&
-           task->state < TASK_STATE_COUNT && task->threshold_ms > 0 &&
-           task->threshold_ms <= THRESHOLD_MS_MAX && task->frequency_ms >= FREQUENCY_MS_MIN &&
-           task->frequency_ms <= FREQUENCY_MS_MAX && task->sample_cap <= SAMPLE_CAP_MAX &&
-           task->left_ms <= INT64_MAX / NS_PER_MS;
-}
-
-static int adopt_tasks(struct link *link, const struct wire_poll_answer *answer)
-{
-    struct task_order *orders = calloc(answer->tasks_count + 1, sizeof *orders);
-    uint64_t now_ns = clock_monotonic_ns();
-    bool has_active = false;
-    uint32_t count = 0;
-
-    if (!orders) return -ENOMEM;
-    for (uint32_t i = 0; i < answer->tasks_count; i++) {
-        if (!is_task_sound(&answer->tasks[i])) continue;
-        has_active = has_active || answer->tasks[i].state == TASK_ACTIVE;
-        adopt_task(&answer->tasks[i], now_ns, &orders[count++]);
-    }
-    sampler_set_tasks(orders, count);
-    free(orders);
-    atomic_store_explicit(&link->has_active_task, has_active, memory_order_relaxed);
-    return 0;
-}
-
-static int take_answer(struct link *link, struct text body, uint64_t asked_ns)
-{
-    OWN(wire_arena_done) struct wire_arena arena = { 0 };
-    struct wire_poll_answer answer;
-    struct problem problem;
-    bool is_same;
-
-    if (wire_poll_answer_decode(body, &arena, &answer, &problem) < 0)
-        return uplink_distrust(&link->polling, "its answer to a poll cannot be read");
-    if (answer.version.size > VERSION_SIZE_MAX || adopt_tasks(link, &answer) < 0)
-        return uplink_distrust(&link->polling, "its tasks cannot be kept");
-    is_same = text_is_equal(answer.version, text_of(link->version));
-    if (is_same && clock_monotonic_ns() - asked_ns < POLL_SPIN_MS * NS_PER_MS)
-        return uplink_distrust(&link->polling, "it answers polls without anything new");
-    snprintf(link->version, sizeof link->version, "%.*s", TEXT_ARGS(answer.version));
-
-    pthread_mutex_lock(&link->lock);
-    link->has_seen_scheduler = link->has_work = true;
-    pthread_cond_signal(&link->changed);
-    pthread_mutex_unlock(&link->lock);
-    return 0;
-}
-
-static int poll_once(struct link *link)
-{
-    OWN(buf_done) struct buf body = BUF_INIT(POLL_SIZE_MAX);
-    struct wire_poll poll = {
-        .protocol = WIRE_PROTOCOL,
-        .application = text_of(link->settings.application),
-        .instance = text_of(link->settings.instance),
-        .incarnation = link->incarnation,
-        .version = text_of(link->version),
-        .clock_wall_ns = clock_wall_ns(),
-    };
-    struct http_request request = { .path = "/probe/v1/poll",
-                                    .timeout_ns = ms_to_ns(POLL_PARK_MS + POLL_GRACE_MS) };
-    uint64_t asked_ns = clock_monotonic_ns();
-    struct text answer;
-    int rc;
-
-    rc = wire_poll_encode(&poll, &body);
-    if (rc < 0) return uplink_distrust(&link->polling, "a poll cannot be encoded");
-    request.body = buf_peek(&body);
-    rc = uplink_post(&link->polling, &request, &answer);
-    if (rc == -EBADMSG) return uplink_distrust(&link->polling, link->polling.reason);
-    return rc < 0 ? rc : take_answer(link, answer, asked_ns);
-}
-
-/* Until the uplink is ready again, or the link ends. */
-static void rest_poll(const struct link *link)
-{
-    struct pollfd wake = { .fd = link->wake_fd, .events = POLLIN };
-    uint64_t now_ns = clock_monotonic_ns(), left_ns;
-    struct timespec timeout;
-
-    while (!uplink_is_ready(&link->polling, now_ns) && !is_stopping(link)) {
-        left_ns = link->polling.retry_at_ns - now_ns;
-        if (link->wake_fd < 0 && left_ns > REST_SLICE_NS) left_ns = REST_SLICE_NS;
-        timeout.tv_sec = (time_t)(left_ns / NS_PER_S);
-        timeout.tv_nsec = (long)(left_ns % NS_PER_S);
-        if (ppoll(&wake, 1, &timeout, NULL) > 0) return;
-        now_ns = clock_monotonic_ns();
-    }
-}
-
-static void *run_poll(void *argument)
-{
-    struct link *link = argument;
-    struct uplink_options options = { .settings = &link->settings,
-                                      .purpose = "tasks",
-                                      .wake_fd = link->wake_fd };
-
-    if (link->wake_fd < 0) options.cut_ns = &link->poll_cut_ns;
-    become_agent_thread("stakeout-poll");
-    uplink_init(&link->polling, &options);
-    while (!is_stopping(link)) {
-        poll_once(link);
-        atomic_store_explicit(&link->poll_cpu_ns, clock_thread_cpu_ns(), memory_order_relaxed);
-        rest_poll(link);
-    }
-    uplink_done(&link->polling);
-    return NULL;
 }
 
 /* ---- pulses ---- */
@@ -343,55 +175,7 @@ static void read_sampler(struct link *link)
 /* Is there a task whose counts may change at any moment? */
 static bool is_busy(const struct link *link)
 {
-    return link->has_open_books ||
-           atomic_load_explicit(&link->has_active_task, memory_order_relaxed);
-}
-
-struct facts {
-    struct sampler_cost cost;
-    struct wire_reason_count notes[NOTE_COUNT];
-    struct text troubles[SAMPLER_TROUBLES_MAX + 2];
-    char broken[SAMPLER_TROUBLE_SIZE_MAX + 1];
-    char lost[SAMPLER_TROUBLE_SIZE_MAX + 1];
-    struct wire_pulse head;
-};
-
-static void add_trouble(struct facts *facts, const char *sentence)
-{
-    facts->troubles[facts->head.troubles_count++] = text_of(sentence);
-}
-
-static void add_troubles(struct link *link, struct facts *facts)
-{
-    const char *broken = invariant_broken();
-    uint64_t lost;
-
-    for (uint32_t i = 0; i < facts->cost.trouble_count && i < SAMPLER_TROUBLES_MAX; i++) {
-        add_trouble(facts, facts->cost.troubles[i]);
-    }
-    if (broken) {
-        snprintf(facts->broken, sizeof facts->broken,
-                 "the probe switched itself off, because this does not hold: %s", broken);
-        add_trouble(facts, facts->broken);
-    }
-    pthread_mutex_lock(&link->lock);
-    lost = link->events.lost;
-    pthread_mutex_unlock(&link->lock);
-    if (lost > 0) {
-        snprintf(facts->lost, sizeof facts->lost,
-                 "%llu task log events were lost: the queue was full", (unsigned long long)lost);
-        add_trouble(facts, facts->lost);
-    }
-}
-
-static void add_notes(struct facts *facts)
-{
-    for (int i = 0; i < NOTE_COUNT; i++) {
-        if (facts->cost.notes[i] == 0) continue;
-        facts->notes[facts->head.notes_count++] =
-            (struct wire_reason_count){ .reason = text_of(note_slug((enum note)i)),
-                                        .count = facts->cost.notes[i] };
-    }
+    return link->has_open_books || poller_has_active_task(&link->poller);
 }
 
 static void find_host_ip(struct link *link)
@@ -401,33 +185,21 @@ static void find_host_ip(struct link *link)
 
 static void gather_facts(struct link *link, struct facts *ret)
 {
-    uint64_t own_cpu_ns =
-        clock_thread_cpu_ns() + atomic_load_explicit(&link->poll_cpu_ns, memory_order_relaxed);
-
-    memset(ret, 0, sizeof *ret);
-    sampler_cost(&ret->cost);
-    find_host_ip(link);
-    ret->head = (struct wire_pulse){
-        .protocol = WIRE_PROTOCOL,
-        .application = text_of(link->settings.application),
-        .instance = text_of(link->settings.instance),
+    struct facts_options options = {
+        .settings = &link->settings,
         .incarnation = link->incarnation,
-        .clock_wall_ns = clock_wall_ns(),
-        .host_ip = text_of(link->host_ip),
-        .library = text_of(STAKEOUT_VERSION),
-        .language = TEXT("c"),
-        .pid = (uint32_t)getpid(),
-        .uptime_ns = clock_monotonic_ns() - link->started_ns,
+        .started_ns = link->started_ns,
+        .own_cpu_ns = clock_thread_cpu_ns() + poller_cpu_ns(&link->poller),
+        .own_size = sizeof *link + reporter_size(link->reporter),
+        .host_ip = link->host_ip,
         .is_last = link->is_last,
-        .notes = ret->notes,
-        .cpu_ns = ret->cost.cpu_ns + own_cpu_ns,
-        .memory_size = ret->cost.memory_size + sizeof *link + reporter_size(link->reporter),
-        .thread_count = ret->cost.thread_count,
-        .call_count = ret->cost.call_count,
-        .troubles = ret->troubles,
     };
-    add_notes(ret);
-    add_troubles(link, ret);
+
+    find_host_ip(link);
+    pthread_mutex_lock(&link->lock);
+    options.events_lost = link->events.lost;
+    pthread_mutex_unlock(&link->lock);
+    facts_gather(&options, ret);
 }
 
 static int post(struct link *link, const char *path, struct text body, struct text *ret)
@@ -436,7 +208,7 @@ static int post(struct link *link, const char *path, struct text body, struct te
                                     .body = body,
                                     .timeout_ns = SEND_TIMEOUT_S * NS_PER_S };
 
-    return uplink_post(&link->sending, &request, ret);
+    return uplink_post(&link->sending, &link->lane, &request, ret);
 }
 
 static int read_epoch(struct text body, uint64_t *ret)
@@ -460,14 +232,15 @@ static int send_body(struct link *link)
 
     gather_facts(link, &facts);
     rc = pulse_body(link->pulse, &facts.head, &body);
-    if (rc < 0) return rc;
+    if (rc == -ENODATA) return rc;
+    if (rc < 0) return uplink_distrust(&link->sending, &link->lane, "a pulse cannot be encoded");
     rc = post(link, "/probe/v1/pulse", body, &answer);
     if (rc == -EBADMSG) {
         pulse_abandon(link->pulse);
         return 0;
     }
     if (rc == 0 && read_epoch(answer, &epoch) < 0)
-        return uplink_distrust(&link->sending, "its answer to a pulse cannot be read");
+        return uplink_distrust(&link->sending, &link->lane, "its answer to a pulse cannot be read");
     if (rc == 0 && pulse_acknowledge(link->pulse, epoch))
         atomic_store_explicit(&link->is_pulse_due, true, memory_order_relaxed);
     return rc;
@@ -537,7 +310,8 @@ static int send_events(struct link *link)
     pthread_mutex_unlock(&link->lock);
     if (rc == -ENODATA) return 0;
     if (rc == 0) rc = post(link, "/probe/v1/log", buf_peek(&body), &answer);
-    if (rc == -EAGAIN || rc == -ENOMEM) return -EAGAIN;
+    if (rc == -ENOMEM) return uplink_distrust(&link->sending, &link->lane, "there is no memory");
+    if (rc == -EAGAIN) return rc;
 
     pthread_mutex_lock(&link->lock);
     if (rc < 0) link->events.lost += message.events_count;
@@ -567,28 +341,51 @@ static int send_reports(struct link *link)
     return rc == -ENODATA ? 0 : rc;
 }
 
-/* Everything that waits, in the order of its worth: reports, events, then the counts, which say
- * what became of the reports. */
-static int send_all(struct link *link)
+/* Events, then the counts, which say what became of the reports. */
+static int send_words(struct link *link)
 {
-    int rc = send_reports(link);
+    int rc = send_events(link);
 
-    if (rc == 0) rc = send_events(link);
     if (rc == 0) read_if_due(link);
-    if (rc == 0) rc = send_reading(link);
-    link->is_behind = rc < 0;
-    return rc;
+    return rc == 0 ? send_reading(link) : rc;
 }
 
+/* Everything that waits and may be sent. A scheduler that does not want our reports still hears
+ * from us, and the other way round: each lane rests by itself. */
+static void send_all(struct link *link)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    int reports = -EAGAIN, words = -EAGAIN;
+
+    if (uplink_is_ready(reporter_lane(link->reporter), now_ns)) reports = send_reports(link);
+    if (uplink_is_ready(&link->lane, now_ns)) words = send_words(link);
+    link->is_behind = reports < 0 || words < 0;
+}
+
+static uint64_t earlier(uint64_t left_ns, uint64_t right_ns)
+{
+    return left_ns < right_ns ? left_ns : right_ns;
+}
+
+/* When to look again if nobody says anything. What is behind waits for the first lane that rests. */
 static uint64_t next_look_ns(struct link *link)
 {
     uint64_t now_ns = clock_monotonic_ns(), at_ns = link->pulse_at_ns;
+    uint64_t reports_ns = reporter_lane(link->reporter)->retry_at_ns;
 
-    if (link->is_behind || atomic_load_explicit(&link->is_pulse_due, memory_order_relaxed))
-        at_ns = now_ns;
-    if (is_busy(link) && at_ns > now_ns + ms_to_ns(PULSE_ACTIVE_INTERVAL_MS))
-        at_ns = now_ns + ms_to_ns(PULSE_ACTIVE_INTERVAL_MS);
-    return at_ns > link->sending.retry_at_ns ? at_ns : link->sending.retry_at_ns;
+    if (atomic_load_explicit(&link->is_pulse_due, memory_order_relaxed)) at_ns = now_ns;
+    if (is_busy(link)) at_ns = earlier(at_ns, now_ns + ms_to_ns(PULSE_ACTIVE_INTERVAL_MS));
+    if (at_ns < link->lane.retry_at_ns) at_ns = link->lane.retry_at_ns;
+    if (!link->is_behind) return at_ns;
+    if (reports_ns > now_ns) at_ns = earlier(at_ns, reports_ns);
+    if (link->lane.retry_at_ns > now_ns) at_ns = earlier(at_ns, link->lane.retry_at_ns);
+    return at_ns;
+}
+
+static void hurry(struct link *link)
+{
+    uplink_hurry(&link->sending, &link->lane);
+    uplink_hurry(&link->sending, reporter_lane(link->reporter));
 }
 
 /* Waits for work, for the next moment, or for the end. */
@@ -604,7 +401,7 @@ static void await_work(struct link *link)
         rc = pthread_cond_timedwait(&link->changed, &link->lock, &until);
     }
     link->has_work = false;
-    if (link->has_seen_scheduler) uplink_hurry(&link->sending);
+    if (link->has_seen_scheduler) hurry(link);
     link->has_seen_scheduler = false;
     pthread_mutex_unlock(&link->lock);
 }
@@ -614,44 +411,19 @@ static void serve(struct link *link)
     while (!is_stopping(link) && !invariant_broken()) {
         await_work(link);
         encode_reports(link);
-        if (uplink_is_ready(&link->sending, clock_monotonic_ns())) {
-            send_all(link);
-        } else {
-            link->is_behind = true;
-        }
+        send_all(link);
     }
-}
-
-static void wake_poll_thread(struct link *link)
-{
-    uint64_t one = 1;
-
-    atomic_store_explicit(&link->poll_cut_ns, 0, memory_order_relaxed);
-    if (link->wake_fd >= 0 && write(link->wake_fd, &one, sizeof one) < 0) {
-        /* The counter is full: then it is readable already. */
-    }
-}
-
-static void end_poll_thread(struct link *link)
-{
-    if (!link->is_polling) return;
-    wake_poll_thread(link);
-    pthread_join(link->poll_thread, NULL);
-    link->is_polling = false;
 }
 
 /* What is there is sent, once: a scheduler that does not answer now is not waited for. The last
  * reading is taken after the reports were settled. */
 static void flush(struct link *link)
 {
-    int rc;
-
     encode_reports(link);
-    uplink_hurry(&link->sending);
-    rc = send_reading(link);
-    if (rc < 0) return;
+    send_reports(link);
+    if (send_reading(link) < 0) return;
     link->is_last = true;
-    send_all(link);
+    send_words(link);
 }
 
 /* An invariant broke: says so, and waits for stakeout_stop() without doing anything. */
@@ -675,28 +447,21 @@ static int open_link(struct link *link)
     struct uplink_options uplink = {
         .settings = &link->settings, .purpose = "reports", .cut_ns = &link->cut_ns, .wake_fd = -1
     };
+    struct poller_options poller = { .settings = &link->settings,
+                                     .incarnation = link->incarnation,
+                                     .context = link,
+                                     .on_answer = on_poll_answer };
     int rc;
 
     uplink_init(&link->sending, &uplink);
-    if (descriptors_separate(link->settings.log)) {
-        link->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (link->wake_fd < 0) return -EAGAIN;
-    }
+    descriptors_separate(link->settings.log);
     rc = sampler_start(&options, link->settings.is_statistics_off);
-    descriptors_release_low();
     if (rc < 0) return rc;
-    become_nice();
-    rc = start_thread(&link->poll_thread, run_poll, link);
-    link->is_polling = rc == 0;
+    thread_yield_to_host(); /* the sampler does not: it was started before */
+    rc = poller_start(&link->poller, &poller);
+    descriptors_release_low();
     if (rc < 0) sampler_stop();
     return rc;
-}
-
-static void close_link(struct link *link)
-{
-    uplink_done(&link->sending);
-    if (link->wake_fd >= 0) close(link->wake_fd);
-    link->wake_fd = -1;
 }
 
 static void tell_started(struct link *link, int rc)
@@ -713,19 +478,19 @@ static void *run_link(void *argument)
     struct link *link = argument;
     int rc;
 
-    become_agent_thread("stakeout-link");
+    thread_name("stakeout-link");
     rc = open_link(link);
     tell_started(link, rc);
     if (rc == 0) {
         log_line(LOG_INFO, "probe: %s as %s, for %s", link->settings.application,
                  link->settings.instance, link->settings.server);
         serve(link);
-        end_poll_thread(link);
+        poller_stop(&link->poller);
         sampler_stop();
         flush(link);
         if (!is_stopping(link)) stand_still(link);
     }
-    close_link(link);
+    uplink_done(&link->sending);
     atomic_store_explicit(&link->is_over, true, memory_order_release);
     return NULL;
 }
@@ -748,9 +513,7 @@ static struct link *link_new(const struct settings *settings, struct link_identi
     link->events.sequence = identity->event_sequence;
     link->started_ns = clock_monotonic_ns();
     link->is_reading_sent = true;
-    link->wake_fd = -1;
     atomic_init(&link->cut_ns, UINT64_MAX);
-    atomic_init(&link->poll_cut_ns, UINT64_MAX);
     pthread_mutex_init(&link->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -795,7 +558,7 @@ int link_start(const struct settings *settings, struct link_identity *identity, 
     int rc;
 
     if (!link) return -ENOMEM;
-    rc = start_thread(&link->thread, run_link, link);
+    rc = thread_start(&link->thread, run_link, link);
     if (rc == 0) {
         rc = await_start(link);
         if (rc < 0) pthread_join(link->thread, NULL);
@@ -834,7 +597,7 @@ void link_forget(struct link *link)
 {
     if (descriptors_are_separate()) return;
     http_client_done(&link->sending.client);
-    http_client_done(&link->polling.client);
+    http_client_done(&link->poller.uplink.client);
 }
 
 bool link_is_over(const struct link *link)

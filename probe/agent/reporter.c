@@ -35,8 +35,9 @@ struct reporter {
     uint32_t waiting_count;              /* lock */
     size_t waiting_size;                 /* lock; bytes, estimated */
     size_t queued_size;                  /* lock; a copy of queue.size */
-    struct report_queue queue;           /* the link's thread */
-    struct symbol_index *symbols;        /* the link's thread */
+    struct report_queue queue;           /* the link's thread, like the next two */
+    struct uplink_lane lane;
+    struct symbol_index *symbols;
 };
 
 struct reporter *reporter_new(const struct reporter_options *options)
@@ -275,11 +276,16 @@ int reporter_send(struct reporter *reporter, struct uplink *uplink)
 
     if (!report) return -ENODATA;
     request.body = (struct text){ report->body, report->size };
-    rc = uplink_post(uplink, &request, &body);
+    rc = uplink_post(uplink, &reporter->lane, &request, &body);
     if (rc == -EBADMSG) return finish(reporter, 0, CALL_DROP_REFUSED);
     if (rc == 0 && read_outcome(body, &outcome) < 0)
-        rc = uplink_distrust(uplink, "its answer to a report cannot be read");
+        rc = uplink_distrust(uplink, &reporter->lane, "its answer to a report cannot be read");
     if (rc == 0) return finish(reporter, outcome, 0);
     report_queue_defer(&reporter->queue);
     return rc;
+}
+
+struct uplink_lane *reporter_lane(struct reporter *reporter)
+{
+    return &reporter->lane;
 }

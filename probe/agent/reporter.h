@@ -18,6 +18,7 @@ struct reporter;
 struct settings;
 struct settlement;
 struct uplink;
+struct uplink_lane;
 
 struct reporter_options {
     const struct settings *settings; /* borrowed as long as the reporter */
@@ -39,6 +40,9 @@ uint32_t reporter_encode(struct reporter *reporter, const char *host_ip,
 /* Posts the first report. Returns 0 (acknowledged, or refused for good: settled either way),
  * -ENODATA when none waits, or what uplink_post() returns. */
 int reporter_send(struct reporter *reporter, struct uplink *uplink);
+
+/* When reports may be sent again. */
+struct uplink_lane *reporter_lane(struct reporter *reporter);
 
 size_t reporter_size(struct reporter *reporter); /* bytes held, the symbol index included */
 

@@ -45,10 +45,11 @@ static void say_trouble(struct uplink *uplink, const char *reason)
              uplink->settings->server, uplink->reason);
 }
 
-static int rest(struct uplink *uplink, uint32_t retry_after_s, const char *reason)
+static int rest(struct uplink *uplink, struct uplink_lane *lane, uint32_t retry_after_s,
+                const char *reason)
 {
-    uplink->retry_at_ns =
-        clock_monotonic_ns() + backoff_next_ns(&uplink->backoff, retry_after_s, random_u64());
+    lane->retry_at_ns =
+        clock_monotonic_ns() + backoff_next_ns(&lane->backoff, retry_after_s, random_u64());
     say_trouble(uplink, reason);
     return -EAGAIN;
 }
@@ -74,13 +75,13 @@ static bool is_later(int status)
     return status == 408 || status == 429 || status >= 500;
 }
 
-static int judge(struct uplink *uplink, struct text *ret)
+static int judge(struct uplink *uplink, struct uplink_lane *lane, struct text *ret)
 {
     const struct http_answer *answer = &uplink->answer;
     char reason[UPLINK_REASON_SIZE];
 
     if (answer->status >= 200 && answer->status < 300) {
-        backoff_reset(&uplink->backoff);
+        backoff_reset(&lane->backoff);
         say_connected(uplink);
         *ret = buf_peek(&answer->body);
         return 0;
@@ -88,32 +89,33 @@ static int judge(struct uplink *uplink, struct text *ret)
     snprintf(reason, sizeof reason, "status %d%s%.100s", answer->status,
              answer->body.size > 0 ? ": " : "", buf_peek(&answer->body).data);
     if (is_later(answer->status) || answer->status < 400)
-        return rest(uplink, answer->retry_after_s, reason);
+        return rest(uplink, lane, answer->retry_after_s, reason);
     say_trouble(uplink, reason);
     return -EBADMSG;
 }
 
-int uplink_post(struct uplink *uplink, const struct http_request *request, struct text *ret)
+int uplink_post(struct uplink *uplink, struct uplink_lane *lane, const struct http_request *request,
+                struct text *ret)
 {
     int rc = http_client_post(&uplink->client, request, &uplink->answer);
 
-    uplink->retry_at_ns = 0;
+    lane->retry_at_ns = 0;
     if (rc == -ECANCELED) return rc;
-    if (rc < 0) return rest(uplink, 0, error_sentence(rc));
-    return judge(uplink, ret);
+    if (rc < 0) return rest(uplink, lane, 0, error_sentence(rc));
+    return judge(uplink, lane, ret);
 }
 
-int uplink_distrust(struct uplink *uplink, const char *why)
+int uplink_distrust(struct uplink *uplink, struct uplink_lane *lane, const char *why)
 {
-    return rest(uplink, 0, why);
+    return rest(uplink, lane, 0, why);
 }
 
-bool uplink_is_ready(const struct uplink *uplink, uint64_t now_ns)
+bool uplink_is_ready(const struct uplink_lane *lane, uint64_t now_ns)
 {
-    return now_ns >= uplink->retry_at_ns;
+    return now_ns >= lane->retry_at_ns;
 }
 
-void uplink_hurry(struct uplink *uplink)
+void uplink_hurry(const struct uplink *uplink, struct uplink_lane *lane)
 {
-    if (uplink->answer.retry_after_s == 0) uplink->retry_at_ns = 0;
+    if (uplink->answer.retry_after_s == 0) lane->retry_at_ns = 0;
 }
