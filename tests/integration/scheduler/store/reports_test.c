@@ -64,7 +64,9 @@ static unsigned assert_sane(struct fixture *fixture, const struct task *task)
 
     snprintf(command, sizeof(command), "EVAL \"%s\" 0", sum);
     snprintf(line, sizeof(line), "%s", redis_process_ask(&fixture->redis, command));
-    assert_string_equal(line, redis_process_ask(&fixture->redis, "GET 'stakeout:{shop}:bytes'"));
+    assert_int_equal(
+        strtoul(line, NULL, 10),
+        strtoul(redis_process_ask(&fixture->redis, "GET 'stakeout:{shop}:bytes'"), NULL, 10));
     snprintf(command, sizeof(command), "HLEN 'stakeout:{shop}:task:%s:samples'", task->id.text);
     rows = (unsigned)strtoul(redis_process_ask(&fixture->redis, command), NULL, 10);
     assert_int_equal(rows, find(fixture, &task->id).task.sample_count);

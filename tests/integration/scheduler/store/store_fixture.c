@@ -208,7 +208,7 @@ struct task create_ok(struct fixture *fixture, const struct task_spec *spec)
 
 struct sample *sample_of(const struct task *task)
 {
-    struct sample *sample = random_sample(&(struct random_source){ random_u64() }, 20);
+    struct sample *sample = random_sample(&(struct random_source){ 1 + random_u64() % 100 }, 20);
 
     sample->id = sample_id_make();
     sample->task = task->id;
