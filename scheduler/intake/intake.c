@@ -168,9 +168,6 @@ static void collect(void *context, struct metrics *metrics)
     const struct intake *intake = context;
 
     metrics_set(metrics, METRIC_REPORTS_IN_FLIGHT, NULL, NULL, (double)intake->in_flight_count);
-    metrics_set(metrics, METRIC_POLLS_PARKED, NULL, NULL, (double)live_parked_count(intake->live));
-    metrics_set(metrics, METRIC_EVENT_STREAMS, NULL, NULL, (double)live_stream_count(intake->live));
-    metrics_set(metrics, METRIC_CENSUS_LOST, NULL, NULL, (double)census_lost_count(intake->census));
 }
 
 struct intake *intake_new(struct http *http, struct tasks *tasks, struct live *live,

@@ -109,6 +109,19 @@ static void on_answer(void *context, const struct http_route *route, int status,
 
 /* --- the room --- */
 
+/* As the scheduler makes its own. */
+static struct event_base *base_new(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base *base;
+
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    base = event_base_new_with_config(config);
+    event_config_free(config);
+    assert_non_null(base);
+    return base;
+}
+
 void room_open(struct room *room, const struct http_limits *limits)
 {
     struct http_options options = { .address = "127.0.0.1",
@@ -119,8 +132,7 @@ void room_open(struct room *room, const struct http_limits *limits)
                                     .context = room };
 
     memset(room, 0, sizeof *room);
-    room->base = event_base_new();
-    assert_non_null(room->base);
+    room->base = base_new();
     assert_int_equal(http_start(room->base, &options, &room->http, NULL, 0), 0);
     http_add_routes(room->http, routes, ARRAY_COUNT(routes), room);
 }

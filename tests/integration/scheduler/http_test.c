@@ -587,7 +587,7 @@ static void a_stream_asked_for_by_head_has_a_head_alone(void **state)
     (void)state;
     room_send(fd, "HEAD /stream HTTP/1.1\r\n" HOST "\r\n");
     room_until(&room, is_parked, &one, "streaming");
-    room_publish(&room, TEXT("data: 1\n\n"));
+    if (room.gone_count == 0) room_publish(&room, TEXT("data: 1\n\n"));
     room_expect_close(&room, fd);
     assert_null(strstr(room.got, "data"));
     assert_int_equal(room.gone_count, 1);
