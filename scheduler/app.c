@@ -275,9 +275,11 @@ static void open_doors(struct app *app)
 
     app->intake = intake_new(app->http, app->tasks, app->live, app->census, app->metrics);
     app->api = api_new(&api);
-    app->gauges = (struct gauges){
-        .census = app->census, .http = app->http, .live = app->live, .store = app->store
-    };
+    app->gauges = (struct gauges){ .census = app->census,
+                                   .http = app->http,
+                                   .live = app->live,
+                                   .store = app->store,
+                                   .tasks = app->tasks };
     metrics_collect(app->metrics, gauges_collect, &app->gauges);
 }
 

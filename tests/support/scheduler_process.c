@@ -130,7 +130,9 @@ static bool is_ready(void *context)
         return true; /* it will not get any readier */
     }
     if (log_size(scheduler) == readiness->log_size || !find_port(scheduler)) return false;
-    api_ask(&(struct api_call){ .port = scheduler->port, .path = "/readyz" }, &answer);
+    api_ask(&(struct api_call){ .port = scheduler->port,
+                                .path = scheduler->ready_path ? scheduler->ready_path : "/readyz" },
+            &answer);
     status = answer.status;
     api_answer_done(&answer);
     return status == 200;

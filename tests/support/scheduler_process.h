@@ -20,6 +20,7 @@ struct scheduler_process {
     uint16_t port;
     char directory[64]; /* made by the first start; holds `state/` and `log` */
     const char *options[SCHEDULER_OPTIONS_MAX + 1]; /* more for its command line; set before */
+    const char *ready_path; /* what answers 200 once it has started; NULL: /readyz */
 };
 
 /* Fails the test, and shows the log, if it is not ready within 30 s. */

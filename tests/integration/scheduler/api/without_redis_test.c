@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* without_redis_test.c: a scheduler whose Redis is not there lives, is not ready, and says so. */
+#include "tests/support/api_client.h"
+#include "tests/support/scheduler_process.h"
+#include "tests/support/test.h"
+
+#include "common/model/problem.h"
+
+#include <string.h>
+
+/* The name of a socket that nobody ever made. */
+static struct scheduler_process scheduler = {
+    .options = { "--redis", "redis+unix:///nowhere/at/all.sock" },
+    .ready_path = "/healthz",
+};
+
+static const char *detail_of(const struct api_answer *answer, const char *check)
+{
+    const json_t *row;
+    size_t index;
+
+    json_array_foreach(json_object_get(answer->json, "checks"), index, row)
+    {
+        if (strcmp(json_string_value(json_object_get(row, "name")), check) == 0)
+            return json_is_true(json_object_get(row, "ok"))
+                       ? "(ok)"
+                       : json_string_value(json_object_get(row, "detail"));
+    }
+    return "(no such check)";
+}
+
+static void it_is_alive_and_not_ready(void **state)
+{
+    struct api_answer answer;
+
+    (void)state;
+    api_ask(&(struct api_call){ .port = scheduler.port, .path = "/healthz" }, &answer);
+    assert_int_equal(answer.status, 200);
+    api_answer_done(&answer);
+    api_ask(&(struct api_call){ .port = scheduler.port, .path = "/readyz" }, &answer);
+    assert_int_equal(answer.status, 503);
+    assert_string_equal(json_string_value(json_object_get(answer.json, "status")), "failed");
+    assert_non_null(strstr(detail_of(&answer, "store"), "does not answer"));
+    assert_string_equal(detail_of(&answer, "tasks"), "The tasks are not loaded from Redis yet.");
+    api_answer_done(&answer);
+}
+
+/* Its tokens are not known, so that nobody can be told from anybody. */
+static void nobody_is_let_in(void **state)
+{
+    struct api_answer answer;
+
+    (void)state;
+    api_ask(&(struct api_call){ .port = scheduler.port, .path = "/api/v1/tasks" }, &answer);
+    assert_int_equal(answer.status, 401);
+    assert_string_equal(api_header(&answer, "Content-Type"), "application/problem+json");
+    assert_string_equal(json_string_value(json_object_get(answer.json, "type")),
+                        problem_slug(PROBLEM_UNAUTHORIZED));
+    api_answer_done(&answer);
+}
+
+static void it_stops_as_others_do(void **state)
+{
+    (void)state;
+    assert_int_equal(scheduler_process_stop(&scheduler), 0);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    scheduler_process_start(&scheduler);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    scheduler_process_done(&scheduler);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_alive_and_not_ready),
+        cmocka_unit_test(nobody_is_let_in),
+        cmocka_unit_test(it_stops_as_others_do),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
