@@ -2,8 +2,8 @@
 /* descriptors.h: a descriptor table of the agent's own, so that the host's stays the host's.
  *
  * Called by the agent's first thread, descriptors_separate() leaves the host's table
- * (unshare(CLONE_FILES)) and closes the copies; the threads that it starts share the new one. A host
- * that closes everything, or runs out of descriptors, is then no matter to us, nor we to it.
+ * (unshare(CLONE_FILES)) and closes the copies; the threads that it starts share the new one. A
+ * host that closes everything, or runs out of descriptors, is then no matter to us, nor we to it.
  *
  * Where that is refused, descriptors live in the host's table: close-on-exec, placed above the
  * numbers that hosts use, and at most DESCRIPTORS_MAX. A host that closes what it does not know

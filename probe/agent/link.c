@@ -367,7 +367,8 @@ static uint64_t earlier(uint64_t left_ns, uint64_t right_ns)
     return left_ns < right_ns ? left_ns : right_ns;
 }
 
-/* When to look again if nobody says anything. What is behind waits for the first lane that rests. */
+/* When to look again if nobody says anything. What is behind waits for the first lane that
+ * rests. */
 static uint64_t next_look_ns(struct link *link)
 {
     uint64_t now_ns = clock_monotonic_ns(), at_ns = link->pulse_at_ns;

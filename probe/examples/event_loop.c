@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* event_loop.c: a server with one thread and many requests, which moves its calls out of the way.
  *
- *     ./event_loop 8080 &
+ *     ./event_loop 8080 &                        without a port: any free one, which it says
  *     curl http://127.0.0.1:8080/fast            answered at once
  *     curl http://127.0.0.1:8080/slow            asks its upstream, which takes 300 ms
  *
- * With one thread per request, begin and end are all that is needed: the thread is the call. Here
- * one thread runs a little of this call, then a little of another. So a call is detached where its
- * handler returns to the loop with the work unfinished, saying what it waits for, and attached where
- * the loop comes back to it. Its snapshots then show "(detached)" for that time, waiting for
- * "upstream", and never the stack of somebody else's call.
+ * With one thread per request, begin and end are all that is needed: the thread is the call.
+ * Here one thread runs a little of this call, then a little of another. So a call is detached
+ * where its handler returns to the loop with the work unfinished, saying what it waits for, and
+ * attached where the loop comes back to it. Its snapshots then show "(detached)" for that time,
+ * waiting for "upstream", and never the stack of somebody else's call.
  *
- * The upstream is a timer, to keep the example short; a database's socket would be treated alike. */
+ * The upstream is a timer, to keep the example short; a socket would be treated alike. */
 #include <stakeout/stakeout.h>
 
 #include <arpa/inet.h>
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
     fast_interface = stakeout_interface("GET /fast");
     slow_interface = stakeout_interface("GET /slow");
 
-    listener.fd = listen_on((uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 8080));
+    listener.fd = listen_on((uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 0));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (listener.fd < 0 || epoll_fd < 0 || wait_for(&listener) < 0) {
         perror("event_loop");

@@ -108,3 +108,9 @@ int host_process_end(struct host_process *host)
     free(host);
     return status;
 }
+
+void host_process_kill(struct host_process *host)
+{
+    kill(host->pid, SIGKILL);
+    host_process_end(host);
+}

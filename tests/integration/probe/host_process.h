@@ -22,6 +22,9 @@ const char *host_process_ask(struct host_process *host, const char *command); /*
 
 pid_t host_process_pid(const struct host_process *host);
 
+/* Ends one that reads no commands. Frees it. */
+void host_process_kill(struct host_process *host);
+
 /* Its exit code; 128 + a signal's number. Frees it. */
 int host_process_end(struct host_process *host);
 
