@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/integration/system/house.h"
+
+#include "common/base/clock.h"
+#include "tests/support/api_client.h"
+#include "tests/support/test.h"
+#include "tests/support/wait.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PATH_SIZE_MAX = 256 };
+
+void house_open(struct house *house)
+{
+    scheduler_process_start(&house->scheduler);
+}
+
+void house_close(struct house *house)
+{
+    scheduler_process_done(&house->scheduler);
+}
+
+struct host_process *house_host(struct house *house, const char *application, const char *instance)
+{
+    char server[64], application_is[160], instance_is[300];
+    const char *variables[] = { server, application_is, instance_is, NULL };
+
+    snprintf(server, sizeof server, "STAKEOUT_SERVER=http://127.0.0.1:%u",
+             (unsigned)house->scheduler.port);
+    snprintf(application_is, sizeof application_is, "STAKEOUT_APPLICATION=%s", application);
+    snprintf(instance_is, sizeof instance_is, "STAKEOUT_INSTANCE=%s", instance);
+    return host_process_start(LOAD_HOST_PATH, variables);
+}
+
+static int otherwise(int value, int fallback)
+{
+    return value != 0 ? value : fallback;
+}
+
+void house_order(struct house *house, const struct order *order, struct task_id *ret)
+{
+    char body[1024];
+    struct api_answer answer;
+    int size = snprintf(body, sizeof body,
+                        "{\"application\": \"%s\", \"interface\": \"%s\", \"duration_min\": 5, "
+                        "\"threshold_ms\": %d, \"frequency_ms\": %d, \"sample_cap\": %d}",
+                        order->application ? order->application : "shop", order->interface,
+                        otherwise(order->threshold_ms, 100), otherwise(order->frequency_ms, 10),
+                        otherwise(order->sample_cap, 10));
+
+    api_ask(&(struct api_call){ .port = house->scheduler.port,
+                                .path = "/api/v1/tasks",
+                                .body = { body, (size_t)size } },
+            &answer);
+    if (answer.status != 201) fail_msg("%d: %s", answer.status, answer.body.data);
+    CHECK(task_id_parse(text_of(json_string_value(json_object_get(answer.json, "id"))), ret) == 0);
+    api_answer_done(&answer);
+}
+
+static json_t *get(struct house *house, const char *path)
+{
+    struct api_answer answer;
+    json_t *json;
+
+    api_ask(&(struct api_call){ .port = house->scheduler.port, .path = path }, &answer);
+    json = answer.status == 200 ? json_incref(answer.json) : NULL;
+    api_answer_done(&answer);
+    return json;
+}
+
+json_t *house_try(struct house *house, const char *format, ...)
+{
+    char path[PATH_SIZE_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(path, sizeof path, format, args);
+    va_end(args);
+    return get(house, path);
+}
+
+json_t *house_get(struct house *house, const char *format, ...)
+{
+    char path[PATH_SIZE_MAX];
+    va_list args;
+    json_t *json;
+
+    va_start(args, format);
+    vsnprintf(path, sizeof path, format, args);
+    va_end(args);
+    json = get(house, path);
+    if (!json) fail_msg("GET %s was not answered with 200", path);
+    return json;
+}
+
+void house_cancel(struct house *house, const struct task_id *task)
+{
+    char path[PATH_SIZE_MAX];
+    struct api_answer answer;
+
+    snprintf(path, sizeof path, "/api/v1/tasks/%s/cancel", task->text);
+    api_ask(&(struct api_call){ .port = house->scheduler.port, .method = "POST", .path = path },
+            &answer);
+    if (answer.status != 200) fail_msg("%d: %s", answer.status, answer.body.data);
+    api_answer_done(&answer);
+}
+
+struct state_wait {
+    struct house *house;
+    const struct task_id *task;
+    const char *state;
+    char seen[32];
+};
+
+static bool is_in_state(void *context)
+{
+    struct state_wait *wait = context;
+    json_t *task = house_try(wait->house, "/api/v1/tasks/%s", wait->task->text);
+    const char *state = json_string_value(json_object_get(task, "state"));
+
+    snprintf(wait->seen, sizeof wait->seen, "%s", state ? state : "?");
+    json_decref(task);
+    return strcmp(wait->seen, wait->state) == 0;
+}
+
+void house_wait_state(struct house *house, const struct task_id *task, const char *state,
+                      uint64_t deadline_ms)
+{
+    struct state_wait wait = { house, task, state, "" };
+
+    if (!wait_until(is_in_state, &wait, deadline_ms))
+        fail_msg("the task is %s, not %s", wait.seen, state);
+}
+
+static int64_t figure_of(const json_t *instance, const char *figure)
+{
+    const json_t *value = json_object_get(instance, figure);
+    int64_t sum = 0;
+    const char *reason;
+    json_t *count;
+
+    if (!json_is_object(value)) return json_integer_value(value);
+    json_object_foreach((json_t *)value, reason, count)
+    {
+        sum += json_integer_value(count);
+    }
+    return sum;
+}
+
+int64_t house_ledger_sum(struct house *house, const struct task_id *task, const char *figure)
+{
+    json_t *ledger = house_get(house, "/api/v1/tasks/%s/ledger", task->text);
+    json_t *instance;
+    int64_t sum = 0;
+    size_t i;
+
+    json_array_foreach(json_object_get(ledger, "instances"), i, instance)
+    {
+        sum += figure_of(instance, figure);
+    }
+    json_decref(ledger);
+    return sum;
+}
+
+void house_assert_ledger_adds_up(struct house *house, const struct task_id *task)
+{
+    json_t *ledger = house_get(house, "/api/v1/tasks/%s/ledger", task->text);
+    json_t *instance;
+    size_t i;
+
+    json_array_foreach(json_object_get(ledger, "instances"), i, instance)
+    {
+        int64_t triggered = figure_of(instance, "triggered");
+
+        assert_int_equal(figure_of(instance, "seen"), figure_of(instance, "below") + triggered);
+        assert_int_equal(triggered,
+                         figure_of(instance, "sampled") + figure_of(instance, "over_cap") +
+                             figure_of(instance, "drops") + figure_of(instance, "pending"));
+    }
+    json_decref(ledger);
+}

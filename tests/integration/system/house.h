@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* house.h: all of stakeout for a test: a real scheduler, and hosts that make calls.
+ *
+ *     struct house house = { 0 };
+ *     house_open(&house);
+ *     struct host_process *host = house_host(&house, "shop", "host-1");     load_host.c
+ *     host_process_ask(host, "run 4 20 GET /x");
+ *     struct order order = { .interface = "GET /x", .threshold_ms = 100, .sample_cap = 7 };
+ *     house_order(&house, &order, id);
+ *     house_wait_state(&house, id, "FILLED");
+ *     json_t *ledger = house_get(&house, "/api/v1/tasks/%s/ledger", id);
+ *     house_close(&house);
+ *
+ * Whatever the scheduler refuses fails the test. */
+#ifndef STAKEOUT_TESTS_INTEGRATION_SYSTEM_HOUSE_H
+#define STAKEOUT_TESTS_INTEGRATION_SYSTEM_HOUSE_H
+
+#include "common/model/id.h"
+#include "tests/integration/probe/host_process.h"
+#include "tests/support/scheduler_process.h"
+
+#include <jansson.h>
+
+struct house {
+    struct scheduler_process scheduler;
+};
+
+void house_open(struct house *house);
+void house_close(struct house *house);
+
+/* A load_host of an application, linked with libstakeout.so, under this instance name. */
+struct host_process *house_host(struct house *house, const char *application, const char *instance);
+
+struct order {
+    const char *application; /* NULL: "shop" */
+    const char *interface;
+    int threshold_ms, frequency_ms, sample_cap; /* 0: 100, 10, 10 */
+};
+
+/* Creates a task, for five minutes. */
+void house_order(struct house *house, const struct order *order, struct task_id *ret);
+
+/* GETs a path, which must be answered with 200. The caller json_decref()s the answer. */
+json_t *house_get(struct house *house, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same, as a path that may fail: NULL unless it was answered with 200. */
+json_t *house_try(struct house *house, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+void house_cancel(struct house *house, const struct task_id *task);
+
+/* Waits until the task is in the state, or the test fails after `deadline_ms`. */
+void house_wait_state(struct house *house, const struct task_id *task, const char *state,
+                      uint64_t deadline_ms);
+
+/* One figure of the ledger ("seen"), summed over instances; "drops" sums all reasons. */
+int64_t house_ledger_sum(struct house *house, const struct task_id *task, const char *figure);
+
+/* Reads the ledger once and fails the test unless both of its sums hold for each instance. */
+void house_assert_ledger_adds_up(struct house *house, const struct task_id *task);
+
+#endif
