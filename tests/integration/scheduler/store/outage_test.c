@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Redis goes away, comes back, is full, is another one, has lost its functions. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "common/wire/report.h"
+#include "tests/integration/scheduler/store/store_fixture.h"
+#include "tests/support/test.h"
+
+#define ALWAYS "appendonly yes\nappendfsync always\n"
+
+static size_t polled(struct fixture *fixture, const struct task **ret)
+{
+    return tasks_for_instance(fixture->tasks, TEXT("shop"), TEXT("host:1"), TEXT("10.0.0.1"), ret,
+                              8);
+}
+
+static void while_redis_is_away_polls_are_served_and_everything_else_is_refused(void **state)
+{
+    struct fixture *fixture = fixture_new(ALWAYS);
+    struct task_spec spec = spec_of("shop", "GET /a"), other = spec_of("shop", "GET /b");
+    struct task task = create_ok(fixture, &spec);
+    OWN(sample_freep) struct sample *sample = sample_of(&task);
+    const struct task *told[8];
+    struct store_health health;
+    char version[32];
+
+    (void)state;
+    snprintf(version, sizeof(version), "%.*s",
+             TEXT_ARGS(tasks_version(fixture->tasks, TEXT("shop"))));
+    redis_process_kill(&fixture->redis);
+    fixture_wait_down(fixture);
+    assert_int_equal(polled(fixture, told), 1);
+    assert_int_equal(told[0]->state, TASK_ACTIVE);
+    assert_int_equal(create(fixture, &other).code, PROBLEM_STORE_DOWN);
+    assert_int_equal(cancel(fixture, &task.id).code, PROBLEM_STORE_DOWN);
+    assert_int_equal(report(fixture, sample).code, PROBLEM_STORE_DOWN);
+    assert_int_equal(find(fixture, &task.id).code, PROBLEM_STORE_DOWN);
+    store_health(fixture->store, &health);
+    assert_false(health.is_up || health.is_writable);
+    assert_non_null(strstr(health.says, "Redis does not answer"));
+
+    redis_process_restart(&fixture->redis);
+    fixture_wait_ready(fixture);
+    assert_true(text_is_equal(tasks_version(fixture->tasks, TEXT("shop")), text_of(version)));
+    assert_int_equal(report(fixture, sample).outcome, REPORT_ACCEPTED);
+    assert_int_equal(create(fixture, &other).code, PROBLEM_NONE);
+    assert_int_equal(fixture->ready_count, 1);
+    fixture_free(fixture);
+}
+
+static bool has_ended(struct fixture *fixture, void *context)
+{
+    const struct task *told[8];
+
+    (void)context;
+    return polled(fixture, told) == 1 && told[0]->state == TASK_EXPIRED;
+}
+
+/* The end is moved near before Redis goes; then it must come without it. */
+static void while_redis_is_away_tasks_end_on_time(void **state)
+{
+    struct fixture *fixture = fixture_new(ALWAYS);
+    struct task_spec spec = spec_of("shop", "GET /a");
+    struct task task = create_ok(fixture, &spec), after;
+    const struct task *told[8];
+
+    (void)state;
+    pass_time(fixture, &task, 5 * 60000 - 2500);
+    do {
+        event_base_loop(fixture->base, EVLOOP_ONCE);
+        assert_int_equal(polled(fixture, told), 1);
+    } while (told[0]->ends_wall_ms == task.ends_wall_ms);
+    assert_int_equal(told[0]->state, TASK_ACTIVE);
+    redis_process_kill(&fixture->redis);
+    fixture_wait(fixture, has_ended, NULL);
+    assert_false(store_is_up(fixture->store));
+
+    redis_process_restart(&fixture->redis);
+    fixture_wait_ready(fixture);
+    assert_true(has_ended(fixture, NULL));
+    for (unsigned i = 0; i < 1000; i++) {
+        after = find(fixture, &task.id).task;
+        if (after.state == TASK_EXPIRED) break;
+        event_base_loop(fixture->base, EVLOOP_ONCE);
+    }
+    assert_int_equal(after.state, TASK_EXPIRED); /* Redis was told, too */
+    assert_int_equal(after.ended_wall_ms, after.ends_wall_ms);
+    fixture_free(fixture);
+}
+
+static bool has_no_task(struct fixture *fixture, void *context)
+{
+    const struct task *told[8];
+
+    (void)context;
+    return tasks_are_ready(fixture->tasks) && polled(fixture, told) == 0;
+}
+
+static void an_older_redis_has_another_version(void **state)
+{
+    struct fixture *fixture = fixture_new(""); /* keeps nothing */
+    struct task_spec spec = spec_of("shop", "GET /a");
+    char version[32];
+
+    (void)state;
+    create_ok(fixture, &spec);
+    snprintf(version, sizeof(version), "%.*s",
+             TEXT_ARGS(tasks_version(fixture->tasks, TEXT("shop"))));
+    redis_process_kill(&fixture->redis);
+    fixture_wait_down(fixture);
+    redis_process_restart(&fixture->redis);
+    fixture_wait(fixture, has_no_task, NULL);
+    assert_false(text_is_equal(tasks_version(fixture->tasks, TEXT("shop")), text_of(version)));
+    create_ok(fixture, &spec); /* nothing is in the way */
+    fixture_free(fixture);
+}
+
+static void functions_that_are_gone_are_loaded_again(void **state)
+{
+    struct fixture *fixture = fixture_new("");
+    struct task_spec spec = spec_of("shop", "GET /a");
+    struct store_statistics before, after;
+    struct task task = create_ok(fixture, &spec);
+    OWN(sample_freep) struct sample *sample = sample_of(&task);
+
+    (void)state;
+    store_statistics(fixture->store, &before);
+    assert_string_equal(redis_process_ask(&fixture->redis, "FUNCTION FLUSH"), "OK");
+    assert_int_equal(report(fixture, sample).outcome, REPORT_ACCEPTED);
+    assert_int_equal(extend(fixture, &task.id).code, PROBLEM_NONE);
+    store_statistics(fixture->store, &after);
+    assert_int_equal(after.function_loads, before.function_loads + 1);
+    fixture_free(fixture);
+}
+
+static void another_version_of_the_library_is_replaced_at_connection(void **state)
+{
+    struct fixture *fixture = fixture_new("");
+    struct task_spec spec = spec_of("shop", "GET /a");
+
+    (void)state;
+    redis_process_ask(
+        &fixture->redis,
+        "FUNCTION LOAD REPLACE \"#!lua name=stakeout_v1\n"
+        "redis.register_function('stakeout_v1_create', function() return {'NO'} end)\"");
+    redis_process_ask(&fixture->redis, "CLIENT KILL TYPE normal");
+    fixture_wait_down(fixture);
+    fixture_wait_ready(fixture);
+    create_ok(fixture, &spec);
+    fixture_free(fixture);
+}
+
+static void a_full_redis_refuses_cleanly_and_tasks_can_still_end(void **state)
+{
+    struct fixture *fixture = fixture_new("maxmemory-policy noeviction\n");
+    struct task_spec spec = spec_of("shop", "GET /a"), other = spec_of("shop", "GET /b");
+    struct task task = create_ok(fixture, &spec);
+    OWN(sample_freep) struct sample *sample = sample_of(&task);
+    struct store_health health;
+
+    (void)state;
+    redis_process_ask(&fixture->redis, "CONFIG SET maxmemory 100kb");
+    assert_int_equal(report(fixture, sample).code, PROBLEM_STORE_FULL);
+    assert_int_equal(create(fixture, &other).code, PROBLEM_STORE_FULL);
+    store_health(fixture->store, &health);
+    assert_true(health.is_up && !health.is_writable);
+    assert_non_null(strstr(health.says, "maxmemory"));
+    assert_int_equal(cancel(fixture, &task.id).task.state, TASK_CANCELLED);
+
+    redis_process_ask(&fixture->redis, "CONFIG SET maxmemory 0");
+    assert_int_equal(find(fixture, &task.id).task.sample_count, 0);
+    task = create_ok(fixture, &other);
+    sample->task = task.id;
+    assert_int_equal(report(fixture, sample).outcome, REPORT_ACCEPTED);
+    fixture_free(fixture);
+}
+
+static void health_says_what_can_be_lost(void **state)
+{
+    static const struct {
+        const char *config, *appendfsync, *says;
+        bool keeps_all;
+    } cases[] = {
+        { ALWAYS, "always", "", true },
+        { "appendonly yes\nappendfsync everysec\n", "everysec", "appendfsync is everysec", false },
+        { "", "off", "no append-only file", false },
+        { ALWAYS "maxmemory 1gb\nmaxmemory-policy allkeys-lru\n", "always", "noeviction", false },
+        { ALWAYS "rename-command CONFIG \"\"\n", "unknown", "does not say", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct fixture *fixture = fixture_new(cases[i].config);
+        struct store_health health;
+        store_health(fixture->store, &health);
+        assert_string_equal(health.appendfsync, cases[i].appendfsync);
+        assert_string_equal(health.role, "master");
+        assert_int_equal(health.keeps_all, cases[i].keeps_all);
+        assert_true(health.is_up && health.is_writable);
+        if (!strstr(health.says, cases[i].says) || (!cases[i].says[0] && health.says[0])) {
+            fail_msg("%s: %s", cases[i].config, health.says);
+        }
+        fixture_free(fixture);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(while_redis_is_away_polls_are_served_and_everything_else_is_refused),
+        cmocka_unit_test(while_redis_is_away_tasks_end_on_time),
+        cmocka_unit_test(an_older_redis_has_another_version),
+        cmocka_unit_test(functions_that_are_gone_are_loaded_again),
+        cmocka_unit_test(another_version_of_the_library_is_replaced_at_connection),
+        cmocka_unit_test(a_full_redis_refuses_cleanly_and_tasks_can_still_end),
+        cmocka_unit_test(health_says_what_can_be_lost),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
