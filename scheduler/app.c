@@ -137,6 +137,13 @@ static void tell_health(void *context, struct api_health *ret)
     };
 }
 
+static bool tokens_are_known(void *context)
+{
+    struct app *app = context;
+
+    return store_tokens_are_known(app->store);
+}
+
 /* ------------------------------------------------------------------ time */
 
 static void timer_set(struct event *timer, uint32_t ms)
@@ -235,6 +242,7 @@ static int build_http(struct app *app, struct problem *problem)
                                     .port = app->config->port,
                                     .identify = identify,
                                     .has_tokens = has_tokens,
+                                    .tokens_are_known = tokens_are_known,
                                     .on_answer = on_answer,
                                     .context = app };
     char why[WHY_SIZE] = "";

@@ -56,12 +56,11 @@ int tokens_identify(void *context, const unsigned char sha256[32], struct http_i
     return 0;
 }
 
-/* While they are not known there may be some. */
 bool tokens_are_there(void *context)
 {
     const struct store_token *tokens;
 
-    return !store_tokens_are_known(context) || store_token_list(context, &tokens) > 0;
+    return store_token_list(context, &tokens) > 0;
 }
 
 /* ------------------------------------------------------------------ the commands */

@@ -195,6 +195,11 @@ static int admit_token(const struct http *http, const struct head *head, struct 
 {
     unsigned char digest[32];
 
+    if (http->tokens_are_known && !http->tokens_are_known(http->options_context)) {
+        if (ret->route->role == HTTP_ANYONE) return 0;
+        ret->retry_after_s = 1;
+        return verdict_refuse(ret, 503, "it is not known yet who may come in; try again");
+    }
     if (!http->identify || !http->has_tokens || !http->has_tokens(http->options_context)) {
         ret->identity = (struct http_identity){ .role = HTTP_OPERATOR, .name = "local" };
         return 0;

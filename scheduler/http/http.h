@@ -76,6 +76,9 @@ struct http_options {
     http_identify_fn identify;
     /* Are there any tokens? If not, identify is not asked. */
     bool (*has_tokens)(void *context);
+    /* Are they known by now? Until they are, who needs a role is told to try again (503), not
+     * that he may not. NULL: always. */
+    bool (*tokens_are_known)(void *context);
     void *context;
     /* Told once per answered request; may be NULL. */
     void (*on_answer)(void *context, const struct http_route *route, int status,

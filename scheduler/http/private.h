@@ -83,6 +83,7 @@ struct http {
     char address[ADDRESS_SIZE_MAX];
     http_identify_fn identify;
     bool (*has_tokens)(void *context);
+    bool (*tokens_are_known)(void *context);
     void (*on_answer)(void *context, const struct http_route *route, int status,
                       uint64_t elapsed_ns);
     void *options_context;

@@ -45,17 +45,19 @@ static void it_is_alive_and_not_ready(void **state)
     api_answer_done(&answer);
 }
 
-/* Its tokens are not known, so that nobody can be told from anybody. */
-static void nobody_is_let_in(void **state)
+/* Its tokens are not known, so that nobody can be told from anybody: a probe must try again, and
+ * not take it for a refusal. */
+static void everybody_is_told_to_try_again(void **state)
 {
     struct api_answer answer;
 
     (void)state;
     api_ask(&(struct api_call){ .port = scheduler.port, .path = "/api/v1/tasks" }, &answer);
-    assert_int_equal(answer.status, 401);
+    assert_int_equal(answer.status, 503);
+    assert_string_equal(api_header(&answer, "Retry-After"), "1");
     assert_string_equal(api_header(&answer, "Content-Type"), "application/problem+json");
     assert_string_equal(json_string_value(json_object_get(answer.json, "type")),
-                        problem_slug(PROBLEM_UNAUTHORIZED));
+                        problem_slug(PROBLEM_BUSY));
     api_answer_done(&answer);
 }
 
@@ -83,7 +85,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_alive_and_not_ready),
-        cmocka_unit_test(nobody_is_let_in),
+        cmocka_unit_test(everybody_is_told_to_try_again),
         cmocka_unit_test(it_stops_as_others_do),
     };
 
