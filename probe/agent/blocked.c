@@ -143,16 +143,21 @@ enum {
     WAITER_ROWS = sizeof waiter_rows / sizeof *waiter_rows,
 };
 
+/* In the C library itself: the global scope may have another's function in front of it. */
 static void waiters_look_up(void)
 {
     static _Atomic bool done;
+    void *library;
 
     if (atomic_exchange_explicit(&done, true, memory_order_relaxed)) return;
+    library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    if (!library) return;
     for (size_t i = 0; i < WAITER_ROWS; i++) {
-        uint64_t address = (uint64_t)(uintptr_t)dlsym(RTLD_DEFAULT, waiter_rows[i].function);
+        uint64_t address = (uint64_t)(uintptr_t)dlsym(library, waiter_rows[i].function);
 
         atomic_store_explicit(&waiter_rows[i].address, address, memory_order_relaxed);
     }
+    dlclose(library);
 }
 
 /* What the innermost frames wait for, or NULL. */

@@ -125,7 +125,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
 
     if (!loan) {
         pass_on(number, info, context);
-    } else if (cookie == cookie_make((uint32_t)(loan - hot.loans), loan->sequence)) {
+    } else if (cookie == cookie_make((uint32_t)(loan - hot.loans),
+                                     atomic_load_explicit(&loan->sequence, memory_order_relaxed))) {
         loan_serve(loan, context, entered);
     }
     errno = error;
@@ -198,15 +199,17 @@ static int loan_find(uint32_t tid)
 int stack_copy_request(const struct loan_order *order)
 {
     int index = loan_find(order->tid), rc;
+    uint32_t sequence;
     struct loan *loan;
 
     if (index < 0) return index;
     if (!stack_copy_is_open()) return -EBUSY;
     loan = &hot.loans[index];
-    loan->sequence++;
+    sequence = atomic_load_explicit(&loan->sequence, memory_order_relaxed) + 1;
+    atomic_store_explicit(&loan->sequence, sequence, memory_order_relaxed);
     loan->order = *order;
     atomic_store_explicit(&loan->status, LOAN_LENT, memory_order_release);
-    rc = signal_send(order->tid, cookie_make((uint32_t)index, loan->sequence));
+    rc = signal_send(order->tid, cookie_make((uint32_t)index, sequence));
     if (rc < 0) {
         atomic_store_explicit(&loan->status, LOAN_FREE, memory_order_relaxed);
         return rc;

@@ -48,8 +48,8 @@ struct loan_order {
 
 struct loan {
     _Alignas(64) _Atomic uint32_t status;
-    uint32_t sequence;       /* rises with each request; the sampler's */
-    struct loan_order order; /* written before LENT */
+    _Atomic uint32_t sequence; /* rises with each request; the sampler's */
+    struct loan_order order;   /* written before LENT */
     enum loan_outcome outcome;
     uint64_t taken_ticks; /* when the copy was made */
     uint64_t pause_ticks; /* how long the handler took */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/hot/stack_copy.h"
+
+#include "probe/hot/call.h"
+#include "probe/hot/memory.h"
+#include "probe/include/stakeout/stakeout.h"
+#include "tests/support/test.h"
+#include "tests/support/wait.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static uint32_t foreign_signals;
+
+static void on_foreign(int number)
+{
+    (void)number;
+    foreign_signals++;
+}
+
+static struct loan_order order_make(stakeout_call call)
+{
+    uint32_t record = token_record(call.opaque[0]);
+    uint64_t sp = (uint64_t)(uintptr_t)__builtin_frame_address(0);
+
+    return (struct loan_order){ .tid = (uint32_t)syscall(SYS_gettid),
+                                .slot = slot_index(slot_mine()),
+                                .record = record,
+                                .state = atomic_load(&hot.records[record].state),
+                                .low = sp - 16384,
+                                .high = sp + 64 };
+}
+
+/* The kernel delivers before the system call returns: here the thread signals itself. */
+static void a_copy_holds_registers_and_stack(void **state)
+{
+    stakeout_call call = stakeout_call_begin(stakeout_interface("copied"));
+    struct loan_order order = order_make(call);
+    char landmark[32] = "here lies the stack, truly";
+    const char *found;
+    const struct loan *loan;
+    int index = stack_copy_request(&order);
+
+    (void)state;
+    assert_true(index >= 0);
+    assert_true(loan_is_back(index));
+    loan = &hot.loans[index];
+    assert_int_equal(loan->outcome, LOAN_COPIED);
+    assert_in_range(loan->registers[REGISTER_RSP], order.low, order.high);
+    assert_int_equal(loan->base + loan->size, order.high);
+    found = memmem(loan_bytes(index), loan->size, landmark, sizeof landmark);
+    assert_non_null(found);
+    assert_int_equal(loan->base + (uint64_t)(found - (const char *)loan_bytes(index)),
+                     (uint64_t)(uintptr_t)landmark);
+    loan_return(index);
+    stakeout_call_end(call, 0);
+}
+
+static void nothing_is_copied_outside_of_the_bounds(void **state)
+{
+    stakeout_call call = stakeout_call_begin(stakeout_interface("copied"));
+    struct loan_order order = order_make(call);
+    int index;
+
+    (void)state;
+    order.low -= 1 << 20;
+    order.high -= 1 << 20;
+    index = stack_copy_request(&order);
+    assert_true(loan_is_back(index));
+    assert_int_equal(hot.loans[index].outcome, LOAN_STACK_BOUNDS);
+    loan_return(index);
+    stakeout_call_end(call, 0);
+}
+
+static void nothing_is_copied_after_the_calls_end(void **state)
+{
+    stakeout_call call = stakeout_call_begin(stakeout_interface("copied"));
+    struct loan_order order = order_make(call);
+    int index;
+
+    (void)state;
+    stakeout_call_end(call, 0);
+    index = stack_copy_request(&order);
+    assert_true(loan_is_back(index));
+    assert_int_equal(hot.loans[index].outcome, LOAN_CALL_ENDED);
+    loan_return(index);
+}
+
+static void a_blocked_signal_is_written_off_and_its_loan_comes_back(void **state)
+{
+    stakeout_call call = stakeout_call_begin(stakeout_interface("copied"));
+    struct loan_order order = order_make(call);
+    sigset_t urgent;
+    int index;
+
+    (void)state;
+    sigemptyset(&urgent);
+    sigaddset(&urgent, SIGURG);
+    pthread_sigmask(SIG_BLOCK, &urgent, NULL);
+    index = stack_copy_request(&order);
+    assert_true(index >= 0);
+    assert_false(loan_is_back(index));
+    assert_int_equal(stack_copy_request(&order), -EALREADY); /* one at a time */
+    loan_write_off(index);
+    assert_int_equal(loan_count_lost(), 1);
+    assert_int_equal(stack_copy_request(&order), -EALREADY); /* it may still land */
+    pthread_sigmask(SIG_UNBLOCK, &urgent, NULL);
+    assert_int_equal(loan_count_lost(), 0); /* it did, and gave the buffer back */
+    index = stack_copy_request(&order);
+    assert_true(loan_is_back(index));
+    loan_return(index);
+    stakeout_call_end(call, 0);
+}
+
+static _Atomic bool may_leave;
+
+static void *blocker_main(void *context)
+{
+    struct loan_order *ret = context;
+    stakeout_call call = stakeout_call_begin(stakeout_interface("copied"));
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    *ret = order_make(call);
+    while (!atomic_load(&may_leave)) {
+    }
+    return NULL;
+}
+
+static bool order_is_made(void *context)
+{
+    return *(volatile uint32_t *)&((struct loan_order *)context)->tid != 0;
+}
+
+static void a_loan_that_a_dead_thread_had_is_used_again(void **state)
+{
+    static struct loan_order order;
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, blocker_main, &order), 0);
+    assert_true(wait_until(order_is_made, &order, 10000));
+    assert_true(stack_copy_request(&order) >= 0);
+    for (int i = 0; i < STACK_COPIES_MAX; i++) {
+        loan_write_off(i);
+    }
+    assert_int_equal(loan_count_lost(), 1);
+    atomic_store(&may_leave, true);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < STACK_COPIES_MAX; i++) { /* all of them can be lent */
+        stakeout_call call = stakeout_call_begin(stakeout_interface("copied"));
+        struct loan_order mine = order_make(call);
+
+        assert_true(stack_copy_request(&mine) >= 0);
+        stakeout_call_end(call, 0);
+    }
+    assert_int_equal(loan_count_lost(), 0);
+    for (int i = 0; i < STACK_COPIES_MAX; i++) {
+        loan_return(i);
+    }
+}
+
+static void a_signal_that_is_not_ours_goes_to_the_hosts_handler(void **state)
+{
+    (void)state;
+    raise(SIGURG);
+    assert_int_equal(foreign_signals, 1);
+    assert_int_equal(sigqueue(getpid(), SIGURG, (union sigval){ .sival_int = 7 }), 0);
+    assert_int_equal(foreign_signals, 2);
+}
+
+/* Last: the signal is another's from here on. */
+static void a_later_handler_is_never_replaced(void **state)
+{
+    struct sigaction theirs = { .sa_handler = on_foreign }, now;
+    stakeout_call call = stakeout_call_begin(stakeout_interface("copied"));
+    struct loan_order order = order_make(call);
+
+    (void)state;
+    assert_int_equal(sigaction(SIGURG, &theirs, NULL), 0);
+    assert_false(stack_copy_is_open());
+    assert_int_equal(stack_copy_request(&order), -EBUSY);
+    assert_int_equal(stack_copy_open(SIGURG), -EBUSY);
+    assert_int_equal(sigaction(SIGURG, NULL, &now), 0);
+    assert_ptr_equal(now.sa_handler, on_foreign);
+    stakeout_call_end(call, 0);
+}
+
+static int open_all(void **state)
+{
+    struct sigaction theirs = { .sa_handler = on_foreign };
+
+    (void)state;
+    sigaction(SIGURG, &theirs, NULL);
+    if (memory_open(true) < 0) return -1;
+    return stack_copy_open(SIGURG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#ifndef __SANITIZE_THREAD__ /* it delivers signals later, with a context of its own */
+        cmocka_unit_test(a_copy_holds_registers_and_stack),
+        cmocka_unit_test(nothing_is_copied_outside_of_the_bounds),
+        cmocka_unit_test(nothing_is_copied_after_the_calls_end),
+        cmocka_unit_test(a_blocked_signal_is_written_off_and_its_loan_comes_back),
+        cmocka_unit_test(a_loan_that_a_dead_thread_had_is_used_again),
+        cmocka_unit_test(a_signal_that_is_not_ours_goes_to_the_hosts_handler),
+#endif
+        cmocka_unit_test(a_later_handler_is_never_replaced),
+    };
+
+    return cmocka_run_group_tests(tests, open_all, NULL);
+}
