@@ -23,6 +23,7 @@
 
 #include <dwarf.h>
 #include <gelf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +60,7 @@ struct elf_lines {
     struct range_list symbols;
     const char **symbol_names; /* within the file */
     uint32_t symbol_count, symbol_capacity;
-    char *owned[LOCATIONS_MAX]; /* demangled names of the last answer */
+    char *owned[2 * LOCATIONS_MAX]; /* names and files of the last answer that are not the file's */
     uint32_t owned_count;
 };
 
@@ -251,14 +252,34 @@ struct elf_lines *elf_lines_close(struct elf_lines *lines)
 
 /* ---- look-ups ---- */
 
+/* Keeps a text for as long as the answer. There are two at most for each location. */
+static struct text own(struct elf_lines *lines, char *text)
+{
+    CHECK(lines->owned_count < ARRAY_COUNT(lines->owned));
+    lines->owned[lines->owned_count++] = text;
+    return text_of(text);
+}
+
 /* Demangled if it is mangled. */
 static struct text show_name(struct elf_lines *lines, const char *name)
 {
-    char *demangled = name && lines->owned_count < LOCATIONS_MAX ? name_demangle(name) : NULL;
+    char *demangled = name ? name_demangle(name) : NULL;
 
-    if (!demangled) return text_of(name);
-    lines->owned[lines->owned_count++] = demangled;
-    return text_of(demangled);
+    return demangled ? own(lines, demangled) : text_of(name);
+}
+
+/* A relative name is relative to the folder in which the unit was compiled. */
+static struct text show_file(struct elf_lines *lines, struct unit *unit, const char *name)
+{
+    Dwarf_Attribute attribute;
+    const char *folder = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_comp_dir, &attribute));
+    char *path;
+
+    if (!name || name[0] == '/' || !folder) return text_of(name);
+    while (strncmp(name, "./", 2) == 0)
+        name += 2;
+    if (asprintf(&path, "%s/%s", folder, name) < 0) return text_of(name);
+    return own(lines, path);
 }
 
 static const char *symbol_name(const struct elf_lines *lines, uint64_t offset)
@@ -325,7 +346,8 @@ static uint32_t attribute_number(Dwarf_Die *die, unsigned name)
 }
 
 /* Where an inlined function was called. */
-static void call_place(struct unit *unit, Dwarf_Die *inlined, struct source_location *ret)
+static void call_place(struct elf_lines *lines, struct unit *unit, Dwarf_Die *inlined,
+                       struct source_location *ret)
 {
     uint32_t file = attribute_number(inlined, DW_AT_call_file);
     Dwarf_Files *files;
@@ -333,16 +355,17 @@ static void call_place(struct unit *unit, Dwarf_Die *inlined, struct source_loca
 
     ret->line = attribute_number(inlined, DW_AT_call_line);
     if (dwarf_getsrcfiles(&unit->die, &files, &count) == 0 && file < count)
-        ret->file = text_of(dwarf_filesrc(files, file, NULL, NULL));
+        ret->file = show_file(lines, unit, dwarf_filesrc(files, file, NULL, NULL));
 }
 
-static void line_place(struct unit *unit, uint64_t offset, struct source_location *ret)
+static void line_place(struct elf_lines *lines, struct unit *unit, uint64_t offset,
+                       struct source_location *ret)
 {
     Dwarf_Line *line = dwarf_getsrc_die(&unit->die, offset);
     int number = 0;
 
     if (!line) return;
-    ret->file = text_of(dwarf_linesrc(line, NULL, NULL));
+    ret->file = show_file(lines, unit, dwarf_linesrc(line, NULL, NULL));
     if (dwarf_lineno(line, &number) == 0 && number > 0) ret->line = (uint32_t)number;
 }
 
@@ -371,10 +394,10 @@ uint8_t elf_lines_find(struct elf_lines *lines, uint64_t offset, struct source_l
 
         ret[at].function = entry_name(lines, &chain[i], i == 0 ? symbol : NULL);
         ret[at].is_inlined = i > 0;
-        if (i + 1 < count) call_place(unit, &chain[i + 1], &ret[at]);
+        if (i + 1 < count) call_place(lines, unit, &chain[i + 1], &ret[at]);
     }
     if (count == 0) ret[0].function = show_name(lines, symbol);
-    if (unit) line_place(unit, offset, &ret[0]);
+    if (unit) line_place(lines, unit, offset, &ret[0]);
     if (count == 0) count = ret[0].function.size > 0 || ret[0].line > 0;
     return count;
 }
