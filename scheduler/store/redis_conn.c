@@ -24,6 +24,7 @@
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -440,10 +441,22 @@ static void on_retry_or_ping(evutil_socket_t fd, short what, void *context)
 
 /* Life -------------------------------------------------------------------------------------- */
 
+/* hiredis sends with write(2): a peer that is gone would end us. */
+static void ignore_sigpipe(void)
+{
+    struct sigaction action;
+
+    if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL) {
+        action.sa_handler = SIG_IGN;
+        CHECK(sigaction(SIGPIPE, &action, NULL) == 0);
+    }
+}
+
 struct redis_conn *redis_conn_new(const struct redis_conn_options *options)
 {
     struct redis_conn *conn = mem_zalloc(1, sizeof(*conn));
 
+    ignore_sigpipe();
     conn->options = *options;
     conn->retry_ms = RETRY_MS_MIN;
     conn->address = mem_zalloc(1, sizeof(*conn->address));

@@ -54,6 +54,7 @@ struct redis_conn_figures {
     uint64_t latency_ns; /* of the last answer */
 };
 
+/* From the first one on, the process ignores SIGPIPE. */
 struct redis_conn *redis_conn_new(const struct redis_conn_options *options);
 
 /* The end, in three steps, none of them from a callback of ours: close it, after which whatever is
