@@ -118,7 +118,8 @@ static void put_folded(struct cli *cli, const struct tree_folded *folded, double
                          folded->branch_count > 0 ? ", " : "");
     }
     if (folded->branch_count > 0) {
-        (void)buf_printf(&line, "%zu branches%s %g %% (%s", folded->branch_count,
+        (void)buf_printf(&line, "%zu branch%s%s %.3g %% (%s", folded->branch_count,
+                         folded->branch_count == 1 ? "" : "es",
                          is_diff ? " differing by less than" : " below", percent_min,
                          is_diff ? "at most " : "");
         format_time(&cli->screen, folded->ms, &line);
@@ -169,14 +170,42 @@ void analysis_put(struct cli *cli, const json_t *analysis, const struct analysis
 static void put_side(struct cli *cli, const json_t *analysis, const char *label,
                      const char *subject)
 {
+    OWN(buf_done) struct buf line = BUF_INIT(LINE_SIZE_MAX);
     const json_t *side = json_object_get(analysis, label);
 
-    view_label(cli, label);
-    screen_put(&cli->screen, text_of(subject), &cli->out);
-    (void)buf_text(&cli->out, TEXT("  "));
-    put_time(cli, side, "listened_ms", " listened", &cli->out);
-    (void)buf_printf(&cli->out, ", %" PRIu64 " samples, %" PRIu64 " snapshots\n",
+    (void)buf_printf(&line, "%s, ", subject);
+    put_time(cli, side, "listened_ms", " listened", &line);
+    (void)buf_printf(&line, ", samples: %" PRIu64 ", snapshots: %" PRIu64,
                      field_count(side, "samples"), field_count(side, "snapshots"));
+    view_pair(cli, label, buf_peek(&line));
+}
+
+/* Where nothing else was asked for, differences that say nothing are folded too. */
+static double diff_percent_min(struct cli *cli, const json_t *analysis,
+                               const struct analysis_options *options)
+{
+    const json_t *root = json_object_get(analysis, "tree");
+    double whole_ms = fmax(field_number(root, "base_ms"), field_number(root, "other_ms"));
+    double noise_percent = field_number(analysis, "noise_ms") / whole_ms * 100;
+
+    if (options->has_all || line_has(cli->line, OPTION_MIN_PERCENT)) return options->percent_min;
+    return noise_percent > options->percent_min ? fmin(noise_percent, 100) : options->percent_min;
+}
+
+static void put_diff(struct cli *cli, const json_t *analysis, double percent_min)
+{
+    struct tree_folded folded;
+
+    if (field_number(analysis, "noise_ms") > 0) {
+        OWN(buf_done) struct buf line = BUF_INIT(LINE_SIZE_MAX);
+
+        put_time(cli, analysis, "noise_ms", ": differences below this say nothing", &line);
+        view_pair(cli, "noise", buf_peek(&line));
+    }
+    put_findings(cli, analysis);
+    view_heading(cli, "Call tree, in ms per call");
+    tree_print_diff(&cli->screen, analysis, percent_min, &cli->out, &folded);
+    put_folded(cli, &folded, percent_min, true);
 }
 
 int analysis_diff_of(struct cli *cli, const char *base, const char *other)
@@ -184,7 +213,6 @@ int analysis_diff_of(struct cli *cli, const char *base, const char *other)
     OWN(buf_done) struct buf path = BUF_INIT(LINE_SIZE_MAX);
     OWN(answer_done) struct answer answer = ANSWER_INIT;
     struct analysis_options options;
-    struct tree_folded folded;
     int rc = analysis_read_options(cli, &options);
 
     if (rc != CLI_DONE) return rc;
@@ -197,14 +225,6 @@ int analysis_diff_of(struct cli *cli, const char *base, const char *other)
 
     put_side(cli, answer.document, "base", base);
     put_side(cli, answer.document, "other", other);
-    if (field_number(answer.document, "noise_ms") > 0) {
-        view_label(cli, "noise");
-        put_time(cli, answer.document, "noise_ms", ": differences below this say nothing\n",
-                 &cli->out);
-    }
-    put_findings(cli, answer.document);
-    view_heading(cli, "Call tree, in ms per call");
-    tree_print_diff(&cli->screen, answer.document, options.percent_min, &cli->out, &folded);
-    put_folded(cli, &folded, options.percent_min, true);
+    put_diff(cli, answer.document, diff_percent_min(cli, answer.document, &options));
     return CLI_DONE;
 }

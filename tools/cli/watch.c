@@ -93,17 +93,31 @@ static void put_view(struct watch *watch)
     view_sentence(cli, "> ", field_text(ledger, "verdict"));
 }
 
-static size_t count_lines(struct text text)
+/* How many lines of the terminal the text takes: a line that is too wide takes more than one.
+ * Colours ("\033[32m") take no room. */
+static size_t count_lines(const struct screen *screen, struct text text)
 {
+    OWN(buf_done) struct buf line = BUF_INIT(TEXT_SIZE_MAX);
     size_t count = 0;
 
     for (size_t i = 0; i < text.size; i++) {
-        count += text.data[i] == '\n';
+        if (text.data[i] == '\033') {
+            while (i < text.size && text.data[i] != 'm') {
+                i++;
+            }
+        } else if (text.data[i] == '\n') {
+            size_t columns = screen_columns(screen, buf_peek(&line));
+
+            count += columns > screen->width ? (columns + screen->width - 1) / screen->width : 1;
+            buf_reset(&line);
+        } else {
+            (void)buf_append(&line, &text.data[i], 1);
+        }
     }
     return count;
 }
 
-/* Draws the view where the last one stands. It is cut by its wrapping: no line is wider. */
+/* Draws the view where the last one stands. */
 static int draw(struct watch *watch)
 {
     struct cli *cli = watch->cli;
@@ -117,7 +131,7 @@ static int draw(struct watch *watch)
     if (watch->drawn_lines > 0) (void)buf_printf(&cli->out, "\033[%zuA", watch->drawn_lines);
     (void)buf_text(&cli->out, TEXT("\033[J"));
     (void)buf_text(&cli->out, buf_peek(&view));
-    watch->drawn_lines = count_lines(buf_peek(&view));
+    watch->drawn_lines = count_lines(&cli->screen, buf_peek(&view));
     rc = cli_flush(cli);
     return rc;
 }
@@ -132,16 +146,17 @@ static void put_facts(const struct watch *watch, struct buf *to)
     screen_put(&watch->cli->screen, field_text(task, "state"), to);
     (void)buf_printf(to, ", %" PRIu64 " of %" PRIu64 " samples", samples_of(watch),
                      field_count(task, "sample_cap"));
-    (void)buf_printf(to, ", %zu instances",
-                     json_array_size(field_array(watch->ledger.document, "instances")));
     (void)buf_printf(to, ", %" PRIu64 " triggered, %" PRIu64 " over cap, %" PRIu64 " dropped",
                      field_count(totals, "triggered"), field_count(totals, "over_cap"),
                      field_sum(totals, "drops"));
+    (void)buf_printf(to, ", instances: %zu",
+                     json_array_size(field_array(watch->ledger.document, "instances")));
 }
 
 static int print_line(struct watch *watch)
 {
     OWN(buf_done) struct buf facts = BUF_INIT(TEXT_SIZE_MAX);
+    OWN(buf_done) struct buf left = BUF_INIT(256);
     struct cli *cli = watch->cli;
     uint64_t now_ns = clock_monotonic_ns();
 
@@ -159,8 +174,10 @@ static int print_line(struct watch *watch)
         return cli_flush(cli);
     }
     format_clock(view_server_now_ms(&watch->task), false, &cli->out);
-    (void)buf_printf(&cli->out, "  %s, %" PRIu64 " seen", facts.data,
+    (void)buf_printf(&cli->out, "  %s, seen: %" PRIu64, facts.data,
                      field_count(json_object_get(watch->ledger.document, "totals"), "seen"));
+    task_put_left(watch->task.document, view_server_now_ms(&watch->task), &left);
+    if (left.size > 0) (void)buf_printf(&cli->out, ", left: %s", left.data);
     (void)buf_text(&cli->out, TEXT("\n"));
     return cli_flush(cli);
 }

@@ -413,7 +413,7 @@ static void watch_ends_with_3_if_nothing_was_captured(void **state)
     assert_int_equal(fake_probe_poll(&probe), 1);
     watch_start(&program, task);
     fake_probe_pulse(&probe, &calls, 1);
-    program_wait_for(&program, "1 instances");
+    program_wait_for(&program, "instances: 1");
     cancel(task);
     assert_int_equal(program_end(&program), 3);
     buf_done(&program.text);

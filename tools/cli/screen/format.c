@@ -88,6 +88,10 @@ void format_column_fine_ms(const struct screen *screen, double ms, struct buf *t
         (void)buf_printf(to, "%s   ", screen_unknown(screen));
         return;
     }
+    if (ms > 0 && ms < 0.005) {
+        (void)buf_text(to, TEXT("<0.01"));
+        return;
+    }
     decimals = ms > 0 ? three_digits(&ms) : 0;
     if (decimals == 0) {
         put_grouped(whole(ms), to);

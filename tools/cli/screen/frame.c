@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { TEXT_SIZE_MAX = 64 * 1024 };
+enum { TEXT_SIZE_MAX = 64 * 1024, GAP = 2 };
 
 static struct text base_name(struct text path)
 {
@@ -35,8 +35,9 @@ void frame_name(const json_t *frame, struct buf *to)
     }
 }
 
-/* Where the frame stands: file and line, else nothing. */
-static void put_place(const struct screen *screen, const json_t *frame, struct buf *to)
+/* Where the frame stands: file and line, and whether it was inlined. */
+static void put_place(const struct screen *screen, const json_t *frame, bool has_inlined,
+                      struct buf *to)
 {
     struct text file = base_name(field_text(frame, "file"));
     uint64_t line = field_count(frame, "line");
@@ -45,7 +46,8 @@ static void put_place(const struct screen *screen, const json_t *frame, struct b
         screen_put(screen, file, to);
         if (line > 0) (void)buf_printf(to, ":%" PRIu64, line);
     }
-    if (field_is_true(frame, "inlined")) (void)buf_text(to, text_of(to->size ? " inl" : "inlined"));
+    if (!has_inlined || !field_is_true(frame, "inlined")) return;
+    (void)buf_text(to, text_of(to->size > 0 ? " inlined" : "inlined"));
 }
 
 /* Columns of the shortest form that still says something: the last part of the name. */
@@ -57,6 +59,22 @@ static size_t least_columns(const struct screen *screen, struct text name)
     return screen_columns(screen, buf_peek(&last));
 }
 
+/* The longest place that leaves `least` columns for the name; returns its columns, with the gap
+ * before it, or 0. */
+static size_t choose_place(const struct screen *screen, const json_t *frame, size_t columns,
+                           size_t least, struct buf *to)
+{
+    for (int has_inlined = 1; has_inlined >= 0; has_inlined--) {
+        size_t taken;
+
+        buf_reset(to);
+        put_place(screen, frame, has_inlined == 1, to);
+        taken = screen_columns(screen, buf_peek(to));
+        if (taken > 0 && least + taken + GAP <= columns) return taken + GAP;
+    }
+    return 0;
+}
+
 size_t frame_put(const struct screen *screen, const json_t *frame, size_t columns, enum paint paint,
                  struct buf *to)
 {
@@ -66,15 +84,13 @@ size_t frame_put(const struct screen *screen, const json_t *frame, size_t column
     size_t place_columns, used;
 
     frame_name(frame, &name);
-    put_place(screen, frame, &place);
-    place_columns = screen_columns(screen, buf_peek(&place));
-    if (place_columns > 0) place_columns += 2;
-    if (least_columns(screen, buf_peek(&name)) + place_columns > columns) place_columns = 0;
+    place_columns =
+        choose_place(screen, frame, columns, least_columns(screen, buf_peek(&name)), &place);
 
     used = name_fit(screen, buf_peek(&name), NAME_BARE, columns - place_columns, &shown);
     screen_paint(screen, paint, buf_peek(&shown), to);
     if (place_columns == 0) return used;
-    (void)buf_text(to, TEXT("  "));
+    put_blanks(to, GAP);
     screen_paint(screen, PAINT_DIM, buf_peek(&place), to);
     return used + place_columns;
 }

@@ -25,6 +25,7 @@ enum {
     FIGURES_MAX = 6,
     GUIDE_COLUMNS = 2,
     NAME_COLUMNS_MIN = 20,
+    STEM_SHOWN = 5,      /* frames before the first fork that stay: one's own code is there */
     STEM_FOLDED_MIN = 3, /* fewer frames than this are not worth a fold */
     TEXT_SIZE_MAX = 256 * 1024 * 1024,
 };
@@ -209,25 +210,36 @@ static const json_t *only_callee(const struct tree *tree, const json_t *node)
     return json_array_get(children, 0);
 }
 
-/* The frames before the first fork become one row; returns the node behind them. */
-static const json_t *add_stem(struct tree *tree, const json_t *root)
+/* How many frames there are before the first fork. */
+static size_t stem_count(const struct tree *tree, const json_t *root)
 {
-    const json_t *node = root, *next;
+    const json_t *node = root;
     size_t count = 0;
-    struct row *row;
 
-    while ((next = only_callee(tree, node)) != NULL &&
-           json_array_size(field_array(next, "children")) > 0) {
-        node = next;
+    while ((node = only_callee(tree, node)) != NULL) {
         count++;
     }
-    if (count <= STEM_FOLDED_MIN || tree->weight_min <= 0) return root;
+    return count;
+}
+
+/* The outer frames before the first fork become one row; returns the node that they lead to. */
+static const json_t *add_stem(struct tree *tree, const json_t *root)
+{
+    size_t count = stem_count(tree, root);
+    const json_t *node = root;
+    struct row *row;
+
+    if (count < STEM_SHOWN + STEM_FOLDED_MIN || tree->weight_min <= 0) return root;
+    count -= STEM_SHOWN;
+    for (size_t i = 0; i <= count; i++) {
+        node = only_callee(tree, node);
+    }
     row = add_row(tree, TEXT(""), "");
     row->node = root;
     row->is_stem = true;
     row->is_hot = true;
-    row->count = count - 1; /* the last one is a row of its own */
-    tree->folded.stem_count = count - 1;
+    row->count = count;
+    tree->folded.stem_count = count;
     return node;
 }
 

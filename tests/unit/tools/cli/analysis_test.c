@@ -147,7 +147,7 @@ static void folded_time_is_counted(void **state)
         if (percent == 1) assert_int_equal(folded.branch_count, 2);
         if (percent == 1) assert_true(folded.ms > 11.99 && folded.ms < 12.01);
         if (percent == 20) assert_int_equal(folded.branch_count, 4);
-        assert_int_equal(folded.stem_count, percent == 0 ? 0 : 4);
+        assert_int_equal(folded.stem_count, percent == 0 ? 0 : 5);
         buf_done(&text);
     }
     json_decref(analysis);
