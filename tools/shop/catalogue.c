@@ -110,28 +110,36 @@ char *catalogue_item(long id)
     return answer;
 }
 
-/* Asks for rows by one text. */
-static char *search(const char *sql, const char *text)
+/* Asks for rows by one text. Returns -1 if the query cannot be made. */
+static int search(const char *sql, const char *text, char **ret)
 {
     sqlite3_stmt *query = prepare(sql);
-    char *answer;
 
-    if (!query) return NULL;
+    if (!query) return -1;
     sqlite3_bind_text(query, 1, text, -1, SQLITE_TRANSIENT);
     sqlite3_bind_int(query, 2, RESULTS_MAX);
-    answer = rows(query);
+    *ret = rows(query);
     sqlite3_finalize(query);
-    return answer;
+    return *ret ? 0 : -1;
 }
 
 char *catalogue_search_category(const char *category)
 {
-    return search("SELECT id, name, price FROM item WHERE category = ?1 LIMIT ?2", category);
+    char *answer = NULL;
+
+    if (search("SELECT id, name, price FROM item WHERE category = ?1 LIMIT ?2", category, &answer) <
+        0)
+        return NULL;
+    return answer;
 }
 
 char *catalogue_search_words(const char *words)
 {
-    return search("SELECT id, name, price FROM item WHERE description LIKE '%' || ?1 || '%' "
-                  "ORDER BY price LIMIT ?2",
-                  words);
+    char *answer = NULL;
+
+    if (search("SELECT id, name, price FROM item WHERE description LIKE '%' || ?1 || '%' "
+               "ORDER BY price LIMIT ?2",
+               words, &answer) < 0)
+        return NULL;
+    return answer;
 }
