@@ -25,6 +25,7 @@ static const struct {
     { 403, "forbidden", "This token may not do that" },
     { 404, "no-such-page", "Nothing is here" },
     { 405, "bad-method", "This method is not allowed here" },
+    { 408, "busy", "Try again later" },
     { 413, "too-large", "The request is too large" },
     { 503, "busy", "Try again later" },
 };

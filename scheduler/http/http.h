@@ -86,7 +86,8 @@ struct http_options {
     const struct http_limits *limits;       /* NULL: the defaults */
 };
 
-/* Binds and listens. Returns 0 or -errno; a sentence about why is in `ret_why` (may be NULL). */
+/* Binds and listens. Returns 0 or -errno; a sentence about why is in `ret_why` (may be NULL). The
+ * program must ignore SIGPIPE: clients go while they are written to. */
 int http_start(struct event_base *base, const struct http_options *options, struct http **ret,
                char *ret_why, size_t why_size);
 void http_stop(struct http *http);  /* drops what is left; NULL is fine */

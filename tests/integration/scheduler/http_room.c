@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <openssl/evp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -132,6 +133,7 @@ void room_open(struct room *room, const struct http_limits *limits)
                                     .context = room };
 
     memset(room, 0, sizeof *room);
+    assert_int_equal(sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL), 0);
     room->base = base_new();
     assert_int_equal(http_start(room->base, &options, &room->http, NULL, 0), 0);
     http_add_routes(room->http, routes, ARRAY_COUNT(routes), room);

@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* intake_test.c: what probes say, by real bytes to a real scheduler with a real Redis. */
+#include "common/base/clock.h"
+#include "common/base/own.h"
+#include "common/base/wall_time.h"
+#include "common/model/problem.h"
+#include "common/model/sample.h"
+#include "common/model/task_event.h"
+#include "common/model/task_spec.h"
+#include "common/wire/report.h"
+#include "tests/support/api_client.h"
+#include "tests/support/fake_probe.h"
+#include "tests/support/scheduler_process.h"
+#include "tests/support/test.h"
+#include "tests/support/wait.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct scheduler_process scheduler;
+
+static int start(void **state)
+{
+    (void)state;
+    scheduler_process_start(&scheduler);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    scheduler_process_done(&scheduler);
+    return 0;
+}
+
+/* --- words --- */
+
+static struct fake_probe new_probe(const char *application)
+{
+    static char names[32][24];
+    static unsigned count;
+
+    snprintf(names[count % 32], sizeof names[0], "host-%u:7", count);
+    return FAKE_PROBE(scheduler.port, application, names[count++ % 32]);
+}
+
+static void create_task(const char *application, const char *more, char ret_id[TASK_ID_SIZE + 1])
+{
+    struct api_answer answer;
+    char body[512];
+
+    snprintf(body, sizeof body,
+             "{\"application\":\"%s\",\"interface\":\"POST /checkout\",\"duration_min\":5,"
+             "\"threshold_ms\":100%s}",
+             application, more);
+    api_ask(&(struct api_call){ .port = scheduler.port,
+                                .path = "/api/v1/tasks",
+                                .body = text_of(body) },
+            &answer);
+    assert_int_equal(answer.status, 201);
+    snprintf(ret_id, TASK_ID_SIZE + 1, "%s", json_string_value(json_object_get(answer.json, "id")));
+    api_answer_done(&answer);
+}
+
+static void get(const char *path, struct api_answer *ret)
+{
+    api_ask(&(struct api_call){ .port = scheduler.port, .path = path }, ret);
+    assert_int_equal(ret->status, 200);
+}
+
+static void post(const char *path, struct text body, struct api_answer *ret)
+{
+    api_ask(&(struct api_call){ .port = scheduler.port,
+                                .method = "POST",
+                                .path = path,
+                                .content_type = "application/msgpack",
+                                .body = body },
+            ret);
+}
+
+/* Posts, and returns the status alone. */
+static int status_of(const char *path, struct text body)
+{
+    struct api_answer answer;
+    int status;
+
+    post(path, body, &answer);
+    status = answer.status;
+    api_answer_done(&answer);
+    return status;
+}
+
+/* --- polls --- */
+
+/* What has come on a parked connection within the deadline, decoded; fails if nothing did. */
+static uint32_t tasks_told(struct fake_probe *probe, struct wire_arena *arena,
+                           struct wire_poll_answer *ret, char *bytes, size_t size)
+{
+    struct pollfd one = { .fd = probe->parked, .events = POLLIN };
+    struct problem problem;
+    ssize_t got;
+    char *body;
+
+    assert_int_equal(poll(&one, 1, 10000), 1);
+    got = recv(probe->parked, bytes, size - 1, 0);
+    assert_true(got > 0);
+    bytes[got] = '\0';
+    assert_memory_equal(bytes, "HTTP/1.1 200", 12);
+    body = strstr(bytes, "\r\n\r\n");
+    assert_non_null(body);
+    body += 4;
+    if (wire_poll_answer_decode((struct text){ body, (size_t)(bytes + got - body) }, arena, ret,
+                                &problem) < 0)
+        fail_msg("%s", problem.detail);
+    return ret->tasks_count;
+}
+
+static bool is_silent(struct fake_probe *probe)
+{
+    struct pollfd one = { .fd = probe->parked, .events = POLLIN };
+
+    return poll(&one, 1, 50) == 0;
+}
+
+static void a_parked_poll_is_answered_when_a_task_is_created(void **state)
+{
+    OWN(wire_arena_done) struct wire_arena arena = { 0 };
+    struct fake_probe probe = new_probe("parking"), other = new_probe("elsewhere");
+    struct wire_poll_answer told;
+    char id[TASK_ID_SIZE + 1], bytes[4096];
+
+    (void)state;
+    assert_int_equal(fake_probe_poll(&probe), 0);
+    assert_int_equal(fake_probe_poll(&other), 0);
+    fake_probe_park(&probe);
+    fake_probe_park(&other);
+    assert_true(is_silent(&probe));
+    create_task("parking", ",\"frequency_ms\":20,\"sample_cap\":3", id);
+    assert_int_equal(tasks_told(&probe, &arena, &told, bytes, sizeof bytes), 1);
+    assert_true(text_is_equal(told.tasks[0].id, text_of(id)));
+    assert_true(text_is_equal(told.tasks[0].interface, TEXT("POST /checkout")));
+    assert_int_equal(told.tasks[0].state, TASK_ACTIVE);
+    assert_int_equal(told.tasks[0].threshold_ms, 100);
+    assert_int_equal(told.tasks[0].frequency_ms, 20);
+    assert_int_equal(told.tasks[0].sample_cap, 3);
+    assert_in_range(told.tasks[0].left_ms, 290000, 300000);
+    assert_false(text_is_equal(told.version, text_of(probe.version)));
+    assert_true(is_silent(&other));
+    fake_probe_done(&probe);
+    fake_probe_done(&other);
+}
+
+static void a_task_for_some_instances_is_told_to_those(void **state)
+{
+    struct fake_probe first = new_probe("choosy"), second = new_probe("choosy");
+    char id[TASK_ID_SIZE + 1], more[80];
+
+    (void)state;
+    snprintf(more, sizeof more, ",\"instances\":[\"%s\"]", second.instance);
+    create_task("choosy", more, id);
+    for (int i = 0; i < 3; i++) { /* one after the other, within the life of the cached answer */
+        assert_int_equal(fake_probe_poll(&first), 0);
+        assert_int_equal(fake_probe_poll(&second), 1);
+    }
+}
+
+/* The instances of a task's ledger. */
+static json_t *ledger_of(const char *id, struct api_answer *ret)
+{
+    char path[80];
+
+    snprintf(path, sizeof path, "/api/v1/tasks/%s/ledger", id);
+    get(path, ret);
+    return json_object_get(ret->json, "instances");
+}
+
+static bool is_delivered(void *context)
+{
+    struct api_answer answer;
+    json_t *instances = ledger_of(context, &answer);
+    bool is = json_array_size(instances) == 1 &&
+              json_is_string(json_object_get(json_array_get(instances, 0), "delivered_at"));
+
+    api_answer_done(&answer);
+    return is;
+}
+
+static void tasks_are_delivered_when_the_instance_comes_back_with_their_version(void **state)
+{
+    struct fake_probe probe = new_probe("delivery");
+    char id[TASK_ID_SIZE + 1];
+
+    (void)state;
+    create_task("delivery", "", id);
+    assert_int_equal(fake_probe_poll(&probe), 1);
+    assert_false(is_delivered(id)); /* it was sent; perhaps it never arrived */
+    fake_probe_park(&probe);
+    assert_true(wait_until(is_delivered, id, 10000));
+    fake_probe_done(&probe);
+}
+
+/* --- pulses and ledgers --- */
+
+static json_int_t number_of(json_t *object, const char *name)
+{
+    json_t *value = json_object_get(object, name);
+
+    assert_true(json_is_integer(value));
+    return json_integer_value(value);
+}
+
+static void ledgers_are_absolute_and_the_latest_wins(void **state)
+{
+    struct fake_probe probe = new_probe("ledgers");
+    char id[TASK_ID_SIZE + 1];
+    struct api_answer answer;
+    json_t *instances;
+
+    (void)state;
+    create_task("ledgers", "", id);
+    fake_probe_poll(&probe);
+    for (uint64_t round = 1; round <= 3; round++) {
+        struct fake_calls calls = {
+            "POST /checkout", 10 * round, 5 * NS_PER_MS, id, 10 * round, round, 0
+        };
+
+        fake_probe_pulse(&probe, &calls, 1);
+        probe.sequence--; /* and the same again */
+        fake_probe_pulse(&probe, &calls, 1);
+    }
+    instances = ledger_of(id, &answer);
+    assert_int_equal(json_array_size(instances), 1);
+    assert_int_equal(number_of(json_array_get(instances, 0), "seen"), 30);
+    assert_int_equal(number_of(json_array_get(instances, 0), "below"), 27);
+    assert_int_equal(number_of(json_array_get(instances, 0), "triggered"), 3);
+    assert_int_equal(number_of(json_array_get(instances, 0), "pending"), 3);
+    api_answer_done(&answer);
+
+    get("/api/v1/interfaces?application=ledgers", &answer);
+    assert_non_null(strstr(answer.body.data, "\"POST /checkout\""));
+    api_answer_done(&answer);
+}
+
+static void send_last_pulse(struct fake_probe *probe)
+{
+    OWN(buf_done) struct buf body = BUF_INIT(4096);
+    struct wire_pulse pulse = { .protocol = WIRE_PROTOCOL,
+                                .application = text_of(probe->application),
+                                .instance = text_of(probe->instance),
+                                .incarnation = probe->incarnation,
+                                .sequence = ++probe->sequence,
+                                .is_last = true };
+
+    assert_int_equal(wire_pulse_encode(&pulse, &body), 0);
+    assert_int_equal(status_of("/probe/v1/pulse", buf_peek(&body)), 200);
+}
+
+static bool is_lost(void *context)
+{
+    struct api_answer answer;
+    json_t *instance = json_array_get(ledger_of(context, &answer), 0);
+    json_t *drops = json_object_get(instance, "drops");
+    bool is = json_integer_value(json_object_get(drops, "instance-lost")) == 2 &&
+              number_of(instance, "pending") == 0;
+
+    api_answer_done(&answer);
+    return is;
+}
+
+static void what_is_pending_when_an_instance_says_goodbye_is_lost(void **state)
+{
+    struct fake_probe probe = new_probe("goodbye");
+    char id[TASK_ID_SIZE + 1];
+
+    (void)state;
+    create_task("goodbye", "", id);
+    fake_probe_poll(&probe);
+    fake_probe_pulse(&probe, &(struct fake_calls){ "POST /checkout", 10, NS_PER_MS, id, 10, 2, 0 },
+                     1);
+    send_last_pulse(&probe);
+    assert_true(wait_until(is_lost, id, 10000));
+}
+
+/* --- reports and events --- */
+
+static void a_report_is_taken_once_and_the_cap_is_exact(void **state)
+{
+    struct fake_probe probe = new_probe("reports");
+    struct sample_id first = sample_id_make();
+    char id[TASK_ID_SIZE + 1];
+
+    (void)state;
+    create_task("reports", ",\"sample_cap\":2", id);
+    fake_probe_poll(&probe);
+    assert_int_equal(fake_probe_report(&probe, &(struct fake_sample){ .task = id, .id = &first }),
+                     REPORT_ACCEPTED);
+    assert_int_equal(fake_probe_report(&probe, &(struct fake_sample){ .task = id, .id = &first }),
+                     REPORT_KNOWN);
+    assert_int_equal(
+        fake_probe_report(&probe, &(struct fake_sample){ .task = id, .id = &first, .revision = 2 }),
+        REPORT_REPLACED);
+    assert_int_equal(fake_probe_report(&probe, &(struct fake_sample){ .task = id }),
+                     REPORT_ACCEPTED);
+    assert_int_equal(fake_probe_report(&probe, &(struct fake_sample){ .task = id }),
+                     REPORT_OVER_CAP);
+    assert_int_equal(
+        fake_probe_report(&probe, &(struct fake_sample){ .task = "0123456789abcdef0123" }),
+        REPORT_NO_TASK);
+}
+
+/* An instance an hour behind: its samples and events are put on the scheduler's clock. */
+static void times_are_put_on_our_clock(void **state)
+{
+    OWN(buf_done) struct buf body = BUF_INIT(4096);
+    struct fake_probe probe = new_probe("skewed");
+    uint64_t behind_ns = 3600 * NS_PER_S, before_ms, after_ms, at_ms = 0;
+    struct wire_poll said = { .protocol = WIRE_PROTOCOL,
+                              .application = TEXT("skewed"),
+                              .instance = text_of(probe.instance),
+                              .incarnation = probe.incarnation,
+                              .clock_wall_ns = clock_wall_ns() + behind_ns };
+    char id[TASK_ID_SIZE + 1], path[80];
+    struct api_answer answer;
+
+    (void)state;
+    create_task("skewed", "", id);
+    assert_int_equal(wire_poll_encode(&said, &body), 0);
+    assert_int_equal(status_of("/probe/v1/poll", buf_peek(&body)), 200);
+    /* It says "began a second ago", by a clock that is an hour ahead of what it says here. */
+    before_ms = ns_to_ms(clock_wall_ns());
+    assert_int_equal(fake_probe_report(&probe, &(struct fake_sample){ .task = id }),
+                     REPORT_ACCEPTED);
+    after_ms = ns_to_ms(clock_wall_ns());
+    snprintf(path, sizeof path, "/api/v1/tasks/%s/samples", id);
+    get(path, &answer);
+    assert_int_equal(
+        wall_time_parse(text_of(json_string_value(json_object_get(
+                            json_array_get(json_object_get(answer.json, "samples"), 0), "at"))),
+                        &at_ms),
+        0);
+    api_answer_done(&answer);
+    assert_in_range(at_ms, before_ms - 3600 * 1000 - 1100, after_ms - 3600 * 1000 - 900);
+}
+
+static void send_events(const struct fake_probe *probe, const char *id, uint32_t event)
+{
+    OWN(buf_done) struct buf body = BUF_INIT(4096);
+    struct wire_log_event event_said = { .sequence = 1,
+                                         .task = text_of(id),
+                                         .event = event,
+                                         .age_ns = 2 * NS_PER_S,
+                                         .detail = TEXT("every second one"),
+                                         .count = 3 };
+    struct wire_log log = { .protocol = WIRE_PROTOCOL,
+                            .application = text_of(probe->application),
+                            .instance = text_of(probe->instance),
+                            .incarnation = probe->incarnation,
+                            .events = &event_said,
+                            .events_count = 1 };
+
+    assert_int_equal(wire_log_encode(&log, &body), 0);
+    assert_int_equal(status_of("/probe/v1/log", buf_peek(&body)), 204);
+}
+
+static size_t events_in_log(const char *id, const char *event)
+{
+    char path[80], needle[40];
+    struct api_answer answer;
+    size_t count = 0;
+
+    snprintf(path, sizeof path, "/api/v1/tasks/%s/log", id);
+    snprintf(needle, sizeof needle, "\"event\":\"%s\"", event);
+    get(path, &answer);
+    for (const char *at = answer.body.data; (at = strstr(at, needle)) != NULL; at++) {
+        count++;
+    }
+    api_answer_done(&answer);
+    return count;
+}
+
+static void events_are_taken_once_and_only_a_probes_own(void **state)
+{
+    struct fake_probe probe = new_probe("events");
+    char id[TASK_ID_SIZE + 1];
+
+    (void)state;
+    create_task("events", "", id);
+    fake_probe_poll(&probe);
+    send_events(&probe, id, TASK_EVENT_THINNED);
+    send_events(&probe, id, TASK_EVENT_THINNED); /* sent again */
+    assert_int_equal(events_in_log(id, "thinned"), 1);
+    send_events(&probe, id, TASK_EVENT_CANCELLED); /* not its to say */
+    send_events(&probe, id, 4711);                 /* of a newer one */
+    assert_int_equal(events_in_log(id, "cancelled"), 0);
+}
+
+/* --- what is refused --- */
+
+static void bad_bodies_are_refused_with_a_sentence_and_change_nothing(void **state)
+{
+    static const char *const paths[] = { "/probe/v1/poll", "/probe/v1/pulse", "/probe/v1/log",
+                                         "/probe/v1/report" };
+    static const struct {
+        const char *says;
+        struct text body;
+    } bodies[] = {
+        { "nothing", { "", 0 } },
+        { "an empty map", { "\x80", 1 } },
+        { "no map", { "\x01", 1 } },
+        { "a map of maps without end", { "\x81\x01\x81\x01\x81\x01", 6 } },
+        { "a map of four billion", { "\xdf\xff\xff\xff\xff", 5 } },
+        { "an array of four billion", { "\xdd\xff\xff\xff\xff", 5 } },
+        { "JSON", { "{\"protocol\":1}", 14 } },
+        { "a protocol and nothing else", { "\x81\x01\x01", 3 } },
+        { "trailing bytes", { "\x80\x80", 2 } },
+    };
+    struct api_answer answer;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(paths); i++) {
+        for (size_t j = 0; j < ARRAY_COUNT(bodies); j++) {
+            post(paths[i], bodies[j].body, &answer);
+            if (answer.status != 400 || !json_object_get(answer.json, "detail") ||
+                strcmp(api_header(&answer, "Content-Type"), "application/problem+json") != 0)
+                fail_msg("%s, %s: %d", paths[i], bodies[j].says, answer.status);
+            api_answer_done(&answer);
+        }
+    }
+}
+
+static void other_content_types_are_refused(void **state)
+{
+    struct api_answer answer;
+
+    (void)state;
+    api_ask(&(struct api_call){ .port = scheduler.port,
+                                .path = "/probe/v1/poll",
+                                .content_type = "application/json",
+                                .body = TEXT("{}") },
+            &answer);
+    assert_int_equal(answer.status, 415);
+    api_answer_done(&answer);
+}
+
+static void bodies_past_their_bound_are_refused(void **state)
+{
+    char *body = mem_zalloc(1, POLL_SIZE_MAX + 1);
+
+    (void)state;
+    assert_int_equal(status_of("/probe/v1/poll", (struct text){ body, POLL_SIZE_MAX }), 400);
+    assert_int_equal(status_of("/probe/v1/poll", (struct text){ body, POLL_SIZE_MAX + 1 }), 413);
+    free(body);
+}
+
+static void bad_names_are_refused(void **state)
+{
+    static const struct {
+        struct text application, instance;
+        uint64_t incarnation;
+    } cases[] = {
+        { { "", 0 }, { "host:1", 6 }, 1 },    { { "a\x1b[2J", 5 }, { "host:1", 6 }, 1 },
+        { { "app", 3 }, { "", 0 }, 1 },       { { "app", 3 }, { "ho\nst", 5 }, 1 },
+        { { "app", 3 }, { "host:1", 6 }, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        OWN(buf_done) struct buf body = BUF_INIT(4096);
+        struct wire_poll said = { .protocol = WIRE_PROTOCOL,
+                                  .application = cases[i].application,
+                                  .instance = cases[i].instance,
+                                  .incarnation = cases[i].incarnation };
+
+        assert_int_equal(wire_poll_encode(&said, &body), 0);
+        if (status_of("/probe/v1/poll", buf_peek(&body)) != 400) fail_msg("case %zu", i);
+    }
+}
+
+static void an_unknown_protocol_is_told_which_is_spoken_and_shown_to_operators(void **state)
+{
+    OWN(buf_done) struct buf body = BUF_INIT(4096);
+    struct wire_poll said = { .protocol = WIRE_PROTOCOL,
+                              .application = TEXT("future"),
+                              .instance = TEXT("host:9"),
+                              .incarnation = 99 };
+    struct api_answer answer;
+
+    (void)state;
+    assert_int_equal(wire_poll_encode(&said, &body), 0);
+    assert_int_equal(body.data[1], 1); /* the key of `protocol` */
+    body.data[2] = WIRE_PROTOCOL + 1;
+    post("/probe/v1/poll", buf_peek(&body), &answer);
+    assert_int_equal(answer.status, 426);
+    assert_string_equal(api_header(&answer, "Upgrade"), "stakeout/1");
+    api_answer_done(&answer);
+
+    get("/api/v1/instances?application=future", &answer);
+    assert_non_null(strstr(answer.body.data, "host:9"));
+    assert_int_equal(
+        number_of(json_array_get(json_object_get(answer.json, "instances"), 0), "protocol"),
+        WIRE_PROTOCOL + 1);
+    api_answer_done(&answer);
+}
+
+/* --- what is counted --- */
+
+static void what_came_is_counted(void **state)
+{
+    struct api_answer answer;
+
+    (void)state;
+    get("/metrics", &answer);
+    assert_non_null(strstr(answer.body.data,
+                           "stakeout_intake_total{kind=\"report\",outcome=\"over-cap\"} 1\n"));
+    assert_non_null(strstr(
+        answer.body.data, "stakeout_intake_total{kind=\"poll\",outcome=\"protocol-version\"} 1\n"));
+    assert_non_null(
+        strstr(answer.body.data, "stakeout_http_requests_total{route=\"/probe/v1/log\""));
+    assert_non_null(strstr(answer.body.data, "\nstakeout_reports_in_flight 0\n"));
+    api_answer_done(&answer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_parked_poll_is_answered_when_a_task_is_created),
+        cmocka_unit_test(a_task_for_some_instances_is_told_to_those),
+        cmocka_unit_test(tasks_are_delivered_when_the_instance_comes_back_with_their_version),
+        cmocka_unit_test(ledgers_are_absolute_and_the_latest_wins),
+        cmocka_unit_test(what_is_pending_when_an_instance_says_goodbye_is_lost),
+        cmocka_unit_test(a_report_is_taken_once_and_the_cap_is_exact),
+        cmocka_unit_test(times_are_put_on_our_clock),
+        cmocka_unit_test(events_are_taken_once_and_only_a_probes_own),
+        cmocka_unit_test(bad_bodies_are_refused_with_a_sentence_and_change_nothing),
+        cmocka_unit_test(other_content_types_are_refused),
+        cmocka_unit_test(bodies_past_their_bound_are_refused),
+        cmocka_unit_test(bad_names_are_refused),
+        cmocka_unit_test(an_unknown_protocol_is_told_which_is_spoken_and_shown_to_operators),
+        cmocka_unit_test(what_came_is_counted), /* last: it counts the others */
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
