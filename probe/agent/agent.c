@@ -25,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WHY_SIZE = 256 };
+enum { WHY_SIZE = 256, LOCK_LOOK_NS = 1000000 };
 #define STOP_NS_MAX NS_PER_S
 
 static struct {
@@ -35,6 +35,7 @@ static struct {
     struct link_identity identity; /* incarnation 0: none yet */
     struct link *link;             /* NULL: off */
     struct link *abandoned;        /* did not end in time; its memory is its own */
+    struct link *parents;          /* in a forked child: never touched, and no leak */
 } agent = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* A sentence in the log from a thread of the host: opened and closed for it. */
@@ -63,6 +64,7 @@ static void forget_parent(void)
     if (before == pid || before == 0) return;
     pthread_mutex_init(&agent.lock, NULL);
     if (agent.link) link_forget(agent.link);
+    agent.parents = agent.link;
     agent.link = agent.abandoned = NULL;
     agent.identity = (struct link_identity){ 0 };
     sampler_forget();
@@ -142,14 +144,22 @@ static void stop_link(uint64_t deadline_ns)
     agent.link = NULL;
 }
 
+/* Waits for the lock until the deadline. It is contended only by a start or a stop elsewhere. */
+static bool lock_until(uint64_t deadline_ns)
+{
+    while (pthread_mutex_trylock(&agent.lock) != 0) {
+        if (clock_monotonic_ns() >= deadline_ns) return false;
+        nanosleep(&(struct timespec){ .tv_nsec = LOCK_LOOK_NS }, NULL);
+    }
+    return true;
+}
+
 void stakeout_stop(void)
 {
     uint64_t deadline_ns = clock_monotonic_ns() + STOP_NS_MAX;
-    struct timespec deadline = { .tv_sec = (time_t)(deadline_ns / NS_PER_S),
-                                 .tv_nsec = (long)(deadline_ns % NS_PER_S) };
 
     if (atomic_load_explicit(&agent.pid, memory_order_acquire) != getpid()) return;
-    if (pthread_mutex_clocklock(&agent.lock, CLOCK_MONOTONIC, &deadline) != 0) return;
+    if (!lock_until(deadline_ns)) return;
     stop_link(deadline_ns);
     pthread_mutex_unlock(&agent.lock);
 }

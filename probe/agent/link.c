@@ -56,6 +56,8 @@ enum {
     STOP_GRACE_MS = 300, /* for the threads to end behind the deadline, on a busy machine */
 };
 
+enum link_state { LINK_STARTING, LINK_RUNS, LINK_FAILED, LINK_OVER };
+
 struct link {
     struct settings settings;
     struct link_identity *identity; /* the agent's; written when the threads have ended */
@@ -66,7 +68,7 @@ struct link {
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* with the lock: any of the next */
-    enum { LINK_STARTING, LINK_RUNS, LINK_FAILED } state;
+    enum link_state state;
     int start_rc;
     bool has_work;           /* a sample, an event, new tasks */
     bool has_seen_scheduler; /* a poll was answered: do not rest any longer */
@@ -326,7 +328,6 @@ static void encode_reports(struct link *link)
 {
     struct event thinned = { .event = TASK_EVENT_THINNED };
 
-    find_host_ip(link);
     thinned.count = reporter_encode(link->reporter, link->host_ip, &thinned.task);
     if (thinned.count > 0) add_event(link, &thinned);
 }
@@ -456,6 +457,7 @@ static int open_link(struct link *link)
 
     uplink_init(&link->sending, &uplink);
     descriptors_separate(link->settings.log);
+    find_host_ip(link);
     rc = sampler_start(&options, link->settings.is_statistics_off);
     if (rc < 0) return rc;
     thread_yield_to_host(); /* the sampler does not: it was started before */
@@ -465,10 +467,10 @@ static int open_link(struct link *link)
     return rc;
 }
 
-static void tell_started(struct link *link, int rc)
+static void tell_host(struct link *link, enum link_state state, int rc)
 {
     pthread_mutex_lock(&link->lock);
-    link->state = rc == 0 ? LINK_RUNS : LINK_FAILED;
+    link->state = state;
     link->start_rc = rc;
     pthread_cond_broadcast(&link->changed);
     pthread_mutex_unlock(&link->lock);
@@ -481,7 +483,7 @@ static void *run_link(void *argument)
 
     thread_name("stakeout-link");
     rc = open_link(link);
-    tell_started(link, rc);
+    tell_host(link, rc == 0 ? LINK_RUNS : LINK_FAILED, rc);
     if (rc == 0) {
         log_line(LOG_INFO, "probe: %s as %s, for %s", link->settings.application,
                  link->settings.instance, link->settings.server);
@@ -492,7 +494,8 @@ static void *run_link(void *argument)
         if (!is_stopping(link)) stand_still(link);
     }
     uplink_done(&link->sending);
-    atomic_store_explicit(&link->is_over, true, memory_order_release);
+    if (rc == 0) tell_host(link, LINK_OVER, 0);
+    atomic_store_explicit(&link->is_over, true, memory_order_release); /* touches it no more */
     return NULL;
 }
 
@@ -572,22 +575,36 @@ int link_start(const struct settings *settings, struct link_identity *identity, 
     return 0;
 }
 
-int link_stop(struct link *link, uint64_t deadline_ns)
+/* Until both threads have ended, or are about to. */
+static bool await_over(struct link *link, uint64_t last_ns)
 {
-    uint64_t last_ns = deadline_ns + STOP_GRACE_MS * NS_PER_MS;
     struct timespec last = { .tv_sec = (time_t)(last_ns / NS_PER_S),
                              .tv_nsec = (long)(last_ns % NS_PER_S) };
+    bool is_over;
+    int rc = 0;
 
+    pthread_mutex_lock(&link->lock);
+    while (link->state != LINK_OVER && rc == 0) {
+        rc = pthread_cond_timedwait(&link->changed, &link->lock, &last);
+    }
+    is_over = link->state == LINK_OVER;
+    pthread_mutex_unlock(&link->lock);
+    return is_over;
+}
+
+int link_stop(struct link *link, uint64_t deadline_ns)
+{
     pthread_mutex_lock(&link->lock);
     atomic_store_explicit(&link->cut_ns, deadline_ns, memory_order_relaxed);
     pthread_cond_broadcast(&link->changed);
     pthread_mutex_unlock(&link->lock);
-    if (pthread_clockjoin_np(link->thread, NULL, CLOCK_MONOTONIC, &last) != 0) {
+    if (!await_over(link, deadline_ns + STOP_GRACE_MS * NS_PER_MS)) {
         pthread_detach(link->thread);
         link->identity->pulse_sequence += SEQUENCE_LEAP;
         link->identity->event_sequence += SEQUENCE_LEAP;
         return -ETIMEDOUT;
     }
+    pthread_join(link->thread, NULL);
     link->identity->pulse_sequence = pulse_sequence(link->pulse);
     link->identity->event_sequence = link->events.sequence;
     return 0;

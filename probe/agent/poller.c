@@ -95,7 +95,6 @@ static int take_answer(struct poller *poller, struct text body, uint64_t asked_n
 
 static int poll_once(struct poller *poller)
 {
-    OWN(buf_done) struct buf body = BUF_INIT(POLL_SIZE_MAX);
     struct wire_poll poll = {
         .protocol = WIRE_PROTOCOL,
         .application = text_of(poller->options.settings->application),
@@ -110,9 +109,10 @@ static int poll_once(struct poller *poller)
     struct text answer;
     int rc;
 
-    rc = wire_poll_encode(&poll, &body);
+    buf_reset(&poller->body);
+    rc = wire_poll_encode(&poll, &poller->body);
     if (rc < 0) return uplink_distrust(&poller->uplink, &poller->lane, "a poll cannot be encoded");
-    request.body = buf_peek(&body);
+    request.body = buf_peek(&poller->body);
     rc = uplink_post(&poller->uplink, &poller->lane, &request, &answer);
     if (rc == -EBADMSG)
         return uplink_distrust(&poller->uplink, &poller->lane, poller->uplink.reason);
@@ -157,6 +157,7 @@ int poller_start(struct poller *poller, const struct poller_options *options)
     int rc;
 
     *poller = (struct poller){ .options = *options, .wake_fd = -1 };
+    poller->body = BUF_INIT(POLL_SIZE_MAX);
     atomic_init(&poller->cut_ns, UINT64_MAX);
     if (descriptors_are_separate()) {
         poller->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -184,6 +185,7 @@ void poller_stop(struct poller *poller)
     pthread_join(poller->thread, NULL);
     poller->is_running = false;
     uplink_done(&poller->uplink);
+    buf_done(&poller->body);
     fd_closep(&poller->wake_fd);
 }
 

@@ -29,6 +29,7 @@ struct poller {
     struct poller_options options;
     struct uplink uplink;
     struct uplink_lane lane;
+    struct buf body; /* of the request under way; here, so that it is no leak in a forked child */
     char version[POLL_VERSION_SIZE_MAX + 1];
     int wake_fd; /* ends a parked poll; -1 in a table that the host may close */
     pthread_t thread;

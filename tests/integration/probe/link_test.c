@@ -81,6 +81,15 @@ static void ask(struct scene *scene, const char *command, const char *answer)
     if (strcmp(heard, answer) != 0) fail_msg("'%s' was answered '%s'", command, heard);
 }
 
+/* Ends the host and returns its exit code. */
+static int end_host(struct scene *scene)
+{
+    struct host_process *host = scene->host;
+
+    scene->host = NULL;
+    return host_process_end(host);
+}
+
 static void watch(struct scene *scene, const char *version)
 {
     fake_scheduler_set_tasks(scene->fake, version, &slow_task, 1);
@@ -412,8 +421,7 @@ static void the_switch_switches_everything_off(void **state)
     ask(scene, "handler", "handler default");
     threads = host_process_ask(scene->host, "threads");
     assert_null(strstr(threads, "stakeout-"));
-    assert_int_equal(host_process_end(scene->host), 0);
-    scene->host = NULL;
+    assert_int_equal(end_host(scene), 0);
     assert_int_equal(fake_scheduler_count(scene->fake, "poll"), 0);
     assert_int_equal(fake_scheduler_count(scene->fake, "pulse"), 0);
 }
@@ -605,8 +613,7 @@ static void exit_sends_what_is_there(void **state)
     pid = (uint64_t)host_process_pid(scene->host);
     host_process_tell(scene->host, "call GET /slow 200");
     host_process_tell(scene->host, "exit 3");
-    assert_int_equal(host_process_end(scene->host), 3);
-    scene->host = NULL;
+    assert_int_equal(end_host(scene), 3);
     assert_int_equal(fake_scheduler_count(scene->fake, "report"), 1);
     await_pulse(scene, is_last_of, pid);
 }
