@@ -39,6 +39,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum { TICK_MS = 1000, DRAIN_MS_MAX = 1500, DRAIN_LOOK_MS = 20, WHY_SIZE = 256 };
 
@@ -169,6 +170,9 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     timer_set(app->tick_timer, TICK_MS);
+    store_health(app->store, &app->health);
+    if (app->health.is_up)
+        metrics_observe_ns(app->metrics, METRIC_REDIS_LATENCY, NULL, app->health.latency_ns);
     intake_tick(app->intake, now_ns);
     api_tick(app->api, now_ns);
 }
@@ -321,6 +325,18 @@ static void announce(const struct app *app)
                        "create' was used, everybody on this machine may do everything");
 }
 
+/* Every parked poll is a descriptor; the usual soft limit of 1024 is for programs that select(). */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        log_line(LOG_WARN, "scheduler: the limit of descriptors stays as it is: %s",
+                 strerror(errno));
+}
+
 static int build(struct app *app, struct problem *problem)
 {
     app->base = make_base();
@@ -369,6 +385,7 @@ int app_run(const struct config *config)
 
     log_start(STDERR_FILENO, config->log_level);
     sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+    raise_descriptor_limit();
     if (config_make_state_dir(config, &problem) < 0 || build(&app, &problem) < 0) {
         log_line(LOG_ERROR, "scheduler: cannot start: %s", problem.detail);
         app.exit_code = 1;
