@@ -4,12 +4,14 @@
 #include "tools/shop/shop.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { ANSWER_SIZE_MAX = 128, CARRIER_TIMEOUT_MS = 900 };
@@ -36,13 +38,28 @@ static int connect_carrier(void)
     return fd;
 }
 
+static long now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* Returns the answer's size, or 0 if none came in time. */
 static size_t wait_for_carrier(int fd, char *answer)
 {
-    struct pollfd ready = { .fd = fd, .events = POLLIN };
+    struct pollfd carrier = { .fd = fd, .events = POLLIN };
+    long deadline_ms = now_ms() + CARRIER_TIMEOUT_MS;
     ssize_t size;
+    int ready;
 
-    if (poll(&ready, 1, CARRIER_TIMEOUT_MS) <= 0) return 0;
+    do {
+        long left_ms = deadline_ms - now_ms();
+
+        ready = poll(&carrier, 1, left_ms > 0 ? (int)left_ms : 0);
+    } while (ready < 0 && errno == EINTR);
+    if (ready <= 0) return 0;
     size = read(fd, answer, ANSWER_SIZE_MAX - 1);
     if (size <= 0) return 0;
     answer[size] = '\0';
