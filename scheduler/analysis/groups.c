@@ -7,7 +7,8 @@
  *     (1) the first frame that is not of a runtime (C and C++ libraries, loader, vdso), by
  *         module, nor of a standard library compiled into the application, by name;
  *     (2) among those, the first whose module is not below the system's library folders;
- *     (3) where no frame passes (2), the one of (1); where none passes (1), the innermost.
+ *     (3) where no frame passes (2), the one of (1); where none passes (1), the innermost, if it
+ *         is a function and no marker.
  *
  * What (2) chose is the group's function; what (1) chose is said as "mostly in", so that both
  * the caller and the place are named. */
@@ -67,7 +68,7 @@ static bool is_system(const struct frame_table *table, const struct shown_frame 
 
 struct guilt {
     bool is_known;
-    uint32_t own;   /* frame to name; FRAME_NONE: the stack is empty */
+    uint32_t own;   /* frame to name; FRAME_NONE: there is none */
     uint32_t where; /* frame in which the time went by */
 };
 
@@ -85,7 +86,9 @@ static struct guilt guilt_find(const struct analysis *analysis, uint32_t path)
         guilt.own = paths[at].frame;
         break;
     }
-    if (guilt.where == FRAME_NONE) guilt.where = paths[path].frame;
+    if (guilt.where == FRAME_NONE && path != 0 &&
+        analysis->frames.frames[paths[path].frame].kind != FRAME_MARKER)
+        guilt.where = paths[path].frame;
     if (guilt.own == FRAME_NONE) guilt.own = guilt.where;
     return guilt;
 }
@@ -115,10 +118,10 @@ static void group_moment(struct grouping *grouping, const struct moment *moment,
         if (ns == 0) continue;
         group = tally_add(&grouping->groups, (uint32_t)part, symbol, ns);
         if (is_head) tally_add(&grouping->heads, group, 0, ns);
+        if (part >= COST_WAIT) tally_add(&grouping->waits, group, moment->waiting_for, ns);
         if (!is_placed) continue;
         tally_add(&grouping->places, group, table->frames[guilt->own].place, ns);
         tally_add(&grouping->callees, group, frame_symbol(table, guilt->where), ns);
-        if (part >= COST_WAIT) tally_add(&grouping->waits, group, moment->waiting_for, ns);
     }
 }
 

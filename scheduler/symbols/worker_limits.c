@@ -4,7 +4,7 @@
  * The filter allows what libelf, libdw, malloc and stdio need to read files and to talk over the
  * socket that is there. Everything else fails with EPERM, so that a library that tries something
  * harmless goes on without it: no program can be run, no process made, no socket opened, nothing
- * signalled, and files can be opened for reading only.
+ * signalled (abort() ends the process all the same), and files can be opened for reading only.
  *
  * Sanitizers map terabytes and need calls of their own, so under them the limits of memory and the
  * filter are left out. */
@@ -70,7 +70,7 @@ static const struct sock_filter filter[] = {
     ALLOW(SYS_mprotect),   ALLOW(SYS_madvise),   ALLOW(SYS_brk),        ALLOW(SYS_futex),
     ALLOW(SYS_getrandom),  ALLOW(SYS_clock_gettime), ALLOW(SYS_gettid), ALLOW(SYS_getpid),
     ALLOW(SYS_rt_sigprocmask), ALLOW(SYS_rt_sigreturn), ALLOW(SYS_restart_syscall),
-    ALLOW(SYS_tgkill),     ALLOW(SYS_exit),      ALLOW(SYS_exit_group),
+    ALLOW(SYS_exit),       ALLOW(SYS_exit_group),
     ALLOW_READING(SYS_open, 1),
     ALLOW_READING(SYS_openat, 2),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),

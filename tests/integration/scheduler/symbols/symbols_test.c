@@ -547,6 +547,93 @@ static void open_questions_end_with_the_symbols(void **state)
     sample_free(sample);
 }
 
+/* ---- workers that say what they should not ---- */
+
+#define HOSTILE_WORKER "STAKEOUT_TEST_HOSTILE_WORKER"
+
+/* Notes its start in the debug root, reads a question, and answers it in a way of its own. */
+static int hostile_worker(const char *says, const char *root)
+{
+    static const uint32_t huge[] = { UINT32_MAX, 1, 1 }, other_id[] = { 9, 77, 1, 0 };
+    static const uint32_t long_answer[] = { 16, 1, 1, 0, 0 }, many[] = { 9, 1, 1, 0xff };
+    static const uint32_t other_count[] = { 8, 1, 0 };
+    static const struct {
+        const char *says;
+        const uint32_t *words;
+        size_t size;
+    } answers[] = {
+        { "nothing", huge, 0 },
+        { "a huge size", huge, sizeof huge },
+        { "half", long_answer, 7 },
+        { "another id", other_id, 13 },
+        { "a tail", long_answer, 20 },
+        { "too many locations", many, 13 },
+        { "another count", other_count, sizeof other_count },
+    };
+    char question[4096], path[2 * PATH_SIZE];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/starts", root);
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, "x", 1) != 1) return 1;
+    if (read(3, question, sizeof question) <= 0) return 1;
+    for (size_t i = 0; i < ARRAY_COUNT(answers); i++)
+        if (strcmp(says, answers[i].says) == 0)
+            return write(3, answers[i].words, answers[i].size) < 0;
+    return 1;
+}
+
+static off_t starts_of(const struct fixture *fixture)
+{
+    char path[2 * PATH_SIZE];
+    struct stat info;
+
+    snprintf(path, sizeof path, "%s/starts", fixture->root);
+    return stat(path, &info) == 0 ? info.st_size : 0;
+}
+
+static void a_worker_that_was_taken_over_is_not_believed(void **state)
+{
+    static const char *const says[] = { "nothing",      "a huge size", "half",
+                                        "another id",   "a tail",      "too many locations",
+                                        "another count" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(says); i++) {
+        struct fixture *fixture;
+        struct answer answer;
+
+        setenv(HOSTILE_WORKER, says[i], 1);
+        fixture = fixture_new("/proc/self/exe", true);
+        answer = ask(fixture, (struct question){ .path = "/srv/libshop.so",
+                                                 .build_id = TEXT("12345678901234567890"),
+                                                 .offset = 0x10 });
+        if (answer.count != 0) fail_msg("%s: believed", says[i]);
+        assert_int_equal(answer.times, 1);
+        assert_int_equal(starts_of(fixture), 1);
+        unsetenv(HOSTILE_WORKER);
+        teardown((void **)&fixture);
+    }
+}
+
+static void a_module_that_killed_two_workers_is_left_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct question question = { .path = "/srv/libdeadly.so",
+                                 .build_id = TEXT("12345678901234567890") };
+
+    setenv(HOSTILE_WORKER, "nothing", 1);
+    for (uint64_t i = 1; i <= 5; i++) {
+        question.offset = i;
+        assert_int_equal(ask(fixture, question).count, 0);
+        assert_int_equal(starts_of(fixture), i < 2 ? i : 2);
+    }
+    unsetenv(HOSTILE_WORKER);
+    question.path = "/srv/libother.so"; /* others are asked about */
+    question.name = "_Z1fv";
+    assert_int_equal(ask(fixture, question).count, 1);
+}
+
 #define TEST(claim, set_up) cmocka_unit_test_setup_teardown(claim, set_up, teardown)
 
 int main(int argc, char **argv)
@@ -566,10 +653,15 @@ int main(int argc, char **argv)
         TEST(a_worker_killed_over_a_question_leaves_it_open_and_comes_back, setup),
         TEST(answers_are_remembered_without_the_worker, setup),
         TEST(a_program_that_is_no_worker_leaves_all_open, setup_dying),
+        TEST(a_module_that_killed_two_workers_is_left_alone, setup),
         TEST(open_questions_end_with_the_symbols, setup),
+        cmocka_unit_test(a_worker_that_was_taken_over_is_not_believed),
     };
 
-    if (argc > 1 && strcmp(argv[1], SYMBOLS_WORKER_ARGUMENT) == 0)
-        return symbols_worker_run(argc, argv);
+    if (argc > 1 && strcmp(argv[1], SYMBOLS_WORKER_ARGUMENT) == 0) {
+        const char *says = getenv(HOSTILE_WORKER);
+
+        return says ? hostile_worker(says, argv[2]) : symbols_worker_run(argc, argv);
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

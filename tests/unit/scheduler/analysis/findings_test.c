@@ -22,7 +22,8 @@ static const struct {
 } cases[] = {
     { "one of each kind, longest first", 1000, 100,
       { { 200, 200, 0, WAIT_NONE, NULL, "a < handle < main" },
-        { 500, 0, 0, WAIT_SLEEP, NULL, "clock_nanosleep" LIBC " < nanosleep" LIBC " < b < handle" },
+        { 500, 0, 0, WAIT_SLEEP, NULL,
+          "clock_nanosleep" LIBC " < nanosleep" LIBC " < b < handle" },
         { 200, 0, 0, WAIT_LOCK, "mutex cart_lock",
           "__lll_lock_wait" LIBC " < pthread_mutex_lock" LIBC " < c < handle" } },
       { "Was asleep 500 ms of 1.00 s in b().",
@@ -37,10 +38,12 @@ static const struct {
       { { 1900, 1900, 0, WAIT_NONE, NULL,
           "longest_match@/usr/lib/x86_64-linux-gnu/libz.so.1 < "
           "deflate@/usr/lib/x86_64-linux-gnu/libz.so.1 < report_compress < main" } },
-      { "Ran at least 1.90 s of 2.00 s on a CPU in report_compress(), mostly in longest_match()." } },
+      { "Ran at least 1.90 s of 2.00 s on a CPU in report_compress(), mostly in "
+        "longest_match()." } },
 
     { "a library alone is named itself", 1000, 0,
-      { { 1000, 1000, 0, WAIT_NONE, NULL, "memcpy" LIBC " < deflate@/lib/libz.so.1 < clone" LIBC } },
+      { { 1000, 1000, 0, WAIT_NONE, NULL,
+          "memcpy" LIBC " < deflate@/lib/libz.so.1 < clone" LIBC } },
       { "Ran 1.00 s of 1.00 s on a CPU in deflate()." } },
 
     { "nothing but the runtime", 1000, 0,
@@ -53,7 +56,7 @@ static const struct {
         { 500, 0, 0, WAIT_OTHER, "detached: upstream", "(detached)" } },
       { "Waited 1.50 s of 3.00 s for the network (10.0.0.7:5432) in query().",
         "Waited 1.00 s of 3.00 s for the disk in load().",
-        "Waited 500 ms of 3.00 s for upstream in (detached)." } },
+        "Waited 500 ms of 3.00 s for upstream." } },
 
     { "several mutexes in one function", 1000, 0,
       { { 500, 0, 0, WAIT_LOCK, "mutex a", "f < main" },

@@ -22,13 +22,25 @@ uint32_t made_frame(struct sample *sample, struct text function, const char *mod
     return index;
 }
 
-/* "NAME@MODULE" or "NAME" */
+static uint32_t marker_of(struct sample *sample, struct text words)
+{
+    struct frame frame = { .kind = FRAME_MARKER };
+    uint32_t index;
+
+    CHECK(stack_table_string(&sample->stacks, words, &frame.function) == 0);
+    CHECK(stack_table_frame(&sample->stacks, &frame, &index) == 0);
+    return index;
+}
+
+/* "NAME@MODULE", "NAME" or a marker's text */
 static uint32_t frame_of(struct sample *sample, const char *words, size_t size)
 {
     const char *at = memchr(words, '@', size);
     size_t name_size = at ? (size_t)(at - words) : size;
     char module[128] = "/srv/shop";
 
+    if (text_is_equal((struct text){ words, size }, TEXT(MARKER_DETACHED)))
+        return marker_of(sample, TEXT(MARKER_DETACHED));
     if (at) snprintf(module, sizeof module, "%.*s", (int)(size - name_size - 1), at + 1);
     return made_frame(sample, (struct text){ words, name_size }, module,
                       0x1000 + text_hash((struct text){ words, size }) % 0x100000);

@@ -6,8 +6,8 @@
  *         { .for_ms = 600, .wait = WAIT_LOCK, .stack = "futex_wait@/lib/libc.so.6 < b < main" },
  *     }, 2);
  *
- * A stack is its functions, innermost first; a function is NAME or NAME@MODULE. Without one the
- * module is "/srv/shop".
+ * A stack is its functions, innermost first; a function is NAME or NAME@MODULE, or "(detached)".
+ * Without one the module is "/srv/shop".
  * What the looks leave over of the listened time belongs to the last one. */
 #ifndef STAKEOUT_TESTS_UNIT_SCHEDULER_ANALYSIS_MADE_SAMPLE_H
 #define STAKEOUT_TESTS_UNIT_SCHEDULER_ANALYSIS_MADE_SAMPLE_H
