@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shop.h: the parts of the shop of tools/demo. It is a small, ordinary server: what makes some of its
- * calls slow is what makes real ones slow, and stands in code that does something.
+/* shop.h: the parts of the shop of tools/demo. It is a small, ordinary server: what makes some of
+ * its calls slow is what makes real ones slow, and stands in code that does something.
  *
  *     catalogue.c   items in SQLite; one kind of search has no index and scans the table
  *     orders.c      a journal on disk; one lock is held while it is compacted and synced

@@ -3,10 +3,11 @@
  *
  * It is told what to do on stdin, line by line, and answers each line with one:
  *
- *     run THREADS FAST_MS INTERFACE   that many threads call the interface, one call after the other,
- *                                     each FAST_MS long; "running" once all of them are in a call
- *     slow THREADS SLOW_MS            further threads make one call of SLOW_MS each, at once; "done"
- *                                     when all of them ended
+ *     run THREADS FAST_MS INTERFACE   that many threads call the interface, one call after the
+ *                                     other, each FAST_MS long; "running" once all of them are
+ *                                     in a call
+ *     slow THREADS SLOW_MS            further threads make one call of SLOW_MS each, at once;
+ *                                     "done" when all of them ended
  *     count                           "calls=N slow=M": calls that ended so far, and how many of
  *                                     them were ordered to be slow
  *     stop                            the threads end, the probe is stopped; then as `count`
