@@ -263,7 +263,8 @@ static void build_rooms(struct app *app)
                                    .on_change = on_change,
                                    .context = app };
     struct symbols_options symbols = { .program = "/proc/self/exe",
-                                       .read_module_paths = config->read_module_paths };
+                                       .read_module_paths = config->read_module_paths,
+                                       .debug_root = config->debug_dir };
 
     app->live = live_new(app->base);
     app->census = census_new(clock_monotonic_ns());

@@ -27,6 +27,7 @@ struct config {
     uint32_t retention_days;
     uint64_t retention_bytes; /* 0: no budget */
     bool read_module_paths;
+    char debug_dir[CONFIG_TEXT_SIZE_MAX + 1];
     enum log_level log_level;
     /* What stood on the command line beside the flags: "token", "create", ... */
     const char *arguments[CONFIG_ARGUMENTS_MAX];
