@@ -173,11 +173,11 @@ static void put_side(struct cli *cli, const json_t *analysis, const char *label,
     OWN(buf_done) struct buf line = BUF_INIT(LINE_SIZE_MAX);
     const json_t *side = json_object_get(analysis, label);
 
-    (void)buf_printf(&line, "%s, ", subject);
+    view_pair(cli, label, text_of(subject));
     put_time(cli, side, "listened_ms", " listened", &line);
     (void)buf_printf(&line, ", samples: %" PRIu64 ", snapshots: %" PRIu64,
                      field_count(side, "samples"), field_count(side, "snapshots"));
-    view_pair(cli, label, buf_peek(&line));
+    view_pair(cli, "", buf_peek(&line));
 }
 
 /* Where nothing else was asked for, differences that say nothing are folded too. */

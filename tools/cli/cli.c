@@ -101,14 +101,26 @@ static int ask(struct cli *cli, const struct request *request, struct answer *re
         return CLI_FAILED;
     }
     if (ret->status >= 400) return say_refusal(cli, ret);
-    if (ret->status >= 200 && ret->status < 300) return CLI_DONE;
-    cli_say("%s answers with status %d; is it a stakeoutd?", cli->config.server, ret->status);
+    if (ret->status < 200 || ret->status >= 300) {
+        cli_say("%s answers with status %d; is it a stakeoutd?", cli->config.server, ret->status);
+        return CLI_FAILED;
+    }
+    if (json_is_object(ret->document) || request->is_raw || line_has(cli->line, OPTION_JSON)) {
+        return CLI_DONE;
+    }
+    cli_say("%s answers with something that is no JSON object; is it a stakeoutd?",
+            cli->config.server);
     return CLI_FAILED;
 }
 
 int cli_get(struct cli *cli, const char *path, struct answer *ret)
 {
     return ask(cli, &(struct request){ .path = path }, ret);
+}
+
+int cli_get_raw(struct cli *cli, const char *path, struct answer *ret)
+{
+    return ask(cli, &(struct request){ .path = path, .is_raw = true }, ret);
 }
 
 int cli_post(struct cli *cli, const char *path, struct text body, struct answer *ret)

@@ -65,8 +65,10 @@ int cli_misused(enum option_id id, const struct problem *problem);
 int cli_flush(struct cli *cli);
 
 /* Asks; an answer of 400 or more is said, with its own sentence, and CLI_FAILED (its body is
- * printed first with --json). Otherwise CLI_DONE, and *ret is filled. */
+ * printed first with --json), as is one that cannot be read. Otherwise CLI_DONE, and *ret is
+ * filled: its document is a JSON object, but with --json, which needs none. */
 int cli_get(struct cli *cli, const char *path, struct answer *ret);
+int cli_get_raw(struct cli *cli, const char *path, struct answer *ret); /* its bytes alone */
 int cli_post(struct cli *cli, const char *path, struct text body, struct answer *ret);
 
 /* The answer's bytes as they came: --json. Returns CLI_DONE. */

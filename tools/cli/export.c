@@ -117,7 +117,7 @@ int analysis_export_to(struct cli *cli, const char *path)
     if (rc != CLI_DONE) return rc;
     (void)buf_text(&query, text_of(path));
     query_add(&query, "format", slug);
-    rc = cli_get(cli, query.data, &answer);
+    rc = cli_get_raw(cli, query.data, &answer);
     if (rc != CLI_DONE) return rc;
     if (!file) return cli_print_answer(cli, &answer);
     rc = write_file(file, buf_peek(&answer.body));

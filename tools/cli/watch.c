@@ -211,6 +211,10 @@ static int refresh(struct watch *watch)
     if (watch->is_absent || watch->task.status != 200) {
         return cli_get(cli, watch->task_path, &watch->task); /* says what is wrong */
     }
+    if (!json_is_object(watch->task.document)) {
+        cli_say("the scheduler's answer cannot be read");
+        return CLI_FAILED;
+    }
     rc = cli_get(cli, watch->ledger_path, &watch->ledger);
     watch->answered_ns = now_ns;
     return rc;

@@ -126,7 +126,7 @@ static uint64_t date_of(CURL *curl)
     return seconds > 0 ? (uint64_t)seconds * 1000 : 0;
 }
 
-static void read_answer(CURL *curl, struct answer *answer)
+static void read_answer(CURL *curl, const struct request *request, struct answer *answer)
 {
     long status = 0;
     const char *type = NULL;
@@ -139,6 +139,7 @@ static void read_answer(CURL *curl, struct answer *answer)
     answer->elapsed_ms = (uint64_t)elapsed_us / 1000;
     answer->server_wall_ms = date_of(curl);
     snprintf(answer->content_type, sizeof answer->content_type, "%s", type ? type : "");
+    if (request->is_raw && status < 400) return;
     if (strstr(answer->content_type, "json")) {
         answer->document = json_loadb(buf_peek(&answer->body).data, answer->body.size,
                                       JSON_ALLOW_NUL | JSON_DECODE_ANY, NULL);
@@ -175,7 +176,7 @@ int client_ask(struct client *client, const struct request *request, struct answ
     CHECK(buf_printf(&url, "%s%s", client->server, request->path) == 0);
     set_up(client, request, url.data, headers, ret);
     code = curl_easy_perform(client->curl);
-    if (code == CURLE_OK) read_answer(client->curl, ret);
+    if (code == CURLE_OK) read_answer(client->curl, request, ret);
     curl_slist_free_all(headers);
     return code == CURLE_OK ? 0 : refuse(client, code, ret, error);
 }

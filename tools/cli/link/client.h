@@ -32,12 +32,13 @@ struct request {
     const char *path;   /* from the slash on, with its query */
     struct text body;   /* JSON; size 0: none */
     unsigned timeout_s; /* 0: REQUEST_S_MAX */
+    bool is_raw;        /* only the bytes matter: the document is not read, but of a refusal */
 };
 
 struct answer {
     int status;
     struct buf body;         /* exactly as it came */
-    json_t *document;        /* the body, if it is JSON and could be read; else NULL */
+    json_t *document;        /* the body, if it is JSON and was read; else NULL */
     uint64_t server_wall_ms; /* the server's clock by its Date header, to the second; 0: unknown */
     uint64_t elapsed_ms;
     char content_type[128];
