@@ -120,6 +120,23 @@ static struct elf_lines *module_get(struct worker *worker, struct text path, str
     return oldest->lines;
 }
 
+static struct text without_underscores(struct text name)
+{
+    while (name.size > 0 && name.data[0] == '_') {
+        name.data++;
+        name.size--;
+    }
+    return name;
+}
+
+/* The C library's functions have inner names, with more underscores than the one that programs
+ * call: ___pthread_mutex_lock. Of such two the shorter is meant. */
+static bool is_outer_name(struct text name, struct text inner)
+{
+    return name.size > 0 && name.size < inner.size &&
+           text_is_equal(without_underscores(name), without_underscores(inner));
+}
+
 /* One address. What the debug information does not name is called as the sample calls it. */
 static void answer_address(struct elf_lines *lines, uint64_t offset, struct text name,
                            struct buf *answer)
@@ -135,6 +152,8 @@ static void answer_address(struct elf_lines *lines, uint64_t offset, struct text
     }
     if (count > 0 && locations[count - 1].function.size == 0)
         locations[count - 1].function = demangled ? text_of(demangled) : name;
+    if (count > 0 && is_outer_name(name, locations[count - 1].function))
+        locations[count - 1].function = name;
     wire_write_locations(answer, locations, count);
 }
 

@@ -292,6 +292,23 @@ static void a_name_of_the_sample_is_demangled_without_any_file(void **state)
     assert_int_equal(answer.locations[0].line, 0);
 }
 
+static void of_inner_and_public_name_the_public_one_is_shown(void **state)
+{
+    uint8_t id[BUILD_ID_SIZE_MAX];
+    size_t size = build_id_of(FIXTURES "/libinlined.so", id);
+    struct question question = {
+        .path = FIXTURES "/libinlined.so",
+        .build_id = { (char *)id, size },
+        .offset = symbol_of(FIXTURES "/libinlined.so", "public_name"),
+    };
+
+    assert_string_equal(ask(*state, question).locations[0].function, "___public_name");
+    question.name = "public_name";
+    assert_string_equal(ask(*state, question).locations[0].function, "public_name");
+    question.name = "another_name"; /* the debug information knows better */
+    assert_string_equal(ask(*state, question).locations[0].function, "___public_name");
+}
+
 /* Puts the separate debug information where build-ids are looked up. */
 static void install_debug_file(struct fixture *fixture, const uint8_t *id, size_t size)
 {
@@ -642,6 +659,7 @@ int main(int argc, char **argv)
         TEST(inlined_functions_come_innermost_first_with_their_lines, setup),
         TEST(cxx_names_are_demangled, setup),
         TEST(a_name_of_the_sample_is_demangled_without_any_file, setup),
+        TEST(of_inner_and_public_name_the_public_one_is_shown, setup),
         TEST(a_stripped_module_is_named_from_its_debug_file, setup),
         TEST(a_debug_link_beside_the_module_is_followed, setup),
         TEST(a_module_without_debug_information_has_only_exported_names, setup),
