@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* canned_server.h: a server that says what it is told to, to see what the CLI makes of it.
  *
- *     struct canned_answer answers[] = { { "/healthz", "HTTP/1.1 200 OK\r\n..." }, { NULL, "..." } };
+ *     struct canned_answer answers[] = { { "/healthz", "HTTP/1.1 ..." }, { NULL, "..." } };
  *     canned_server_start(&server, answers);   on 127.0.0.1:server.port, in a process of its own
  *     canned_server_stop(&server);
  *

@@ -184,9 +184,8 @@ static void empty_and_strange_analyses_do_no_harm(void **state)
         "{}",
         "{\"samples\": 1, \"tree\": null}",
         "{\"samples\": 1, \"tree\": {\"children\": [null, 3, {}]}}",
-        "{\"samples\": 1, \"tree\": {\"total_ms\": 1, \"children\": [{\"frame\": -1, \"total_ms\": \"x\"}]}}",
-        "{\"samples\": 1, \"tree\": {\"total_ms\": 1, \"children\": [{\"frame\": 99, \"total_ms\": 1}]}, "
-        "\"frames\": []}",
+        "{\"samples\": 1, \"tree\": {\"children\": [{\"frame\": -1, \"total_ms\": \"x\"}]}}",
+        "{\"samples\": 1, \"frames\": [], \"tree\": {\"children\": [{\"frame\": 99}]}}",
         "{\"samples\": 1, \"findings\": [1, null], \"hot\": [null, {}], \"snapshots\": -5}",
     };
 
