@@ -13,8 +13,14 @@
  *     fork-idle          a child that makes none exits; "forked PID STATUS"
  *     no-unshare         from now on unshare(2) is refused with EPERM; "refused"
  *     handler            what handles SIGURG: "handler default|ours"
- *     exit CODE          exit(); no answer */
+ *     exit CODE          exit(); no answer
+ *     break              an invariant of the probe breaks; "broken". Only where the host is linked
+ *                        with the probe's insides (HOST_HAS_INSIDES). */
 #include <stakeout/stakeout.h>
+
+#ifdef HOST_HAS_INSIDES
+#include "probe/agent/invariant.h"
+#endif
 
 #include <dirent.h>
 #include <errno.h>
@@ -237,6 +243,14 @@ static void do_exit(const char *arguments)
     exit((int)strtol(arguments, NULL, 10));
 }
 
+#ifdef HOST_HAS_INSIDES
+static void do_break(const char *arguments)
+{
+    (void)arguments;
+    if (!INVARIANT(1 + 1 == 3)) say("broken");
+}
+#endif
+
 static const struct {
     const char *name;
     void (*run)(const char *arguments);
@@ -247,6 +261,9 @@ static const struct {
     { "fork", do_fork },       { "fork-idle", do_fork },
     { "handler", do_handler }, { "no-unshare", do_no_unshare },
     { "exit", do_exit },
+#ifdef HOST_HAS_INSIDES
+    { "break", do_break },
+#endif
 };
 
 static void obey(char *line)

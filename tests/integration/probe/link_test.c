@@ -2,7 +2,7 @@
 /* The probe in a real process against a scripted scheduler: it finds it late, survives its loss,
  * sends until acknowledged, takes nothing of the host's, and leaves cleanly.
  *
- * argv[1] is the host program (host.c). */
+ * argv[1] is the host program (host.c), argv[2] the one that can break an invariant. */
 #include "tests/integration/probe/host_process.h"
 
 #include "common/base/clock.h"
@@ -27,13 +27,16 @@
 enum { SOON_MS = 20000 };
 
 static const char *host_program;
+static const char *inside_program; /* the same, linked with the probe's insides */
 
 struct scene {
     struct fake_scheduler *fake;
     struct host_process *host;
     uint16_t port;
     char server[64];
-    char log[64]; /* a file; "": none was wanted */
+    char log[64];        /* a file; "": none was wanted */
+    const char *program; /* NULL: host_program */
+    const char *name;    /* of the server's host; NULL: 127.0.0.1 */
 };
 
 static const struct wire_poll_task slow_task = {
@@ -68,10 +71,10 @@ static void start_host(struct scene *scene, const char *more)
         log,           more ? more : "STAKEOUT_NOTHING=", NULL
     };
 
-    snprintf(scene->server, sizeof scene->server, "STAKEOUT_SERVER=http://127.0.0.1:%u",
-             (unsigned)scene->port);
+    snprintf(scene->server, sizeof scene->server, "STAKEOUT_SERVER=http://%s:%u",
+             scene->name ? scene->name : "127.0.0.1", (unsigned)scene->port);
     if (scene->log[0]) snprintf(log, sizeof log, "STAKEOUT_LOG=%s", scene->log);
-    scene->host = host_process_start(host_program, variables);
+    scene->host = host_process_start(scene->program ? scene->program : host_program, variables);
 }
 
 static void ask(struct scene *scene, const char *command, const char *answer)
@@ -674,6 +677,85 @@ static void a_forked_child_without_a_call_is_nobody(void **state)
     await_pulse(scene, has_sampled, 1);
 }
 
+static bool is_behind_by(const struct wire_pulse *pulse, uint64_t pending)
+{
+    return pulse->ledgers_count == 1 && pulse->ledgers[0].pending == pending;
+}
+
+static void a_report_that_cannot_be_digested_holds_up_nothing_else(void **state)
+{
+    struct scene *scene = *state;
+
+    start_watching(scene, NULL);
+    fake_scheduler_script(scene->fake, "report",
+                          (struct fake_script){ .status = 500, .times = 1000 });
+    ask(scene, "call GET /slow 200", "called");
+    await_count(scene, "report", 2);
+    ask(scene, "call GET /fast 1", "called");
+    await_pulse(scene, counts_fast_calls, 1);
+    await_pulse(scene, is_behind_by, 1);
+    fake_scheduler_script(scene->fake, "report", (struct fake_script){ .times = 0 });
+    await_pulse(scene, has_sampled, 1);
+}
+
+static void a_named_server_is_looked_up(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->name = "localhost";
+    start_watching(scene, NULL);
+    ask(scene, "call GET /slow 200", "called");
+    await_count(scene, "report", 1);
+}
+
+static void a_name_that_nobody_has_is_said_in_the_log(void **state)
+{
+    struct scene *scene = *state;
+    struct log_wanted wanted;
+
+    snprintf(scene->log, sizeof scene->log, "/tmp/stakeout_log_%d", (int)getpid());
+    wanted = (struct log_wanted){ scene->log, "its host name has no address" };
+    scene->name = "no-such-host.invalid";
+    start_host(scene, NULL);
+    ask(scene, "start", "start 0");
+    assert_true(wait_until(log_says, &wanted, SOON_MS));
+    host_process_ask(scene->host, "stop");
+}
+
+static bool has_broken(const struct wire_pulse *pulse, uint64_t argument)
+{
+    (void)argument;
+    for (uint32_t i = 0; i < pulse->troubles_count; i++) {
+        struct text trouble = pulse->troubles[i];
+
+        if (memmem(trouble.data, trouble.size, "1 + 1 == 3", 10)) return pulse->is_last;
+    }
+    return false;
+}
+
+static void a_broken_invariant_switches_the_probe_off_and_not_the_host(void **state)
+{
+    struct scene *scene = *state;
+    const char *threads;
+
+    scene->program = inside_program;
+    start_watching(scene, NULL);
+    ask(scene, "break", "broken");
+    await_pulse(scene, has_broken, 0);
+    threads = host_process_ask(scene->host, "threads");
+    assert_null(strstr(threads, "stakeout-poll"));
+    assert_null(strstr(threads, "stakeout-sample"));
+    ask(scene, "call GET /slow 100", "called");
+    assert_int_equal(fake_scheduler_count(scene->fake, "report"), 0);
+
+    host_process_ask(scene->host, "stop");
+    ask(scene, "start", "start 0");
+    ask(scene, "call GET /slow 300", "called");
+    host_process_tell(scene->host, "exit 5");
+    assert_int_equal(end_host(scene), 5);
+    assert_int_equal(fake_scheduler_count(scene->fake, "report"), 1);
+}
+
 #define CLAIM(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(int argc, char **argv)
@@ -700,10 +782,15 @@ int main(int argc, char **argv)
         CLAIM(a_scheduler_that_hangs_does_not_hold_up_a_stop),
         CLAIM(a_forked_child_is_an_instance_of_its_own_once_it_begins_a_call),
         CLAIM(a_forked_child_without_a_call_is_nobody),
+        CLAIM(a_report_that_cannot_be_digested_holds_up_nothing_else),
+        CLAIM(a_named_server_is_looked_up),
+        CLAIM(a_name_that_nobody_has_is_said_in_the_log),
+        CLAIM(a_broken_invariant_switches_the_probe_off_and_not_the_host),
     };
 
-    CHECK(argc >= 2);
+    CHECK(argc >= 3);
     host_program = argv[1];
-    if (argc > 2) cmocka_set_test_filter(argv[2]);
+    inside_program = argv[2];
+    if (argc > 3) cmocka_set_test_filter(argv[3]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
