@@ -181,14 +181,14 @@ static void find_route(const struct http *http, const struct head *head, struct 
 static int admit_browser(const struct http *http, const struct head *head, struct verdict *ret)
 {
     if (head->host.data && !host_is_ours(head->host, http->address))
-        return verdict_refuse(ret, 403, "the Host header '%.*s' does not name this server",
+        return verdict_refuse(ret, 403, "The Host header '%.*s' does not name this server.",
                               (int)(head->host.size < 80 ? head->host.size : 80), head->host.data);
     if (head->method != HEAD_POST && head->method != HEAD_DELETE) return 0;
     if (head->origin.data && !origin_is_ours(head->origin, head->host))
-        return verdict_refuse(ret, 403, "a page of another origin may not change anything here");
+        return verdict_refuse(ret, 403, "A page of another origin may not change anything here.");
     if (head->fetch_site.data && !text_is_equal(head->fetch_site, TEXT("same-origin")) &&
         !text_is_equal(head->fetch_site, TEXT("none")))
-        return verdict_refuse(ret, 403, "a page of another site may not change anything here");
+        return verdict_refuse(ret, 403, "A page of another site may not change anything here.");
     return 0;
 }
 
@@ -207,15 +207,15 @@ static int admit_token(const struct http *http, const struct head *head, struct 
     }
     if (ret->route->role == HTTP_ANYONE && !head->authorization.data) return 0;
     if (!head->authorization.data)
-        return verdict_refuse(ret, 401, "send a token: 'Authorization: Bearer TOKEN'");
+        return verdict_refuse(ret, 401, "Send a token: 'Authorization: Bearer TOKEN'.");
     if (bearer_digest(head->authorization, digest) < 0)
-        return verdict_refuse(ret, 401, "the Authorization header must be 'Bearer TOKEN'");
+        return verdict_refuse(ret, 401, "The Authorization header must be 'Bearer TOKEN'.");
     if (http->identify(http->options_context, digest, &ret->identity) < 0) {
         if (ret->route->role == HTTP_ANYONE) return 0;
-        return verdict_refuse(ret, 401, "this token is not known; it may have been revoked");
+        return verdict_refuse(ret, 401, "This token is not known; it may have been revoked.");
     }
     if (!role_may(ret->identity.role, ret->route->role))
-        return verdict_refuse(ret, 403, "the token '%s' does not have the role that this needs",
+        return verdict_refuse(ret, 403, "The token '%s' does not have the role that this needs.",
                               ret->identity.name);
     return 0;
 }
@@ -227,19 +227,19 @@ int admit(const struct http *http, const struct head *head, struct verdict *ret)
     find_route(http, head, ret);
     if (head->method == HEAD_OPTIONS) {
         if (ret->allow == 0 && head->target.data[0] == '/')
-            return verdict_refuse(ret, 404, "there is nothing under this path");
+            return verdict_refuse(ret, 404, "There is nothing under this path.");
         return 0;
     }
-    if (ret->allow == 0) return verdict_refuse(ret, 404, "there is nothing under this path");
+    if (ret->allow == 0) return verdict_refuse(ret, 404, "There is nothing under this path.");
     if (!ret->route) {
         char allowed[64];
 
         methods_format(ret->allow, allowed, sizeof allowed);
-        return verdict_refuse(ret, 405, "this path allows %s", allowed);
+        return verdict_refuse(ret, 405, "This path allows %s.", allowed);
     }
     if (admit_token(http, head, ret) != 0) return ret->status;
     if (head->body_size > ret->route->body_size_max)
-        return verdict_refuse(ret, 413, "the body has %llu bytes; at most %zu are accepted here",
+        return verdict_refuse(ret, 413, "The body has %llu bytes; at most %zu are accepted here.",
                               (unsigned long long)head->body_size, ret->route->body_size_max);
     return 0;
 }

@@ -278,7 +278,7 @@ static bool take_head(struct connection *connection, struct text text)
     }
     admit(http, &head, &verdict);
     if (verdict.status == 0 && head.body_size + http->counts.body_size > http->limits.body_budget) {
-        verdict_refuse(&verdict, 503, "too many requests with bodies at once; try again");
+        verdict_refuse(&verdict, 503, "Too many requests with bodies came at once; try again.");
         verdict.retry_after_s = 1 + random_u64() % 10;
     }
     if ((verdict.status != 0 && head.body_size > 0) || connection->queue_count == PIPELINE_MAX) {
@@ -317,9 +317,9 @@ static void truncate_input(struct connection *connection, struct evbuffer *input
 static void keep_part(struct connection *connection, const unsigned char *data, size_t size)
 {
     if (buf_append(&connection->head, data, size) < 0)
-        refuse_why(connection, 431, "the head of the request is larger than 8 KB");
+        refuse_why(connection, 431, "The head of the request is larger than 8 KB.");
     else if (!may_become_head(buf_peek(&connection->head)))
-        refuse_why(connection, 400, "this is not the head of an HTTP/1.1 request");
+        refuse_why(connection, 400, "This is not the head of an HTTP/1.1 request.");
 }
 
 /* Looks at new bytes that begin where a head or the rest of a body is due. Returns how many of
@@ -363,9 +363,9 @@ static void complete_part(struct connection *connection, struct evbuffer *input,
     end = head_end(head->data, head->size);
     if (end == 0) {
         if (head->size == head->size_max) {
-            refuse_why(connection, 431, "the head of the request is larger than 8 KB");
+            refuse_why(connection, 431, "The head of the request is larger than 8 KB.");
         } else if (!may_become_head(buf_peek(head))) {
-            refuse_why(connection, 400, "this is not the head of an HTTP/1.1 request");
+            refuse_why(connection, 400, "This is not the head of an HTTP/1.1 request.");
         }
         return;
     }
@@ -496,7 +496,7 @@ static void cut_slow_request(struct connection *connection)
 {
     struct verdict verdict = { 0 };
 
-    verdict_refuse(&verdict, 408, "the request did not arrive within %u ms",
+    verdict_refuse(&verdict, 408, "The request did not arrive within %u ms.",
                    connection->http->limits.request_ms);
     drop_requests(connection);
     connection->http->counts.cut++;

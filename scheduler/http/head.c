@@ -10,10 +10,10 @@
 #include <string.h>
 #include <strings.h>
 
-static const char why_control[] = "the head of the request has a stray control character";
-static const char why_line[] = "the first line must be METHOD SP /path SP HTTP/1.1";
-static const char why_field[] = "a header line must be NAME: VALUE, without folds";
-static const char why_twice[] = "a header that may come once came twice";
+static const char why_control[] = "The head of the request has a stray control character.";
+static const char why_line[] = "The first line must be METHOD SP /path SP HTTP/1.1.";
+static const char why_field[] = "A header line must be NAME: VALUE, without folds.";
+static const char why_twice[] = "A header that may come once came twice.";
 
 size_t head_end(const char *data, size_t size)
 {
@@ -126,15 +126,15 @@ static int parse_request_line(struct text line, struct head *ret, const char **r
     if (!is_token(method) || !is_visible(target) || target.size == 0) return 400;
     status = parse_version(line, &ret->minor);
     if (status != 0) {
-        if (status == 505) *ret_why = "this server speaks HTTP/1.1 and HTTP/1.0";
+        if (status == 505) *ret_why = "This server speaks HTTP/1.1 and HTTP/1.0.";
         return status;
     }
     if (target.size > HEAD_TARGET_MAX) {
-        *ret_why = "the path and query are longer than 4096 bytes";
+        *ret_why = "The path and query are longer than 4096 bytes.";
         return 414;
     }
     if (parse_method(method, &ret->method) != 0) {
-        *ret_why = "this method is not known here";
+        *ret_why = "This method is not known here.";
         return 501;
     }
     ret->target = target;
@@ -145,7 +145,7 @@ static int parse_request_line(struct text line, struct head *ret, const char **r
 /* At most ten digits: far beyond any limit of ours, and never an overflow. */
 static int parse_length(struct text value, struct head *ret, const char **ret_why)
 {
-    *ret_why = "Content-Length must be 1 to 10 digits";
+    *ret_why = "Content-Length must be 1 to 10 digits.";
     if (value.size > 10 || text_to_u64(value, &ret->body_size) < 0) return 400;
     return 0;
 }
@@ -173,11 +173,11 @@ static int parse_known(struct text name, struct text value, struct head *ret, bo
         return 0;
     }
     if (is_name(name, "Transfer-Encoding")) {
-        *ret_why = "chunked bodies are not accepted: send a Content-Length";
+        *ret_why = "Chunked bodies are not accepted: send a Content-Length.";
         return 411;
     }
     if (is_name(name, "Expect") && !is_name(value, "100-continue")) {
-        *ret_why = "no other expectation than 100-continue is met here";
+        *ret_why = "No other expectation than 100-continue is met here.";
         return 417;
     }
     if (!is_name(name, "Content-Length")) return 0;
@@ -196,7 +196,7 @@ static int parse_fields(struct text text, struct head *ret, const char **ret_why
         int status;
 
         line.size--; /* the CR: head_parse() saw that it is there */
-        *ret_why = "the request has more than 64 header lines";
+        *ret_why = "The request has more than 64 header lines.";
         if (count == HEAD_FIELDS_MAX) return 431;
         *ret_why = why_field;
         if (!split(&line, ':', &name) || !is_token(name)) return 400;
@@ -223,7 +223,7 @@ static int check_body(const struct head *head, const char **ret_why)
 {
     if (head->body_size == 0 || head->method == HEAD_POST || head->method == HEAD_OTHER) return 0;
     /* libevent would take such a body for the next request. */
-    *ret_why = "this method has no body here";
+    *ret_why = "This method has no body here.";
     return 400;
 }
 
@@ -235,7 +235,7 @@ int head_parse(struct text text, struct head *ret, const char **ret_why)
 
     *ret_why = why_control;
     if (text.size > HEAD_SIZE_MAX) {
-        *ret_why = "the head of the request is larger than 8 KB";
+        *ret_why = "The head of the request is larger than 8 KB.";
         return 431;
     }
     if (head_end(text.data, text.size) != text.size || !has_clean_lines(text)) return 400;
@@ -247,7 +247,7 @@ int head_parse(struct text text, struct head *ret, const char **ret_why)
     status = parse_fields(rest, &head, ret_why);
     if (status != 0) return status;
     if (head.minor == 1 && !head.host.data) {
-        *ret_why = "an HTTP/1.1 request must have a Host header";
+        *ret_why = "An HTTP/1.1 request must have a Host header.";
         return 400;
     }
     status = check_body(&head, ret_why);

@@ -105,8 +105,7 @@ static void on_request(struct evhttp_request *ev, void *context)
         answer_options(request);
     } else if (read_pieces(request) < 0) {
         verdict_refuse(&request->verdict, 400,
-                       "the path or query has a malformed escape, or more "
-                       "than %d parameters",
+                       "The path or query has a malformed escape, or more than %d parameters.",
                        QUERY_PARAMS_MAX);
         answer_verdict(request);
     } else {

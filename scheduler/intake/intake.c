@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/intake/drop_counts.h"
 #include "scheduler/intake/private.h"
 
 #include "common/base/check.h"
@@ -179,6 +180,7 @@ struct intake *intake_new(struct http *http, struct tasks *tasks, struct live *l
     intake->live = live;
     intake->census = census;
     intake->metrics = metrics;
+    intake->drop_counts = drop_counts_new(metrics);
     intake->cache.bytes = BUF_INIT(1024 * 1024);
     TAILQ_INIT(&intake->in_flight);
     http_add_routes(http, routes, ARRAY_COUNT(routes), intake);
@@ -193,6 +195,7 @@ struct intake *intake_free(struct intake *intake)
         CHECK(!in_flight_end(TAILQ_FIRST(&intake->in_flight)));
     }
     buf_done(&intake->cache.bytes);
+    drop_counts_free(intake->drop_counts);
     free(intake);
     return NULL;
 }

@@ -4,7 +4,8 @@
  *   intake.c   the routes, and the way of a request through the door
  *   poll.c     parked until the tasks change
  *   pulse.c    census and ledgers
- *   report.c   samples and log events, to the store */
+ *   report.c   samples and log events, to the store
+ *   drop_counts.c   ledgers as metrics */
 #ifndef STAKEOUT_SCHEDULER_INTAKE_PRIVATE_H
 #define STAKEOUT_SCHEDULER_INTAKE_PRIVATE_H
 
@@ -47,11 +48,14 @@ struct in_flight {
     struct sample *sample;        /* of a report; owned */
 };
 
+struct drop_counts;
+
 struct intake {
     struct tasks *tasks;
     struct live *live;
     struct census *census;
     struct metrics *metrics;
+    struct drop_counts *drop_counts;
     struct poll_cache cache;
     TAILQ_HEAD(, in_flight) in_flight;
     size_t in_flight_count;

@@ -4,6 +4,7 @@
  * It is answered when the store has the ledgers: a probe that stops waits for that. A ledger
  * whose sums do not hold is left out, and counted: one bad ledger should not blind us for the
  * rest of what an instance says. */
+#include "scheduler/intake/drop_counts.h"
 #include "scheduler/intake/private.h"
 
 #include "common/base/check.h"
@@ -102,6 +103,18 @@ static void say_goodbye(struct intake *intake, const struct wire_pulse *pulse)
     tasks_instance_gone(intake->tasks, pulse->application, pulse->instance, pulse->incarnation);
 }
 
+static void count_drops(struct intake *intake, const struct wire_pulse *pulse,
+                        const struct task_ledger *ledgers, size_t count)
+{
+    const struct census_instance *known =
+        census_instance_find(intake->census, pulse->application, pulse->incarnation);
+    uint64_t known_for_ns = known ? clock_monotonic_ns() - known->first_seen_ns : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        drop_counts_take(intake->drop_counts, &ledgers[i], known_for_ns);
+    }
+}
+
 static void give_ledgers(struct intake *intake, struct http_request *request,
                          const struct wire_pulse *pulse)
 {
@@ -109,6 +122,7 @@ static void give_ledgers(struct intake *intake, struct http_request *request,
     size_t count = take_ledgers(intake, pulse, ledgers);
     struct in_flight *it = count > 0 ? in_flight_begin(intake, request, "pulse") : NULL;
 
+    count_drops(intake, pulse, ledgers, count);
     if (it)
         tasks_take_ledgers(intake->tasks, ledgers, count, on_ledgers_taken, it);
     else if (count == 0)

@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    EDIT_BUDGET = 20 * 1000 * 1000, /* cells of the edit tables: some 40 ms at the very worst */
+    EDIT_BUDGET = 10 * 1000 * 1000, /* cells of the edit tables: some 35 ms at the very worst */
 };
 
 struct folded {
