@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/agent/self_memory.h"
+
+#include "tests/support/test.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static void a_hole_gives_a_short_read(void **state)
+{
+    char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char copy[8192];
+
+    (void)state;
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    memset(pages, 'x', 8192);
+    assert_int_equal(munmap(pages + 4096, 4096), 0);
+    assert_int_equal(self_read((uint64_t)(uintptr_t)pages + 4000, copy, 4096), 96);
+    assert_int_equal(copy[95], 'x');
+    assert_int_equal(self_read((uint64_t)(uintptr_t)pages + 4096, copy, 10), 0);
+    assert_int_equal(self_read(8, copy, 10), 0);
+    munmap(pages, 4096);
+}
+
+static void text_is_cut_and_terminated(void **state)
+{
+    char text[5];
+
+    (void)state;
+    self_read_text((uint64_t)(uintptr_t) "upstream", text, sizeof text);
+    assert_string_equal(text, "upst");
+    self_read_text(0, text, sizeof text);
+    assert_string_equal(text, "");
+    self_read_text(16, text, sizeof text);
+    assert_string_equal(text, "");
+}
+
+static void the_mapping_of_an_address_is_found(void **state)
+{
+    struct mapping mapping = { 0 };
+    uint64_t here = (uint64_t)(uintptr_t)&mapping;
+    char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    (void)state;
+    assert_int_equal(self_mapping(here, &mapping), 0);
+    assert_true(mapping.low <= here && here < mapping.high);
+    assert_true(mapping.is_main_stack);
+    assert_int_equal(self_mapping((uint64_t)(uintptr_t)page, &mapping), 0);
+    assert_false(mapping.is_main_stack);
+    assert_int_equal(self_mapping(16, &mapping), -ENOENT);
+    munmap(page, 4096);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hole_gives_a_short_read),
+        cmocka_unit_test(text_is_cut_and_terminated),
+        cmocka_unit_test(the_mapping_of_an_address_is_found),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
