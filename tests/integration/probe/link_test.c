@@ -273,6 +273,14 @@ static void start_watching(struct scene *scene, const char *more)
     await_event(scene, TASK_EVENT_ARMED);
 }
 
+/* On a machine that is busy a thread at nice 10 may outlive the stop that gave up on it. */
+static bool has_no_threads(void *context)
+{
+    struct scene *scene = context;
+
+    return strstr(host_process_ask(scene->host, "threads"), "stakeout-") == NULL;
+}
+
 /* ---- claims ---- */
 
 static bool names_function(const struct sample *sample, const char *name)
@@ -416,14 +424,12 @@ static void a_task_that_is_taken_back_is_not_watched_any_more(void **state)
 static void the_switch_switches_everything_off(void **state)
 {
     struct scene *scene = *state;
-    const char *threads;
 
     start_host(scene, "STAKEOUT=off");
     ask(scene, "start", "start 0");
     ask(scene, "call GET /slow 100", "called");
     ask(scene, "handler", "handler default");
-    threads = host_process_ask(scene->host, "threads");
-    assert_null(strstr(threads, "stakeout-"));
+    assert_true(has_no_threads(scene));
     assert_int_equal(end_host(scene), 0);
     assert_int_equal(fake_scheduler_count(scene->fake, "poll"), 0);
     assert_int_equal(fake_scheduler_count(scene->fake, "pulse"), 0);
@@ -587,14 +593,12 @@ static void stopped_and_started_again_it_is_the_same_instance(void **state)
 {
     struct scene *scene = *state;
     struct wire_pulse before, after;
-    const char *threads;
 
     start_watching(scene, NULL);
     ask(scene, "call GET /fast 1", "called");
     host_process_ask(scene->host, "stop");
     before = await_pulse(scene, is_last_of, (uint64_t)host_process_pid(scene->host));
-    threads = host_process_ask(scene->host, "threads");
-    assert_null(strstr(threads, "stakeout-"));
+    assert_true(wait_until(has_no_threads, scene, SOON_MS));
     ask(scene, "call GET /fast 1", "called");
 
     fake_scheduler_set_tasks(scene->fake, "v3", &slow_task, 1);
