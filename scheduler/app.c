@@ -275,7 +275,8 @@ static void build_rooms(struct app *app)
 
 static void open_doors(struct app *app)
 {
-    struct api_options api = { .http = app->http,
+    struct api_options api = { .base = app->base,
+                               .http = app->http,
                                .tasks = app->tasks,
                                .history = app->history,
                                .live = app->live,

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* analyses.c: /analysis of a sample or a task, and /diff: the same work, once or twice.
+/* analyses.c: /analysis of a sample or a task, and /diff: the same work, for one subject or two.
  *
- * A job has one subject (an analysis) or two (a comparison). A subject is loaded, its frames are
- * named by the symbol worker, and it is analysed; then the next one; then the answer is written.
- * The job holds everything in between, and lives on if the client goes away: the worker reads
- * the samples. */
+ * A job loads the samples of its subjects, has all their frames named by the symbol worker, and
+ * then analyses and exports them in one step. That step takes some 15 us per snapshot: a job of
+ * more than SNAPSHOTS_INLINE_MAX does it in a child process (offload.h), so that polls and reports
+ * are not held up by somebody's look at a hundred samples.
+ *
+ * The job holds everything, and lives on if the client goes away: the worker reads the samples. */
 #include "common/base/check.h"
 #include "scheduler/analysis/analysis.h"
 #include "scheduler/api/answer.h"
+#include "scheduler/api/offload.h"
 #include "scheduler/history/history.h"
 #include "scheduler/symbols/symbols.h"
 
@@ -18,6 +21,7 @@
 
 enum {
     EXPORT_SIZE_MAX = 64 * 1024 * 1024, /* a hundred samples of 1 MB, analysed, are far below */
+    SNAPSHOTS_INLINE_MAX = 1024,        /* about 15 ms */
     TITLE_SIZE = INTERFACE_SIZE_MAX + 128,
 };
 
@@ -25,38 +29,30 @@ struct subject {
     bool is_sample;
     struct sample_id sample;
     struct task_id task;
-    struct sample **samples; /* taken from history; owned, as is what it points to */
-    size_t count;
-    struct analysis *analysis;
-    char interface[INTERFACE_SIZE_MAX + 1]; /* of the first sample; empty: there is none */
+    size_t count; /* its samples are these many of the job's */
 };
 
 struct job {
     struct pending pending;
     enum export_format format;
     struct subject subjects[2];
-    size_t subject_count, done_count;
+    size_t subject_count, loaded_count;
+    struct sample **samples; /* of all subjects; taken from history, owned */
+    size_t count;
+    const struct sample_symbols *const *symbols; /* while the worker's answer is there */
 };
 
 static void load(struct job *job);
 
-static void subject_drop_samples(struct subject *subject)
-{
-    for (size_t i = 0; i < subject->count; i++) {
-        sample_free(subject->samples[i]);
-    }
-    free(subject->samples);
-    subject->samples = NULL;
-    subject->count = 0;
-}
-
 /* What the job owns; the pending itself goes with the answer. */
 static void job_clear(struct job *job)
 {
-    for (size_t i = 0; i < job->subject_count; i++) {
-        subject_drop_samples(&job->subjects[i]);
-        job->subjects[i].analysis = analysis_free(job->subjects[i].analysis);
+    for (size_t i = 0; i < job->count; i++) {
+        sample_free(job->samples[i]);
     }
+    free(job->samples);
+    job->samples = NULL;
+    job->count = 0;
 }
 
 static void job_refuse(struct job *job, const struct problem *problem)
@@ -65,7 +61,7 @@ static void job_refuse(struct job *job, const struct problem *problem)
     pending_problem(&job->pending, problem);
 }
 
-/* ------------------------------------------------------------------ the answer */
+/* ------------------------------------------------------------------ the work */
 
 static const char *subject_id(const struct subject *subject)
 {
@@ -77,18 +73,50 @@ static const char *subject_noun(const struct subject *subject)
     return subject->is_sample ? "sample" : "task";
 }
 
+/* The interface is the last sample's: with two subjects, of the one that is looked at. */
 static void write_title(const struct job *job, char *ret, size_t size)
 {
     const struct subject *first = &job->subjects[0], *second = &job->subjects[1];
+    const char *interface = job->count > 0 ? job->samples[job->count - 1]->interface : "";
 
     if (job->subject_count == 1)
-        snprintf(ret, size, "%s%s%s %s", first->interface, *first->interface ? ", " : "",
-                 subject_noun(first), subject_id(first));
+        snprintf(ret, size, "%s%s%s %s", interface, *interface ? ", " : "", subject_noun(first),
+                 subject_id(first));
     else
-        snprintf(ret, size, "%s%s%s %s against %s %s", second->interface,
-                 *second->interface ? ", " : "", subject_noun(second), subject_id(second),
-                 subject_noun(first), subject_id(first));
+        snprintf(ret, size, "%s%s%s %s against %s %s", interface, *interface ? ", " : "",
+                 subject_noun(second), subject_id(second), subject_noun(first), subject_id(first));
 }
+
+static struct analysis *analyse(const struct job *job, size_t first, size_t count)
+{
+    return analysis_new((const struct sample *const *)job->samples + first, job->symbols + first,
+                        count);
+}
+
+/* Analyses and writes. Reads the job, and changes nothing: it may run in a child. */
+static int work(void *context, struct buf *to)
+{
+    const struct job *job = context;
+    size_t first_count = job->subjects[0].count;
+    struct analysis *shown = analyse(job, 0, first_count);
+    char title[TITLE_SIZE];
+    int rc;
+
+    if (job->subject_count == 2) {
+        struct analysis *base = shown;
+        struct analysis *other = analyse(job, first_count, job->count - first_count);
+
+        shown = analysis_diff(base, other);
+        analysis_free(base);
+        analysis_free(other);
+    }
+    write_title(job, title, sizeof title);
+    rc = analysis_export(shown, job->format, text_of(title), to);
+    analysis_free(shown);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ the answer */
 
 /* Shown in place: JSON, which programs read. Everything else is a file for another viewer. */
 static void answer_export(struct job *job, struct buf *take_body)
@@ -114,67 +142,88 @@ static void refuse_export(struct job *job, int rc)
                           "'format' is %s; of a comparison it must be json "
                           "or svg.",
                           export_format_slug(job->format));
-    else
+    else if (rc == -ENOBUFS)
         problem_set(&problem, PROBLEM_TOO_LARGE, "The analysis would be larger than %d MB.",
                     EXPORT_SIZE_MAX >> 20);
+    else if (rc == -EBUSY || rc == -EAGAIN || rc == -ECANCELED)
+        problem_set(&problem, PROBLEM_BUSY, "Too many large analyses are being made; try again.");
+    else
+        problem_set(&problem, PROBLEM_INTERNAL, "The analysis could not be made: %s.",
+                    strerror(-rc));
     job_refuse(job, &problem);
 }
 
-static void finish(struct job *job)
+static void on_worked(void *context, int rc, struct buf *result)
 {
-    struct buf body = BUF_INIT(EXPORT_SIZE_MAX);
-    struct analysis *diff = NULL;
-    char title[TITLE_SIZE];
-    int rc;
+    struct job *job = context;
 
-    if (job->subject_count == 2)
-        diff = analysis_diff(job->subjects[0].analysis, job->subjects[1].analysis);
-    write_title(job, title, sizeof title);
-    rc = analysis_export(diff ? diff : job->subjects[0].analysis, job->format, text_of(title),
-                         &body);
-    analysis_free(diff);
-    if (rc < 0) {
-        buf_done(&body);
+    if (rc < 0)
         refuse_export(job, rc);
-        return;
-    }
-    answer_export(job, &body);
+    else
+        answer_export(job, result);
 }
 
-/* ------------------------------------------------------------------ one subject after the other */
+static size_t snapshot_count(const struct job *job)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < job->count; i++) {
+        count += job->samples[i]->snapshot_count;
+    }
+    return count;
+}
+
+static void finish_here(struct job *job)
+{
+    struct buf body = BUF_INIT(EXPORT_SIZE_MAX);
+    int rc = work(job, &body);
+
+    on_worked(job, rc, &body);
+    buf_done(&body);
+}
+
+static void finish_elsewhere(struct job *job)
+{
+    struct offload offload = {
+        .size_max = EXPORT_SIZE_MAX, .work = work, .then = on_worked, .context = job
+    };
+    int rc = offload_start(job->pending.api->offloads, &offload);
+
+    if (rc < 0) refuse_export(job, rc);
+}
 
 static void on_resolved(void *context, const struct sample_symbols *const *symbols, size_t count)
 {
     struct job *job = context;
-    struct subject *subject = &job->subjects[job->done_count];
 
-    CHECK(count == subject->count);
-    subject->analysis =
-        analysis_new((const struct sample *const *)subject->samples, symbols, count);
-    subject_drop_samples(subject);
-    job->done_count++;
-    if (job->done_count < job->subject_count && job->pending.request)
-        load(job);
-    else if (job->pending.request)
-        finish(job);
-    else
+    CHECK(count == job->count);
+    if (!job->pending.request) {
         job_refuse(job, &(struct problem){ .code = PROBLEM_BUSY }); /* nobody will read it */
+        return;
+    }
+    job->symbols = symbols;
+    if (snapshot_count(job) <= SNAPSHOTS_INLINE_MAX)
+        finish_here(job);
+    else
+        finish_elsewhere(job);
 }
+
+/* ------------------------------------------------------------------ one subject after the other */
 
 static void adopt(struct job *job, struct sample **samples, size_t count)
 {
-    struct subject *subject = &job->subjects[job->done_count];
+    size_t room = job->count + count;
 
-    subject->samples = mem_zalloc(count > 0 ? count : 1, sizeof *subject->samples);
-    subject->count = count;
+    job->samples = mem_grow(job->samples, (room > 0 ? room : 1) * sizeof *job->samples);
     for (size_t i = 0; i < count; i++) {
-        subject->samples[i] = sample_take(&samples[i]);
+        job->samples[job->count++] = sample_take(&samples[i]);
     }
-    if (count > 0)
-        snprintf(subject->interface, sizeof subject->interface, "%s",
-                 subject->samples[0]->interface);
-    symbols_resolve(job->pending.api->rooms.symbols, (const struct sample *const *)subject->samples,
-                    count, on_resolved, job);
+    job->subjects[job->loaded_count++].count = count;
+    if (job->loaded_count < job->subject_count)
+        load(job);
+    else
+        symbols_resolve(job->pending.api->rooms.symbols, (const struct sample *const *)job->samples,
+                        job->count, on_resolved, job);
 }
 
 static void on_whole_task(void *context, struct sample **samples, size_t count,
@@ -203,7 +252,7 @@ static void on_one_sample(void *context, const struct sample_summary *summary,
 static void load(struct job *job)
 {
     struct history *history = job->pending.api->rooms.history;
-    const struct subject *subject = &job->subjects[job->done_count];
+    const struct subject *subject = &job->subjects[job->loaded_count];
 
     if (subject->is_sample)
         history_sample(history, &subject->sample, on_one_sample, job);

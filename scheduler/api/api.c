@@ -8,6 +8,7 @@
 #include "common/base/check.h"
 #include "scheduler/api/answer.h"
 #include "scheduler/api/events.h"
+#include "scheduler/api/offload.h"
 #include "scheduler/api/openapi.h"
 #include "scheduler/api/query.h"
 
@@ -85,6 +86,7 @@ struct api *api_new(const struct api_options *options)
     struct api *api = mem_zalloc(1, sizeof *api);
 
     api->rooms = *options;
+    api->offloads = offloads_new(options->base);
     api->openapi = openapi_print(&api->openapi_size);
     open_doors(api);
     return api;
@@ -94,6 +96,7 @@ struct api *api_free(struct api *api)
 {
     if (!api) return NULL;
     CHECK(!api->streams);
+    offloads_free(api->offloads);
     free(api->openapi);
     free(api->doors);
     free(api);

@@ -17,6 +17,7 @@
 
 struct api;
 struct census;
+struct event_base;
 struct history;
 struct http;
 struct live;
@@ -33,6 +34,7 @@ struct api_health {
 };
 
 struct api_options {
+    struct event_base *base;
     struct http *http;
     struct tasks *tasks;
     struct history *history;

@@ -7,14 +7,16 @@
 #include "scheduler/api/api.h"
 #include "scheduler/http/http.h"
 
+struct offloads;
 struct stream; /* events.c */
 
 struct api {
     struct api_options rooms;
-    struct stream *streams;   /* of /events, a list */
-    uint64_t streams_tick_ns; /* when they were last told that we live */
-    struct route_door *doors; /* one per row of routes.def, what http hands back to us */
-    char *openapi;            /* the description, made once */
+    struct stream *streams;    /* of /events, a list */
+    uint64_t streams_tick_ns;  /* when they were last told that we live */
+    struct offloads *offloads; /* of analyses.c */
+    struct route_door *doors;  /* one per row of routes.def, what http hands back to us */
+    char *openapi;             /* the description, made once */
     size_t openapi_size;
 };
 

@@ -31,6 +31,9 @@ struct api_answer {
 };
 
 void api_ask(const struct api_call *call, struct api_answer *ret);
+
+/* The same where the scheduler may be away: -errno where there is no whole answer. Any thread. */
+int api_try(const struct api_call *call, struct api_answer *ret);
 void api_answer_done(struct api_answer *answer);
 
 /* Sends and does not wait. Returns the connection, for the caller to close. */

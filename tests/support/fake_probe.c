@@ -9,20 +9,27 @@
 #include "tests/support/api_client.h"
 #include "tests/support/test.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+static int try_post(const struct fake_probe *probe, const char *path, const struct buf *body,
+                    struct api_answer *ret)
+{
+    return api_try(&(struct api_call){ .port = probe->port,
+                                       .path = path,
+                                       .content_type = "application/msgpack",
+                                       .token = probe->token,
+                                       .body = buf_peek(body) },
+                   ret);
+}
+
 static void post(const struct fake_probe *probe, const char *path, const struct buf *body,
                  struct api_answer *ret)
 {
-    api_ask(&(struct api_call){ .port = probe->port,
-                                .path = path,
-                                .content_type = "application/msgpack",
-                                .token = probe->token,
-                                .body = buf_peek(body) },
-            ret);
+    if (try_post(probe, path, body, ret) < 0) fail_msg("%s: no answer", path);
     if (ret->status != 200)
         fail_msg("%s: %d %s", path, ret->status, ret->body.data ? ret->body.data : "");
 }
@@ -145,44 +152,48 @@ static uint32_t put_frame(struct stack_table *table, const char *function, uint6
     struct frame frame = { .kind = FRAME_NATIVE, .offset = offset, .function_offset = offset - 8 };
     uint32_t index;
 
-    assert_int_equal(
-        stack_table_module(table, TEXT("/opt/shop/bin/shop"), TEXT("\1\2\3\4"), &frame.module), 0);
-    assert_int_equal(stack_table_string(table, text_of(function), &frame.function), 0);
-    assert_int_equal(stack_table_frame(table, &frame, &index), 0);
+    CHECK(stack_table_module(table, TEXT("/opt/shop/bin/shop"), TEXT("\1\2\3\4"), &frame.module) ==
+          0);
+    CHECK(stack_table_string(table, text_of(function), &frame.function) == 0);
+    CHECK(stack_table_frame(table, &frame, &index) == 0);
     return index;
 }
 
-/* 100 ms of head, then 60 ms on a CPU in `render`, then 40 ms waiting in `reserve`. */
-static void fill_snapshots(struct sample *sample)
+/* 100 ms of head, then equal parts: on a CPU in `render`, waiting in `reserve`, and so on. */
+static void fill_snapshots(struct sample *sample, uint32_t count)
 {
     struct stack_table *table = &sample->stacks;
     uint32_t main_frame = put_frame(table, "handle_checkout", 0x1000);
-    uint32_t stacks[2][2] = { { put_frame(table, "render", 0x2000), main_frame },
+    uint32_t frames[2][2] = { { put_frame(table, "render", 0x2000), main_frame },
                               { put_frame(table, "reserve", 0x3000), main_frame } };
-    struct snapshot *snapshots = mem_zalloc(2, sizeof *snapshots);
+    uint64_t part_ns = 100 * NS_PER_MS / count;
+    uint32_t stacks[2];
 
-    snapshots[0] = (struct snapshot){ .offset_ns = 100 * NS_PER_MS, .syscall = SYSCALL_NONE };
-    snapshots[1] = (struct snapshot){
-        .offset_ns = 160 * NS_PER_MS, .cpu_ns = 60 * NS_PER_MS, .syscall = 202, .wait = WAIT_LOCK
-    };
+    sample->snapshots = mem_zalloc(count, sizeof *sample->snapshots);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(stack_table_stack(table, stacks[i], 2, &snapshots[i].stack), 0);
+        CHECK(stack_table_stack(table, frames[i], 2, &stacks[i]) == 0);
     }
-    sample->snapshots = snapshots;
-    sample->snapshot_count = 2;
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_waiting = i % 2 == 1;
+
+        sample->snapshots[i] =
+            (struct snapshot){ .offset_ns = 100 * NS_PER_MS + i * part_ns,
+                               .cpu_ns = is_waiting ? part_ns : 0, /* of the part before */
+                               .stack = stacks[i % 2],
+                               .syscall = is_waiting ? 202 : SYSCALL_NONE,
+                               .wait = is_waiting ? WAIT_LOCK : WAIT_NONE };
+    }
+    sample->snapshot_count = count;
     sample->elapsed_ns = 200 * NS_PER_MS;
     sample->listened_ns = 100 * NS_PER_MS;
+    sample->frequency_ns = sample->interval_ns = part_ns;
 }
 
-enum report_outcome fake_probe_report(struct fake_probe *probe, const struct fake_sample *wanted)
+static struct sample *make_sample(const struct fake_probe *probe, const struct fake_sample *wanted)
 {
-    OWN(sample_freep) struct sample *sample = sample_new();
-    OWN(wire_arena_done) struct wire_arena arena = { 0 };
-    OWN(buf_done) struct buf body = BUF_INIT(REPORT_SIZE_MAX);
-    struct wire_report_answer said;
-    struct problem problem;
-    struct api_answer answer;
+    struct sample *sample = sample_new();
 
+    CHECK(sample);
     sample->id = wanted->id ? *wanted->id : sample_id_make();
     sample->trace = wanted->trace ? *wanted->trace : trace_id_make();
     sample->revision = wanted->revision ? wanted->revision : 1;
@@ -198,11 +209,48 @@ enum report_outcome fake_probe_report(struct fake_probe *probe, const struct fak
     sample->response_code = 500;
     sample->began_wall_ns = clock_wall_ns() - NS_PER_S;
     sample->threshold_ns = 100 * NS_PER_MS;
-    sample->frequency_ns = sample->interval_ns = 60 * NS_PER_MS;
-    fill_snapshots(sample);
+    fill_snapshots(sample, wanted->snapshot_count ? wanted->snapshot_count : 2);
+    return sample;
+}
+
+static enum report_outcome outcome_of(const struct api_answer *answer)
+{
+    OWN(wire_arena_done) struct wire_arena arena = { 0 };
+    struct wire_report_answer said;
+    struct problem problem;
+
+    CHECK(wire_report_answer_decode(buf_peek(&answer->body), &arena, &said, &problem) == 0);
+    return (enum report_outcome)said.outcome;
+}
+
+enum report_outcome fake_probe_report(struct fake_probe *probe, const struct fake_sample *wanted)
+{
+    OWN(sample_freep) struct sample *sample = make_sample(probe, wanted);
+    OWN(buf_done) struct buf body = BUF_INIT(REPORT_SIZE_MAX);
+    enum report_outcome outcome;
+    struct api_answer answer;
+
     assert_int_equal(report_encode(sample, &body), 0);
     post(probe, "/probe/v1/report", &body, &answer);
-    assert_int_equal(wire_report_answer_decode(buf_peek(&answer.body), &arena, &said, &problem), 0);
+    outcome = outcome_of(&answer);
     api_answer_done(&answer);
-    return (enum report_outcome)said.outcome;
+    return outcome;
+}
+
+int fake_probe_try_report(const struct fake_probe *probe, const struct fake_sample *wanted,
+                          enum report_outcome *ret)
+{
+    OWN(sample_freep) struct sample *sample = make_sample(probe, wanted);
+    OWN(buf_done) struct buf body = BUF_INIT(REPORT_SIZE_MAX);
+    struct api_answer answer;
+    int rc = 0;
+
+    CHECK(report_encode(sample, &body) == 0);
+    if (try_post(probe, "/probe/v1/report", &body, &answer) < 0) return -EAGAIN;
+    if (answer.status == 200)
+        *ret = outcome_of(&answer);
+    else
+        rc = -EAGAIN;
+    api_answer_done(&answer);
+    return rc;
 }

@@ -45,14 +45,20 @@ struct fake_calls {
 };
 void fake_probe_pulse(struct fake_probe *probe, const struct fake_calls *calls, size_t count);
 
-/* A sample of two functions, one on a CPU, then one that waits for a lock. */
+/* A sample of 100 ms listened to: of two functions, one on a CPU, the other waiting for a lock. */
 struct fake_sample {
     const char *task;
     const char *interface;        /* NULL: "POST /checkout" */
     const struct sample_id *id;   /* NULL: a new one */
     const struct trace_id *trace; /* NULL: a new one */
     uint32_t revision;            /* 0: 1 */
+    uint32_t snapshot_count;      /* 0: 2; otherwise they take turns */
 };
 enum report_outcome fake_probe_report(struct fake_probe *probe, const struct fake_sample *sample);
+
+/* The same where the scheduler may be away: -EAGAIN unless it was answered with 200, and then the
+ * report may have been taken or not. Any thread. */
+int fake_probe_try_report(const struct fake_probe *probe, const struct fake_sample *sample,
+                          enum report_outcome *ret);
 
 #endif

@@ -241,6 +241,41 @@ static void exports_are_files_for_their_viewers(void **state)
     }
 }
 
+/* Two samples of 2500 snapshots are analysed by a child; two of two are not. The sums are the same,
+ * and the one that is compared with itself differs by nothing. */
+static void a_large_analysis_says_what_a_small_one_says(void **state)
+{
+    static const uint32_t counts[] = { 2, 2500 };
+    char path[256];
+    json_t *analysis, *tree;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(counts); i++) {
+        struct fake_probe probe = FAKE_PROBE(scheduler.port, i ? "large" : "small", "host-1:1");
+        struct fake_sample sample = { .snapshot_count = counts[i] };
+        char id[TASK_ID_SIZE + 1];
+
+        make_task(probe.application, "", id);
+        sample.task = id;
+        fake_probe_poll(&probe);
+        assert_int_equal(fake_probe_report(&probe, &sample), REPORT_ACCEPTED);
+        assert_int_equal(fake_probe_report(&probe, &sample), REPORT_ACCEPTED);
+        analysis = get_task(id, "/analysis");
+        tree = json_object_get(analysis, "tree");
+        assert_int_equal(number_at(analysis, "snapshots"), 2 * counts[i]);
+        assert_true(json_number_value(json_object_get(tree, "total_ms")) == 200);
+        assert_true(json_number_value(json_object_get(tree, "cpu_ms")) == 100);
+        assert_true(json_number_value(json_object_get(tree, "wait_ms")) == 100);
+        json_decref(analysis);
+        snprintf(path, sizeof path, "/api/v1/diff?base=task:%s&other=task:%s", id, id);
+        analysis = get(path);
+        tree = json_object_get(analysis, "tree");
+        assert_true(
+            json_equal(json_object_get(tree, "base_ms"), json_object_get(tree, "other_ms")));
+        json_decref(analysis);
+    }
+}
+
 /* ------------------------------------------------------------------ what is refused */
 
 static const struct refusal {
@@ -660,6 +695,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_route_answers_as_the_description_says),
         cmocka_unit_test(exports_are_files_for_their_viewers),
+        cmocka_unit_test(a_large_analysis_says_what_a_small_one_says),
         cmocka_unit_test(refusals_are_problem_objects_that_say_why),
         cmocka_unit_test(a_body_past_its_limit_is_too_large),
         cmocka_unit_test(a_task_is_cancelled_once_and_extended_to_the_longest),
