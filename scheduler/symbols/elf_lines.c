@@ -30,6 +30,7 @@
 enum {
     SCOPES_DEPTH_MAX = 256, /* blocks within blocks of one function */
     ENTRIES_DEPTH_MAX = 32, /* namespaces and classes within each other */
+    PATH_PARTS_MAX = 64,    /* folders of a path that a later ".." can take back */
     RANGES_BACK_MAX = 8,    /* ranges that may overlap the one that is looked for */
 };
 
@@ -268,6 +269,35 @@ static struct text show_name(struct elf_lines *lines, const char *name)
     return demangled ? own(lines, demangled) : text_of(name);
 }
 
+/* Takes "folder/.." and "." out of a path, in place: "./time/../sysdeps/x.c" is "sysdeps/x.c".
+ * What is written never overtakes what is read. A path with too many folders keeps its rest. */
+static void path_tidy(char *path)
+{
+    size_t parts[PATH_PARTS_MAX], count = 0, to = path[0] == '/';
+
+    for (const char *at = path + to; *at != '\0';) {
+        size_t size = strcspn(at, "/");
+        bool has_more = at[size] == '/';
+        bool is_up = size == 2 && memcmp(at, "..", 2) == 0;
+
+        if (is_up && count > 0) {
+            to = parts[--count];
+        } else if (size > 0 && !(size == 1 && at[0] == '.')) {
+            if (!is_up) parts[count++] = to;
+            memmove(path + to, at, size);
+            to += size;
+            if (has_more) path[to++] = '/';
+        }
+        at += size + has_more;
+        if (count == PATH_PARTS_MAX) {
+            memmove(path + to, at, strlen(at) + 1);
+            return;
+        }
+    }
+    if (to > 1 && path[to - 1] == '/') to--;
+    path[to] = '\0';
+}
+
 /* A relative name is relative to the folder in which the unit was compiled. */
 static struct text show_file(struct elf_lines *lines, struct unit *unit, const char *name)
 {
@@ -275,10 +305,13 @@ static struct text show_file(struct elf_lines *lines, struct unit *unit, const c
     const char *folder = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_comp_dir, &attribute));
     char *path;
 
-    if (!name || name[0] == '/' || !folder) return text_of(name);
-    while (strncmp(name, "./", 2) == 0)
-        name += 2;
-    if (asprintf(&path, "%s/%s", folder, name) < 0) return text_of(name);
+    if (!name) return text_of(name);
+    if (name[0] == '/' || !folder)
+        path = strdup(name);
+    else if (asprintf(&path, "%s/%s", folder, name) < 0)
+        path = NULL;
+    if (!path) return text_of(name);
+    path_tidy(path);
     return own(lines, path);
 }
 

@@ -120,21 +120,22 @@ static struct elf_lines *module_get(struct worker *worker, struct text path, str
     return oldest->lines;
 }
 
-static struct text without_underscores(struct text name)
+static struct text without_prefix(struct text name)
 {
-    while (name.size > 0 && name.data[0] == '_') {
-        name.data++;
-        name.size--;
-    }
+    static const struct text inner = { "__GI_", 5 };
+
+    if (text_starts_with(name, inner)) name = (struct text){ name.data + 5, name.size - 5 };
+    while (name.size > 0 && name.data[0] == '_')
+        name = (struct text){ name.data + 1, name.size - 1 };
     return name;
 }
 
-/* The C library's functions have inner names, with more underscores than the one that programs
- * call: ___pthread_mutex_lock. Of such two the shorter is meant. */
+/* The C library's functions have inner names beside the one that programs call:
+ * ___pthread_mutex_lock, __GI___nanosleep. Of such two the shorter is meant. */
 static bool is_outer_name(struct text name, struct text inner)
 {
     return name.size > 0 && name.size < inner.size &&
-           text_is_equal(without_underscores(name), without_underscores(inner));
+           text_is_equal(without_prefix(name), without_prefix(inner));
 }
 
 /* One address. What the debug information does not name is called as the sample calls it. */

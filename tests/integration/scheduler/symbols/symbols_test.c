@@ -255,7 +255,7 @@ static void inlined_functions_come_innermost_first_with_their_lines(void **state
         assert_string_equal(answer.locations[i].function, expected[i].function);
         assert_int_equal(answer.locations[i].line, expected[i].line);
         assert_int_equal(answer.locations[i].is_inlined, expected[i].is_inlined);
-        assert_true(ends_with(answer.locations[i].file, "/fixtures/inlined.c"));
+        assert_string_equal(answer.locations[i].file, SOURCES "/inlined.c");
     }
 }
 
