@@ -225,6 +225,34 @@ static void check_offset(struct doctor *doctor, const json_t *instance)
         offset_ms > 0 ? "ahead" : "behind");
 }
 
+/* What to do about an instance's note, by its slug, or about its trouble, by a word of it. */
+static const struct {
+    const char *word, *advice;
+} cures[] = {
+    { "no-record", "End every call that is begun; so many at once are not watched." },
+    { "no-slot", "Run calls on fewer threads, or let threads end that run none." },
+    { "too-deep", "Begin fewer calls within calls; the innermost ones are not watched." },
+    { "no-interface", "Name interfaces by pattern, GET /item/{id}, not by the URL of a call." },
+    { "forgotten", "End every call that is begun, also where the handler fails." },
+    { "stale-token", "End each call once; attach what is detached, and nothing else." },
+    { "moved-end", "Detach and attach a call that goes to another thread." },
+    { "process_vm_readv", "In a container, let seccomp allow it, or add CAP_SYS_PTRACE." },
+    { "/syscall",
+      "Let the process read its own /proc: no hidepid, no ptrace ban (Yama, seccomp)." },
+    { "schedstat", "Nothing else is lost; kernels with CONFIG_SCHED_INFO have it." },
+    { "block our signal",
+      "Let the threads receive SIGURG, or set STAKEOUT_SIGNAL to another one." },
+    { "switched itself off", "Restart the process, and report the sentence as a bug of stakeout." },
+};
+
+static const char *advice_about(const char *sentence)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(cures); i++) {
+        if (strstr(sentence, cures[i].word)) return cures[i].advice;
+    }
+    return "";
+}
+
 static const char *says(const char *slug)
 {
     for (unsigned i = 0; i < NOTE_COUNT; i++) {
@@ -241,7 +269,8 @@ static void check_notes(struct doctor *doctor, const json_t *instance)
     json_object_foreach(notes, slug, value)
     {
         if (json_integer_value(value) <= 0) continue;
-        add(doctor, WARN, "probe", "", "%.*s: %s, %" JSON_INTEGER_FORMAT " times: %s.",
+        add(doctor, WARN, "probe", advice_about(slug),
+            "%.*s: %s, %" JSON_INTEGER_FORMAT " times: %s.",
             TEXT_ARGS(field_text(instance, "instance")), slug, json_integer_value(value),
             says(slug));
     }
@@ -254,8 +283,11 @@ static void check_troubles(struct doctor *doctor, const json_t *instance)
 
     json_array_foreach(field_array(instance, "troubles"), i, trouble)
     {
-        add(doctor, WARN, "probe", "", "%.*s: %s", TEXT_ARGS(field_text(instance, "instance")),
-            json_string_value(trouble) ? json_string_value(trouble) : "(unknown)");
+        const char *sentence = json_string_value(trouble);
+
+        if (!sentence) sentence = "(unknown)";
+        add(doctor, WARN, "probe", advice_about(sentence), "%.*s: %s",
+            TEXT_ARGS(field_text(instance, "instance")), sentence);
     }
 }
 

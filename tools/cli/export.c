@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -66,12 +67,15 @@ static int write_straight(const char *path, struct text text)
 
 static int write_file(const char *path, struct text text)
 {
+    OWN(mem_freep) char *real = NULL; /* a symbolic link stays one: its file is replaced */
     struct stat status;
 
     if (stat(path, &status) != 0) return write_beside(path, new_file_mode(), text);
     if (S_ISDIR(status.st_mode)) return -EISDIR;
     if (!S_ISREG(status.st_mode)) return write_straight(path, text);
-    return write_beside(path, status.st_mode & 07777, text);
+    real = realpath(path, NULL);
+    if (!real) return -errno;
+    return write_beside(real, status.st_mode & 07777, text);
 }
 
 static int find_format(const char *slug)

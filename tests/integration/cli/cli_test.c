@@ -149,6 +149,29 @@ static bool has_ended(void *context)
     return true;
 }
 
+/* On a terminal of its own, 80 columns wide. */
+static void program_start_on_terminal(struct program *program, const char *const *words)
+{
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    char name[128];
+
+    assert_true(terminal >= 0);
+    assert_int_equal(grantpt(terminal) | unlockpt(terminal), 0);
+    assert_int_equal(ptsname_r(terminal, name, sizeof name), 0);
+    *program = (struct program){ .out = terminal, .text = BUF_INIT(1 << 20) };
+    program->pid = fork();
+    assert_true(program->pid >= 0);
+    if (program->pid == 0) {
+        int end = open(name, O_RDWR | O_NOCTTY);
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (end < 0 || dup2(end, 1) < 0 || dup2(end, 2) < 0) _exit(126);
+        setenv("TERM", "xterm", 1);
+        execv(STAKEOUT_PATH, (char *const *)words);
+        _exit(127);
+    }
+}
+
 /* Returns what it exited with. */
 static int program_end(struct program *program)
 {
@@ -457,6 +480,41 @@ static void watch_outlives_a_restart_of_the_scheduler(void **state)
     buf_done(&program.text);
 }
 
+static void watch_redraws_in_place_on_a_terminal(void **state)
+{
+    char task[TASK_TEXT_SIZE];
+    struct program program;
+
+    (void)state;
+    create_task("live", MORE("--samples", "1"), task);
+    program_start_on_terminal(&program,
+                              (const char *const[]){ "stakeout", "task", "watch", task, NULL });
+    program_wait_for(&program, "0 of 1  [....................]");
+    program_wait_for(&program, "\033[8A\033[J"); /* over the eight lines of the view before */
+    program_wait_for(&program, "\033[32mACTIVE\033[0m");
+    report("live", task, NULL, NULL);
+    assert_int_equal(program_end(&program), 0);
+    assert_non_null(strstr(program.text.data, "1 of 1  [====================]"));
+    buf_done(&program.text);
+}
+
+static void colour_is_left_out_where_it_is_not_wanted(void **state)
+{
+    struct program program;
+
+    (void)state;
+    setenv("NO_COLOR", "1", 1);
+    program_start_on_terminal(&program, (const char *const[]){ "stakeout", "doctor", NULL });
+    assert_int_equal(program_end(&program), 0);
+    assert_null(strchr(program.text.data, '\033'));
+    unsetenv("NO_COLOR");
+    buf_done(&program.text);
+    program_start_on_terminal(&program, (const char *const[]){ "stakeout", "doctor", NULL });
+    assert_int_equal(program_end(&program), 0);
+    assert_non_null(strstr(program.text.data, "\033[32mok\033[0m"));
+    buf_done(&program.text);
+}
+
 /* ------------------------------------------------------------------ samples */
 
 static void sample_is_shown_with_its_analysis(void **state)
@@ -505,6 +563,7 @@ static void exports_are_written_whole(void **state)
 {
     static const char *const formats[] = { "json", "folded", "speedscope", "pprof", "svg" };
     char task[TASK_TEXT_SIZE], path[160], file[96];
+    struct program program;
     struct sample_id id;
 
     (void)state;
@@ -535,6 +594,11 @@ static void exports_are_written_whole(void **state)
     RUN("task", "export", task, "--format", "folded", "-o", "-");
     assert_code(0);
     assert_true(strlen(run.out) > 0);
+    program_start_on_terminal(&program, (const char *const[]){ "stakeout", "task", "export", task,
+                                                               "--format", "pprof", NULL });
+    assert_int_equal(program_end(&program), 2);
+    assert_non_null(strstr(program.text.data, "pprof is binary and this is a terminal"));
+    buf_done(&program.text);
     RUN("task", "export", task, "--format", "svg", "-o", "/nonexistent/file");
     assert_code(1);
     assert_err("cannot be written");
@@ -703,6 +767,8 @@ int main(void)
         cmocka_unit_test(watch_ends_with_4_if_no_instance_took_the_task),
         cmocka_unit_test(watch_ends_with_3_if_nothing_was_captured),
         cmocka_unit_test(watch_ends_with_0_when_the_cap_is_reached),
+        cmocka_unit_test(watch_redraws_in_place_on_a_terminal),
+        cmocka_unit_test(colour_is_left_out_where_it_is_not_wanted),
         cmocka_unit_test(sample_is_shown_with_its_analysis),
         cmocka_unit_test(exports_are_written_whole),
         cmocka_unit_test(lists_show_what_has_reported),

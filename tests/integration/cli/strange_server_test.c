@@ -187,6 +187,10 @@ static const struct {
       JSON("{\"instances\": [{\"instance\": \"a\", \"state\": \"polling\", "
            "\"notes\": {\"no-slot\": 3, \"stale-token\": 0}}]}"),
       0, "no-slot, 3 times" },
+    { "a trouble with permissions", "/api/v1/instances",
+      JSON("{\"instances\": [{\"instance\": \"a\", \"state\": \"polling\", "
+           "\"troubles\": [\"process_vm_readv is refused here.\"]}]}"),
+      0, "CAP_SYS_PTRACE" },
 };
 
 static void doctor_finds_each_broken_link(void **state)

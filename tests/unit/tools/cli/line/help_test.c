@@ -132,6 +132,32 @@ static void manual_page_has_every_command_and_option(void **state)
     assert_has(&page, "\\-\\-min\\-percent", "the manual page");
 }
 
+/* Reads the page with the program that shows it: it has no warning to give. */
+static void manual_page_is_sound_troff(void **state)
+{
+    OWN(buf_done) struct buf page = BUF_INIT(1 << 20);
+    char name[] = "/tmp/stakeout-manual-XXXXXX", command[128], said[1024];
+    int fd;
+    FILE *pipe;
+    size_t size;
+
+    (void)state;
+    if (access("/usr/bin/groff", X_OK) != 0) skip();
+    fd = mkstemp(name);
+    assert_true(fd >= 0);
+    manual_page(&page);
+    assert_int_equal(write(fd, page.data, page.size), page.size);
+    assert_int_equal(close(fd), 0);
+    snprintf(command, sizeof command, "groff -man -ww -z -Tutf8 %s 2>&1", name);
+    pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size = fread(said, 1, sizeof said - 1, pipe);
+    said[size] = '\0';
+    assert_int_equal(pclose(pipe), 0);
+    (void)unlink(name);
+    assert_string_equal(said, "");
+}
+
 /* Asks a real bash what it would complete. */
 static void complete(const char *words, size_t index, char *ret, size_t size)
 {
@@ -208,6 +234,7 @@ int main(void)
         cmocka_unit_test(overview_lists_every_command),
         cmocka_unit_test(what_is_not_available_is_not_shown),
         cmocka_unit_test(manual_page_has_every_command_and_option),
+        cmocka_unit_test(manual_page_is_sound_troff),
         cmocka_unit_test(completion_knows_every_command),
         cmocka_unit_test(bash_completes_nouns_verbs_options_and_values),
     };
