@@ -12,3 +12,9 @@ add_dependencies(test_integration_probe_truth truth_work_bare)
 
 stakeout_test(integration probe_watch watch_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
               stakeout_engine stakeout_model)
+
+stakeout_test(integration probe_looks looks_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
+              stakeout_engine stakeout_model)
+target_compile_definitions(test_integration_probe_looks
+                           PRIVATE TRUTH_LIBRARY="$<TARGET_FILE:truth_work_bare>")
+add_dependencies(test_integration_probe_looks truth_work_bare)

@@ -86,3 +86,13 @@ struct truth_functions truth_functions(void)
 {
     return (struct truth_functions){ truth_call, (void *)a, (void *)b, (void *)c };
 }
+
+void truth_idle(void)
+{
+    uint64_t until_ns = clock_thread_cpu_ns() + 100 * NS_PER_MS;
+
+    while (clock_thread_cpu_ns() < until_ns) {
+        sink++;
+    }
+    nanosleep(&(struct timespec){ .tv_nsec = 50 * (long)NS_PER_MS }, NULL);
+}

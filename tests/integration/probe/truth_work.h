@@ -29,4 +29,7 @@ struct truth_functions {
  * holds for 200 ms from then on. */
 struct truth_functions truth_functions(void) __attribute__((visibility("default")));
 
+/* 100 ms of CPU and 50 ms asleep. */
+void truth_idle(void) __attribute__((visibility("default")));
+
 #endif

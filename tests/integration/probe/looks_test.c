@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* looks_test.c: looks that meet threads in awkward places, and what the threads notice of it. */
+#include "common/base/clock.h"
+#include "common/wire/messages.h"
+#include "probe/agent/sampler.h"
+#include "probe/include/stakeout/stakeout.h"
+#include "tests/integration/probe/truth_work.h"
+#include "tests/support/test.h"
+#include "tests/support/wait.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { THRESHOLD_MS = 50, FREQUENCY_MS = 5, MINE_MAX = 8 };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sample *mine[MINE_MAX];
+static uint32_t mine_count;
+static volatile uint64_t sink;
+
+static void on_sample(void *context, struct sample *take_sample)
+{
+    (void)context;
+    sampler_settle(&(struct settlement){
+        .sample = take_sample->id, .revision = take_sample->revision, .outcome = REPORT_ACCEPTED });
+    pthread_mutex_lock(&lock);
+    assert_true(mine_count < MINE_MAX);
+    mine[mine_count++] = take_sample;
+    pthread_mutex_unlock(&lock);
+}
+
+static bool samples_are(void *context)
+{
+    bool are;
+
+    pthread_mutex_lock(&lock);
+    are = mine_count >= *(uint32_t *)context;
+    pthread_mutex_unlock(&lock);
+    return are;
+}
+
+static void await_samples(uint32_t count)
+{
+    if (!wait_until(samples_are, &count, 10000)) fail_msg("%u samples", mine_count);
+}
+
+static struct task_id armed;
+
+static stakeout_interface_id arm(const char *interface)
+{
+    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
+                                .state = TASK_ACTIVE,
+                                .threshold_ns = THRESHOLD_MS * NS_PER_MS,
+                                .frequency_ns = FREQUENCY_MS * NS_PER_MS,
+                                .sample_cap = 100,
+                                .ends_monotonic_ns = clock_monotonic_ns() + 300 * NS_PER_S };
+
+    snprintf(order.interface, sizeof order.interface, "%s", interface);
+    armed = order.id;
+    sampler_set_tasks(&order, 1);
+    return stakeout_interface(interface);
+}
+
+static struct ledger ledger_read(void)
+{
+    struct task_books books[SAMPLER_TASKS_MAX];
+    uint32_t count = sampler_ledgers(books, SAMPLER_TASKS_MAX);
+
+    for (uint32_t i = 0; i < count; i++) {
+        assert_true(ledger_is_sound(&books[i].ledger));
+        if (strcmp(books[i].task.text, armed.text) == 0) return books[i].ledger;
+    }
+    fail();
+    return books[0].ledger;
+}
+
+static int disarm(void **state)
+{
+    (void)state;
+    sampler_set_tasks(NULL, 0);
+    for (uint32_t i = 0; i < mine_count; i++) {
+        mine[i] = sample_free(mine[i]);
+    }
+    mine_count = 0;
+    return 0;
+}
+
+static void spin_ms(uint64_t ms)
+{
+    uint64_t until_ns = clock_thread_cpu_ns() + ms * NS_PER_MS;
+
+    while (clock_thread_cpu_ns() < until_ns) {
+        sink++;
+    }
+}
+
+static bool has_marker(const struct sample *sample, uint32_t snapshot, const char *marker)
+{
+    const struct stack *stack = &sample->stacks.stacks[sample->snapshots[snapshot].stack];
+
+    for (uint32_t i = 0; i < stack->count; i++) {
+        const struct frame *frame =
+            &sample->stacks.frames[sample->stacks.stack_frames[stack->first + i]];
+
+        if (frame->kind == FRAME_MARKER &&
+            text_is_equal(stack_table_text(&sample->stacks, frame->function), text_of(marker)))
+            return true;
+    }
+    return false;
+}
+
+static uint32_t count_marker(const struct sample *sample, const char *marker)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < sample->snapshot_count; i++) {
+        count += has_marker(sample, i, marker);
+    }
+    return count;
+}
+
+/* A wait in a function whose frame size is known only at run time: it cannot be walked through
+ * without its frame pointer. Returns how often the wait was interrupted. */
+__attribute__((noinline)) static uint32_t wait_in_variable_frame(size_t size, int wait_ms)
+{
+    uint64_t until_ns = clock_monotonic_ns() + (uint64_t)wait_ms * NS_PER_MS, now_ns;
+    char *bytes = __builtin_alloca(size);
+    uint32_t interruptions = 0;
+
+    memset(bytes, 1, size);
+    while ((now_ns = clock_monotonic_ns()) < until_ns) {
+        if (poll(NULL, 0, (int)((until_ns - now_ns) / NS_PER_MS + 1)) < 0 && errno == EINTR)
+            interruptions++;
+    }
+    sink += (uint64_t)bytes[size - 1];
+    return interruptions;
+}
+
+static void a_wait_is_interrupted_at_most_once(void **state)
+{
+    stakeout_call call = stakeout_call_begin(arm("poller"));
+    uint32_t interruptions = wait_in_variable_frame(200 + (size_t)(getpid() % 16), 600);
+    const struct sample *sample;
+
+    (void)state;
+    stakeout_call_end(call, 0);
+    await_samples(1);
+    sample = mine[0];
+    print_message("  %u snapshots, %u interruptions, %u cut\n", sample->snapshot_count,
+                  interruptions, count_marker(sample, MARKER_CUT));
+    assert_in_range(interruptions, 0, 2); /* an interrupted wait is begun again: another one */
+    assert_in_range(sample->snapshot_count, 50, 120);
+    assert_in_range(count_marker(sample, MARKER_CUT), 0, 1);
+    assert_int_equal(sample->snapshots[sample->snapshot_count / 2].wait, WAIT_SLEEP);
+}
+
+static void waits_that_are_alike_are_interrupted_once(void **state)
+{
+    stakeout_call call = stakeout_call_begin(arm("waiter"));
+    uint64_t until_ns = clock_monotonic_ns() + 500 * NS_PER_MS;
+    uint32_t waits = 0, interruptions = 0;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    while (clock_monotonic_ns() < until_ns) {
+        struct pollfd poller = { .fd = ends[0], .events = POLLIN };
+
+        waits++;
+        if (poll(&poller, 1, 20) < 0 && errno == EINTR) interruptions++;
+    }
+    stakeout_call_end(call, 0);
+    await_samples(1);
+    print_message("  %u of %u waits interrupted\n", interruptions, waits);
+    /* Beside the one that is spent on the first: what was running when it was looked at may be
+     * signalled just as it falls asleep. */
+    assert_in_range(interruptions, 0, waits / 4 + 2);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void detached_time_is_waiting_under_its_name(void **state)
+{
+    stakeout_call call = stakeout_call_begin(arm("mover"));
+    const struct sample *sample;
+    uint32_t detached, last;
+
+    (void)state;
+    spin_ms(100);
+    stakeout_call_detach(call, "upstream");
+    nanosleep(&(struct timespec){ .tv_nsec = 100 * 1000000 }, NULL);
+    stakeout_call_attach(call);
+    spin_ms(50);
+    stakeout_call_end(call, 0);
+    await_samples(1);
+    sample = mine[0];
+    detached = count_marker(sample, MARKER_DETACHED);
+    assert_in_range(detached, 10, 25);
+    for (last = sample->snapshot_count; !has_marker(sample, last - 1, MARKER_DETACHED); last--) {
+    }
+    assert_string_equal(
+        stack_table_text(&sample->stacks, sample->snapshots[last - 1].waiting_for).data,
+        "detached: upstream");
+    assert_int_equal(sample->snapshots[last - 1].wait, WAIT_OTHER);
+}
+
+static void *mover_main(void *context)
+{
+    stakeout_call call = *(stakeout_call *)context;
+
+    stakeout_call_attach(call);
+    spin_ms(100);
+    stakeout_call_end(call, 0);
+    return NULL;
+}
+
+static void cpu_time_of_all_threads_of_a_call_is_added(void **state)
+{
+    stakeout_call call = stakeout_call_begin(arm("carrier"));
+    uint64_t cpu_ns = 0;
+    pthread_t thread;
+
+    (void)state;
+    nanosleep(&(struct timespec){ .tv_nsec = 80 * 1000000 }, NULL); /* it triggers */
+    spin_ms(100);
+    stakeout_call_detach(call, "the other thread");
+    assert_int_equal(pthread_create(&thread, NULL, mover_main, &call), 0);
+    pthread_join(thread, NULL);
+    await_samples(1);
+    for (uint32_t i = 0; i < mine[0]->snapshot_count; i++) {
+        cpu_ns += sample_weight(mine[0], i).cpu_ns;
+    }
+    assert_in_range(cpu_ns, 180 * NS_PER_MS, 225 * NS_PER_MS);
+}
+
+static void nested_slow_calls_are_both_heard(void **state)
+{
+    stakeout_interface_id outer_interface = stakeout_interface("nested outer");
+    stakeout_call outer, inner;
+
+    (void)state;
+    arm("nested*");
+    outer = stakeout_call_begin(outer_interface);
+    inner = stakeout_call_begin(stakeout_interface("nested inner"));
+    spin_ms(300);
+    stakeout_call_end(inner, 0);
+    stakeout_call_end(outer, 0);
+    await_samples(2);
+    assert_in_range(mine[0]->snapshot_count, 15, 80);
+    assert_in_range(mine[1]->snapshot_count, 15, 80);
+}
+
+static void *deaf_main(void *context)
+{
+    stakeout_interface_id interface = *(stakeout_interface_id *)context;
+    stakeout_call call;
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    call = stakeout_call_begin(interface);
+    spin_ms(200);
+    nanosleep(&(struct timespec){ .tv_nsec = 200 * 1000000 }, NULL);
+    stakeout_call_end(call, 0);
+    return NULL;
+}
+
+static void a_thread_that_blocks_our_signal_is_heard_while_it_sleeps(void **state)
+{
+    stakeout_interface_id interface = arm("deaf");
+    struct ledger ledger;
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, deaf_main, &interface), 0);
+    pthread_join(thread, NULL);
+    await_samples(1);
+    assert_in_range(mine[0]->snapshot_count, 20, 60);
+    ledger = ledger_read();
+    assert_int_equal(ledger.sampled, 1);
+    assert_true(ledger.snapshot_drops[SNAPSHOT_DROP_CALL_ENDED] +
+                    ledger.snapshot_drops[SNAPSHOT_DROP_LOAN_LOST] >=
+                1);
+}
+
+static void code_may_be_unloaded_after_it_was_seen(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        stakeout_call call = stakeout_call_begin(arm("plugin"));
+        void *library = dlopen(TRUTH_LIBRARY, RTLD_NOW | RTLD_LOCAL), *found;
+        void (*idle)(void);
+
+        assert_non_null(library);
+        found = dlsym(library, "truth_idle");
+        memcpy(&idle, &found, sizeof found);
+        idle();
+        dlclose(library);
+        spin_ms(50);
+        stakeout_call_end(call, 0);
+        await_samples(1);
+        assert_in_range(mine[0]->snapshot_count, 10, 60);
+        disarm(NULL);
+    }
+}
+
+__attribute__((noinline, noclone)) static void descend(int depth)
+{
+    volatile char frame[16] = { 0 };
+
+    if (depth > 0) {
+        descend(depth - 1);
+    } else {
+        spin_ms(150);
+    }
+    sink += (uint64_t)frame[depth % 16];
+}
+
+static void a_deep_recursion_loses_its_middle(void **state)
+{
+    stakeout_call call = stakeout_call_begin(arm("deep"));
+    uint32_t snapshots;
+
+    (void)state;
+    descend(700);
+    stakeout_call_end(call, 0);
+    await_samples(1);
+    snapshots = mine[0]->snapshot_count;
+    print_message("  of %u snapshots %u without their middle, %u cut\n", snapshots,
+                  count_marker(mine[0], MARKER_DROPPED), count_marker(mine[0], MARKER_CUT));
+    assert_true(count_marker(mine[0], MARKER_DROPPED) + count_marker(mine[0], MARKER_CUT) >=
+                snapshots / 2);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    sampler_stop();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_wait_is_interrupted_at_most_once, disarm),
+        cmocka_unit_test_teardown(waits_that_are_alike_are_interrupted_once, disarm),
+        cmocka_unit_test_teardown(detached_time_is_waiting_under_its_name, disarm),
+        cmocka_unit_test_teardown(cpu_time_of_all_threads_of_a_call_is_added, disarm),
+        cmocka_unit_test_teardown(nested_slow_calls_are_both_heard, disarm),
+        cmocka_unit_test_teardown(a_thread_that_blocks_our_signal_is_heard_while_it_sleeps, disarm),
+        cmocka_unit_test_teardown(code_may_be_unloaded_after_it_was_seen, disarm),
+        cmocka_unit_test_teardown(a_deep_recursion_loses_its_middle, disarm),
+    };
+
+    return cmocka_run_group_tests_name("looks", tests, start, stop);
+}
