@@ -55,6 +55,22 @@ static int set_duration(const struct line *line, json_t *order, struct problem *
     return 0;
 }
 
+static bool is_prefix(const char *interface)
+{
+    size_t size = interface ? strlen(interface) : 0;
+
+    return size > 0 && interface[size - 1] == '*';
+}
+
+/* In the words of the API, which tests/integration/cli holds them against. */
+static int refuse_percentile_of_prefix(const char *value, struct problem *problem)
+{
+    return problem_set_field(problem, "threshold_ms",
+                             "'threshold_ms' is %s, which a prefix of many interfaces does not "
+                             "have; it must be %s.",
+                             value, task_field_find(TEXT("threshold_ms"))->accepts);
+}
+
 /* A percentile goes as it is: the scheduler knows what the calls took. */
 static int set_threshold(const struct line *line, json_t *order, struct problem *problem)
 {
@@ -65,6 +81,9 @@ static int set_threshold(const struct line *line, json_t *order, struct problem 
     if (!value) return 0;
     for (enum threshold_from from = THRESHOLD_FROM_P50; from <= THRESHOLD_FROM_P99; from++) {
         if (strcmp(value, threshold_from_name(from)) != 0) continue;
+        if (is_prefix(line_value(line, OPTION_INTERFACE))) {
+            return refuse_percentile_of_prefix(value, problem);
+        }
         CHECK(json_object_set_new(order, "threshold_ms", json_string(value)) == 0);
         return 0;
     }
@@ -96,7 +115,9 @@ static int set_samples(const struct line *line, json_t *order, struct problem *p
     int64_t count;
 
     if (!value) return 0;
-    if (value_count(value, &count, problem) < 0) return -1;
+    if (value_count(value, &count, problem) < 0) {
+        return task_field_refuse("sample_cap", text_of(value), problem);
+    }
     if (sample_cap_check(count, problem) < 0) return -1;
     set_integer(order, OPTION_SAMPLES, count);
     return 0;

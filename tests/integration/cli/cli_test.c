@@ -292,6 +292,46 @@ static void cli_and_api_refuse_with_the_same_sentence(void **state)
     }
 }
 
+/* What no single field shows: one that is missing, and two that do not go together. */
+static void orders_are_refused_as_a_whole_with_the_same_sentence(void **state)
+{
+    static const struct {
+        const char *body;
+        const char *words[12];
+        const char *option;
+    } cases[] = {
+        { "{\"application\": \"a\", \"interface\": \"x\", \"duration_min\": 5}",
+          { "task", "create", "--application", "a", "--interface", "x", "--duration", "5m" },
+          "--threshold" },
+        { "{\"interface\": \"x\", \"duration_min\": 5, \"threshold_ms\": 100}",
+          { "task", "create", "--interface", "x", "--duration", "5m", "--threshold", "100ms" },
+          "--application" },
+        { "{\"application\": \"a\", \"interface\": \"x*\", \"duration_min\": 5, "
+          "\"threshold_ms\": \"p99\"}",
+          { "task", "create", "--application", "a", "--interface", "x*", "--duration", "5m",
+            "--threshold", "p99" },
+          "--threshold" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct api_answer answer;
+        char expected[1024];
+
+        api_ask(&(struct api_call){ .port = scheduler.port,
+                                    .path = "/api/v1/tasks",
+                                    .body = text_of(cases[i].body) },
+                &answer);
+        assert_int_equal(answer.status, 400);
+        snprintf(expected, sizeof expected, "stakeout: %s: %s\n", cases[i].option,
+                 json_string_value(json_object_get(answer.json, "detail")));
+        run_cli(&run, cases[i].words);
+        assert_code(2);
+        assert_string_equal(run.err, expected);
+        api_answer_done(&answer);
+    }
+}
+
 /* ------------------------------------------------------------------ tasks */
 
 static void task_goes_through_its_life(void **state)
@@ -761,6 +801,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cli_and_api_refuse_with_the_same_sentence),
+        cmocka_unit_test(orders_are_refused_as_a_whole_with_the_same_sentence),
         cmocka_unit_test(task_goes_through_its_life),
         cmocka_unit_test(scheduled_task_says_when_it_starts),
         cmocka_unit_test(json_is_the_answer_of_the_api),

@@ -4,6 +4,8 @@
  * as it is known by then. What is missing is asked at the end, when --help has had its chance. */
 #include "tools/cli/line/options.h"
 
+#include "common/model/task_spec.h"
+
 #include <string.h>
 
 struct walk {
@@ -211,14 +213,25 @@ static int take_word(struct walk *walk, const char *word)
     return take_argument(walk, word);
 }
 
+/* Its options are the fields of a task: then the API's own sentence says what is missing. */
+static bool is_order(const struct command *command)
+{
+    return command_takes(command, OPTION_THRESHOLD);
+}
+
 static int check_needed(const struct line *line, struct problem *problem)
 {
     const struct command *command = line->command;
 
     for (const enum option_id *id = command->needed; *id != OPTION_NONE; id++) {
         const struct option_row *row = option_get(*id);
+        const struct task_field *field = row->field ? task_field_find(text_of(row->field)) : NULL;
 
         if (line_has(line, *id)) continue;
+        if (field && field->is_required && is_order(command)) {
+            return problem_set(problem, PROBLEM_BAD_FIELD, "--%s: '%s' is missing; it must be %s.",
+                               row->name, field->name, field->accepts);
+        }
         return problem_set(problem, PROBLEM_BAD_FIELD, "--%s is needed: --%s %s (%s)", row->name,
                            row->name, row->value, row->says);
     }

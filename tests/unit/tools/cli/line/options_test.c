@@ -51,7 +51,7 @@ static const struct {
     { "value for a flag", { "task", "list", "--json=yes" }, "--json takes no value" },
     { "needed option missing",
       { "task", "create", "--application", "a" },
-      "--interface is needed" },
+      "--interface: 'interface' is missing; it must be 1 to 512 bytes" },
     { "all that is needed", { "task", "create", NEEDED }, NULL },
     { "equals sign", { "interface", "list", "--application=shop" }, NULL },
     { "argument missing", { "task", "show" }, "an argument is missing: 'task show TASK'" },
