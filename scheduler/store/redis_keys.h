@@ -14,7 +14,7 @@
  *   stakeout:applications              ZSET    application -> when it last got a task; trim
  *   stakeout:task:TASK                 STRING  its application; forget. An hour, until created
  *   stakeout:sample:SAMPLE             STRING  "TASK APPLICATION"; forget. An hour, until taken
- *   stakeout:trace:TRACE               ZSET    its samples' ids, by time; forget         
+ *   stakeout:trace:TRACE               ZSET    its samples' ids, by time; forget
  *   stakeout:tokens                    HASH    token's SHA-256 -> record; nobody: it is history
  *   stakeout:{APP}:live                HASH    task -> "STATE start ends interface"; its end
  *   stakeout:{APP}:version             STRING  counts changes of tasks; nobody

@@ -23,7 +23,7 @@
 #include "scheduler/store/embedded_redis.h"
 #include "scheduler/store/store_private.h"
 
-enum { REFRESH_MS = 2000, REDIS_MAJOR_MIN = 7 };
+enum { REFRESH_MS = 2000 };
 
 /* Deferring --------------------------------------------------------------------------------- */
 
@@ -229,77 +229,6 @@ static void read_time(struct store *store, const struct redis_value *value)
     store_note_clock(store, seconds * 1000 + micros / 1000);
 }
 
-/* What INFO and CONFIG say ------------------------------------------------------------------ */
-
-/* The value of a "name:value\r\n" line of INFO; empty if there is none. */
-static struct text info_find(struct text info, const char *name)
-{
-    size_t name_size = strlen(name);
-
-    for (const char *at = info.data, *end = at + info.size; at < end;) {
-        const char *line_end = memchr(at, '\r', (size_t)(end - at));
-        size_t size = (size_t)((line_end ? line_end : end) - at);
-        if (size > name_size && memcmp(at, name, name_size) == 0 && at[name_size] == ':') {
-            return (struct text){ at + name_size + 1, size - name_size - 1 };
-        }
-        at += size + 2;
-    }
-    return TEXT("");
-}
-
-static uint64_t info_u64(struct text info, const char *name)
-{
-    uint64_t number = 0;
-
-    return text_to_u64(info_find(info, name), &number) < 0 ? 0 : number;
-}
-
-static void info_text(struct text info, const char *name, char *ret, size_t size)
-{
-    snprintf(ret, size, "%.*s", TEXT_ARGS(info_find(info, name)));
-}
-
-static void read_info(struct store *store, struct text info)
-{
-    struct store_health *health = &store->health;
-
-    info_text(info, "redis_version", health->version, sizeof(health->version));
-    info_text(info, "role", health->role, sizeof(health->role));
-    health->memory_size = info_u64(info, "used_memory");
-    health->memory_size_max = info_u64(info, "maxmemory");
-    health->replica_count = info_u64(info, "connected_slaves");
-    if (info.size > 0 && info_u64(info, "aof_enabled") == 0) {
-        snprintf(health->appendfsync, sizeof(health->appendfsync), "off");
-    }
-    store->may_evict = health->memory_size_max > 0 &&
-                       !text_is_equal(info_find(info, "maxmemory_policy"), TEXT("noeviction"));
-    if (health->memory_size_max == 0 || health->memory_size < health->memory_size_max) {
-        store->has_problem_full = false;
-    }
-}
-
-/* CONFIG GET appendfsync: may be forbidden, and then the answer is an error. */
-static void read_appendfsync(struct store *store, const struct redis_value *value)
-{
-    struct text setting = redis_value_text(redis_value_at(value, 1));
-
-    if (setting.size == 0) setting = TEXT("unknown");
-    snprintf(store->health.appendfsync, sizeof(store->health.appendfsync), "%.*s",
-             TEXT_ARGS(setting));
-}
-
-/* NULL: this Redis will do. */
-static const char *unfit(const struct store *store, struct text info)
-{
-    if (strtoul(store->health.version, NULL, 10) < REDIS_MAJOR_MIN) {
-        return "it is older than Redis 7, which stakeout needs for its functions";
-    }
-    if (text_is_equal(info_find(info, "redis_mode"), TEXT("cluster"))) {
-        return "Redis Cluster is not available in this version";
-    }
-    return NULL;
-}
-
 /* Preparing and refreshing ------------------------------------------------------------------ */
 
 enum prepare_step {
@@ -324,12 +253,12 @@ static void on_prepare_answer(void *my, size_t index, const struct redis_value *
 
     switch ((enum prepare_step)index) {
     case STEP_APPENDFSYNC:
-        read_appendfsync(store, value);
+        store_read_appendfsync(store, value);
         break;
     case STEP_INFO:
         info = redis_value_is_error(value) ? TEXT("") : redis_value_text(value);
-        read_info(store, info);
-        why = unfit(store, info);
+        store_read_info(store, info);
+        why = store_unfit(store, info);
         if (why) refuse_redis(store, why);
         break;
     case STEP_TIME:
@@ -531,70 +460,4 @@ void store_on_up(struct store *store, store_up_fn on_up, void *context)
 bool store_is_up(const struct store *store)
 {
     return store->is_up;
-}
-
-/* Health ------------------------------------------------------------------------------------ */
-
-static void say_health(const struct store *store, struct store_health *ret)
-{
-    const char *fsync = ret->appendfsync;
-
-    if (!ret->is_up) {
-        snprintf(ret->says, sizeof(ret->says), "Redis does not answer: %s", store->down_says);
-    } else if (!ret->is_writable) {
-        snprintf(ret->says, sizeof(ret->says), "Redis takes no writes: %s",
-                 store->has_problem_full ? "it has reached its maxmemory" : "it is a replica");
-    } else if (store->may_evict) {
-        snprintf(ret->says, sizeof(ret->says),
-                 "Redis may throw samples away when it is full: set maxmemory-policy noeviction");
-    } else if (strcmp(fsync, "off") == 0) {
-        snprintf(ret->says, sizeof(ret->says),
-                 "Redis keeps no append-only file: what was accepted since its last snapshot is "
-                 "lost when it ends; set appendonly yes and appendfsync always");
-    } else if (strcmp(fsync, "unknown") == 0) {
-        snprintf(ret->says, sizeof(ret->says),
-                 "Redis does not say how it keeps its data (CONFIG GET is not permitted)");
-    } else if (!ret->keeps_all) {
-        snprintf(ret->says, sizeof(ret->says),
-                 "appendfsync is %s: what was accepted last can be lost when Redis is killed; "
-                 "set appendfsync always",
-                 fsync);
-    }
-}
-
-void store_health(const struct store *store, struct store_health *ret)
-{
-    struct redis_conn_figures figures;
-
-    redis_conn_read_figures(store->conn, &figures);
-    *ret = store->health;
-    ret->is_up = store->is_up;
-    ret->is_writable = store->is_up && strcmp(ret->role, "master") == 0 && !store->has_problem_full;
-    ret->keeps_all = strcmp(ret->appendfsync, "always") == 0 && !store->may_evict;
-    ret->is_embedded = store->embedded != NULL;
-    ret->latency_ns = figures.latency_ns;
-    say_health(store, ret);
-}
-
-void store_statistics(const struct store *store, struct store_statistics *ret)
-{
-    struct redis_conn_figures figures;
-
-    redis_conn_read_figures(store->conn, &figures);
-    *ret = (struct store_statistics){
-        .commands = figures.commands,
-        .errors = figures.errors,
-        .timeouts = figures.timeouts,
-        .connects = figures.connects,
-        .disconnects = figures.disconnects,
-        .restarts = store->embedded ? embedded_redis_restarts(store->embedded) : 0,
-        .refused_full = store->refused_full,
-        .function_loads = store->function_loads,
-        .in_flight_count = figures.in_flight_count,
-        .in_flight_size = figures.in_flight_size,
-        .queued_count = figures.queued_count,
-        .queued_size = figures.queued_size,
-        .bytes_in = store->bytes_in,
-        .bytes_out = store->bytes_out,
-    };
 }

@@ -58,6 +58,12 @@ void store_load_functions(struct store *store);
 /* Takes Redis' time from an answer. */
 void store_note_clock(struct store *store, uint64_t wall_ms);
 
+/* INFO; and CONFIG GET appendfsync, which may be forbidden, and then is an error. */
+void store_read_info(struct store *store, struct text info);
+void store_read_appendfsync(struct store *store, const struct redis_value *value);
+/* Why this Redis will not do, whose INFO was read; NULL: it will. */
+const char *store_unfit(const struct store *store, struct text info);
+
 /* Tokens, with every refresh. */
 void store_tokens_request(struct round *round);
 void store_tokens_read(struct store *store, const struct redis_value *value);
