@@ -130,9 +130,11 @@ static bool is_ready(void *context)
         return true; /* it will not get any readier */
     }
     if (log_size(scheduler) == readiness->log_size || !find_port(scheduler)) return false;
-    api_ask(&(struct api_call){ .port = scheduler->port,
+    if (api_try(
+            &(struct api_call){ .port = scheduler->port,
                                 .path = scheduler->ready_path ? scheduler->ready_path : "/readyz" },
-            &answer);
+            &answer) < 0)
+        return false;
     status = answer.status;
     api_answer_done(&answer);
     return status == 200;
@@ -148,10 +150,12 @@ static void fail_with_log(const struct scheduler_process *scheduler, const char 
 
 void scheduler_process_start(struct scheduler_process *scheduler)
 {
-    static const char *const words[] = { "--listen", "127.0.0.1:0", NULL };
+    char listen[32];
+    const char *const words[] = { "--listen", listen, NULL };
     struct readiness readiness = { .scheduler = scheduler };
 
     CHECK(scheduler->pid == 0);
+    snprintf(listen, sizeof listen, "127.0.0.1:%u", (unsigned)scheduler->port);
     make_directory(scheduler);
     readiness.log_size = log_size(scheduler);
     scheduler->pid = spawn(scheduler, words, -1);

@@ -3,7 +3,7 @@
  *
  *     struct scheduler_process scheduler = { 0 };
  *     scheduler_process_start(&scheduler);       ready, on scheduler.port
- *     scheduler_process_kill(&scheduler);        kill -9; start again: the same state
+ *     scheduler_process_kill(&scheduler);        kill -9; start again: the same state and port
  *     scheduler_process_done(&scheduler);        nothing is left, neither process nor file
  *
  * It, and its Redis with it, ends when the test does, however that ends. */
@@ -16,8 +16,8 @@
 enum { SCHEDULER_OPTIONS_MAX = 8 };
 
 struct scheduler_process {
-    pid_t pid; /* 0: it does not run */
-    uint16_t port;
+    pid_t pid;          /* 0: it does not run */
+    uint16_t port;      /* 0 before the first start: a free one */
     char directory[64]; /* made by the first start; holds `state/` and `log` */
     const char *options[SCHEDULER_OPTIONS_MAX + 1]; /* more for its command line; set before */
     const char *ready_path; /* what answers 200 once it has started; NULL: /readyz */

@@ -3,13 +3,15 @@
 
 #include "common/base/clock.h"
 #include "tests/support/api_client.h"
+#include "tests/support/redis_process.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { PATH_SIZE_MAX = 256 };
+enum { PATH_SIZE_MAX = 256, RECOVER_MS_MAX = 30000 };
 
 void house_open(struct house *house)
 {
@@ -20,6 +22,69 @@ void house_close(struct house *house)
 {
     scheduler_process_done(&house->scheduler);
 }
+
+/* Kills ------------------------------------------------------------------------------------- */
+
+/* The child of the scheduler that is a redis-server; 0: there is none. */
+static pid_t redis_of(pid_t scheduler)
+{
+    char path[64], name[32];
+    long child;
+    pid_t found = 0;
+    FILE *children, *file;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", scheduler, scheduler);
+    children = fopen(path, "re");
+    while (children && !found && fscanf(children, "%ld", &child) == 1) {
+        snprintf(path, sizeof path, "/proc/%ld/comm", child);
+        file = fopen(path, "re");
+        if (!file) continue;
+        if (fgets(name, sizeof name, file) && strcmp(name, "redis-server\n") == 0)
+            found = (pid_t)child;
+        fclose(file);
+    }
+    if (children) fclose(children);
+    return found;
+}
+
+void house_kill(struct house *house, enum house_part part)
+{
+    if (part != HOUSE_SCHEDULER) {
+        house->dead_redis = redis_of(house->scheduler.pid);
+        CHECK(house->dead_redis > 0);
+        kill(house->dead_redis, SIGKILL);
+    }
+    if (part != HOUSE_REDIS) scheduler_process_kill(&house->scheduler);
+}
+
+static bool is_ready(void *context)
+{
+    struct house *house = context;
+    pid_t redis = redis_of(house->scheduler.pid);
+    json_t *ready;
+
+    if (redis == 0 || redis == house->dead_redis) return false;
+    ready = house_try(house, "/readyz");
+    json_decref(ready);
+    return ready != NULL;
+}
+
+void house_recover(struct house *house)
+{
+    if (house->scheduler.pid == 0) scheduler_process_start(&house->scheduler);
+    if (!wait_until(is_ready, house, RECOVER_MS_MAX)) fail_msg("it does not recover");
+}
+
+const char *house_ask_redis(struct house *house, const char *command)
+{
+    struct redis_process redis = { 0 };
+
+    snprintf(redis.socket, sizeof redis.socket, "%s/state/redis/redis.sock",
+             house->scheduler.directory);
+    return redis_process_ask(&redis, command);
+}
+
+/* Hosts and tasks --------------------------------------------------------------------------- */
 
 struct host_process *house_host(struct house *house, const char *application, const char *instance)
 {
@@ -63,7 +128,8 @@ static json_t *get(struct house *house, const char *path)
     struct api_answer answer;
     json_t *json;
 
-    api_ask(&(struct api_call){ .port = house->scheduler.port, .path = path }, &answer);
+    if (api_try(&(struct api_call){ .port = house->scheduler.port, .path = path }, &answer) < 0)
+        return NULL;
     json = answer.status == 200 ? json_incref(answer.json) : NULL;
     api_answer_done(&answer);
     return json;
@@ -161,6 +227,15 @@ int64_t house_ledger_sum(struct house *house, const struct task_id *task, const 
     }
     json_decref(ledger);
     return sum;
+}
+
+size_t house_samples_count(struct house *house, const struct task_id *task)
+{
+    json_t *samples = house_get(house, "/api/v1/tasks/%s/samples?limit=1000", task->text);
+    size_t count = json_array_size(json_object_get(samples, "samples"));
+
+    json_decref(samples);
+    return count;
 }
 
 void house_assert_ledger_adds_up(struct house *house, const struct task_id *task)

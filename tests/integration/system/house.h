@@ -23,10 +23,21 @@
 
 struct house {
     struct scheduler_process scheduler;
+    pid_t dead_redis; /* the one that was killed last */
 };
 
 void house_open(struct house *house);
 void house_close(struct house *house);
+
+/* kill -9 of what is named, then its return: the supervisor brings Redis back, the test the
+ * scheduler, on the same port. house_kill() returns when it is dead, house_recover() when all is
+ * ready again. */
+enum house_part { HOUSE_REDIS, HOUSE_SCHEDULER, HOUSE_BOTH, HOUSE_PART_COUNT };
+void house_kill(struct house *house, enum house_part part);
+void house_recover(struct house *house);
+
+/* Asks the embedded Redis; the first line of its answer, until the next call. */
+const char *house_ask_redis(struct house *house, const char *command);
 
 /* A load_host of an application, linked with libstakeout.so, under this instance name. */
 struct host_process *house_host(struct house *house, const char *application, const char *instance);
@@ -56,6 +67,9 @@ void house_wait_state(struct house *house, const struct task_id *task, const cha
 
 /* One figure of the ledger ("seen"), summed over instances; "drops" sums all reasons. */
 int64_t house_ledger_sum(struct house *house, const struct task_id *task, const char *figure);
+
+/* How many samples the API lists of a task: at most PAGE_LIMIT_MAX. */
+size_t house_samples_count(struct house *house, const struct task_id *task);
 
 /* Reads the ledger once and fails the test unless both of its sums hold for each instance. */
 void house_assert_ledger_adds_up(struct house *house, const struct task_id *task);
