@@ -121,10 +121,10 @@ static uint64_t larger(uint64_t a, uint64_t b)
 static void watch_refresh(struct watch *watch, const struct tally *by_interface)
 {
     struct tally now = tally_of(watch, by_interface);
-    uint64_t below = now.count - now.slow, below_base = watch->base.count - watch->base.slow;
     uint64_t below_before = watch->since.count - watch->since.slow;
-    uint64_t below_now = below > below_base && below < UINT64_MAX / 2 ? below - below_base : 0;
+    uint64_t below_now = (now.count - watch->base.count) - (now.slow - watch->base.slow);
 
+    if (below_now > UINT64_MAX / 2) below_now = 0; /* slow is ahead of count for a moment */
     watch->since.missed = larger(watch->since.missed, now.missed - watch->base.missed);
     watch->since.slow = larger(watch->since.slow, now.slow - watch->base.slow);
     watch->since.count = watch->since.slow + larger(below_before, below_now);
@@ -149,26 +149,43 @@ void books_refresh(struct books *books)
     }
 }
 
+/* Begins to watch; what ended before, or while this begins, does not count. */
+static void watch_begin(struct books *books, struct watch *watch)
+{
+    static struct tally by_interface[INTERFACE_IDS];
+    struct tally now;
+
+    watch->phase = WATCH_ARMED;
+    watch->matched_end = 1;
+    watch->matched_other = false;
+    memset(watch->matched, 0, sizeof watch->matched);
+    watch_match(books, watch);
+    tally_all(by_interface);
+    now = tally_of(watch, by_interface);
+    watch->base = (struct tally){ now.count - watch->since.count, now.slow - watch->since.slow,
+                                  now.missed - watch->since.missed };
+    count_armed(books);
+}
+
 struct watch *books_arm(struct books *books, const struct task_order *order, uint64_t now_ns,
                         uint64_t cpu_ns)
 {
-    static struct tally by_interface[INTERFACE_IDS];
     struct watch *watch = NULL;
 
     for (uint32_t i = 0; i < SAMPLER_TASKS_MAX && !watch; i++) {
         if (books->watches[i].phase == WATCH_FREE) watch = &books->watches[i];
     }
     if (!watch) return NULL;
-    *watch = (struct watch){ .phase = WATCH_ARMED,
-                             .order = *order,
-                             .armed_at_ns = now_ns,
-                             .cpu_base_ns = cpu_ns,
-                             .matched_end = 1 };
-    watch_match(books, watch);
-    tally_all(by_interface); /* after the watching began: what ended in between does not count */
-    watch->base = tally_of(watch, by_interface);
-    count_armed(books);
+    *watch = (struct watch){ .order = *order, .armed_at_ns = now_ns, .cpu_base_ns = cpu_ns };
+    watch_begin(books, watch);
     return watch;
+}
+
+void books_rearm(struct books *books, struct watch *watch, uint64_t now_ns, uint64_t cpu_ns)
+{
+    watch->armed_at_ns = now_ns - (watch->over_at_ns - watch->armed_at_ns);
+    watch->cpu_base_ns = cpu_ns - watch->cpu_ns;
+    watch_begin(books, watch);
 }
 
 void books_disarm(struct books *books, struct watch *watch, uint64_t now_ns, uint64_t cpu_ns)

@@ -62,6 +62,9 @@ struct watch *books_arm(struct books *books, const struct task_order *order, uin
 /* Ends a watch: its interfaces are not watched any more, its figures stand. */
 void books_disarm(struct books *books, struct watch *watch, uint64_t now_ns, uint64_t cpu_ns);
 
+/* Takes up a watch that was over; its figures go on from where they stood. */
+void books_rearm(struct books *books, struct watch *watch, uint64_t now_ns, uint64_t cpu_ns);
+
 /* Matches interfaces that were registered since. Cheap when there are none. */
 void books_match_new(struct books *books);
 

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* listener.c: one slow call's thread, looked at in one of three ways.
  *
- * 1. Its CPU clock reads what it read at the last look: it has not run, and so its stack is the same.
+ * 1. Its CPU clock reads what it read at the last look: it has not run, and so its stack is the
+ * same.
  * 2. It is blocked: /proc says where its stack pointer and program counter are, the stack is read
- *    where it lies, and the CPU clock, read again, says that both are of one moment. Nothing of this
- *    is noticed by the thread. Of the other registers none is known; where the walk needs the frame
- *    pointer, one signal per wait is spent on it.
+ *    where it lies, and the CPU clock, read again, says that both are of one moment. Nothing of
+ *    this is noticed by the thread. Of the other registers none is known; where the walk needs the
+ *    frame pointer, one signal per wait is spent on it.
  * 3. It is running, or could: it copies its stack itself, in our handler (hot/stack_copy.c).
  *
  * INVARIANTS
  *
  * (1) A thread is sent a signal only after the copy before came back, or the thread changed.
- * (2) `holds` is set only when the clock value is of the very moment of the stack. After a signal it
- *     is not: the thread ran on.
- * (3) A stack that was walked with a remembered frame pointer counts only if the walk passed the frame
- *     that called begin or reached the outermost one; else it is shown as cut where it was sure. */
+ * (2) `holds` is set only when the clock value is of the very moment of the stack. After a signal
+ *     it is not: the thread ran on.
+ * (3) A stack that was walked with a remembered frame pointer counts only if the walk passed the
+ *     frame that called begin or reached the outermost one; else it is shown as cut where it was
+ *     sure. */
 #include "probe/agent/listener.h"
 
 #include "probe/agent/modules.h"
@@ -110,8 +112,8 @@ static void stint_begin(struct listening *listening, const struct record_view *v
     listening->known_wait.is_set = false;
 }
 
-static struct sample *sample_make(const struct engine *engine, const struct watch *watch,
-                                  const struct record_view *view, uint64_t began_ns)
+static struct sample *sample_make(const struct watch *watch, const struct record_view *view,
+                                  uint64_t began_ns)
 {
     struct sample *sample = sample_new();
     struct text name = registry_name(view->interface_id);
@@ -119,7 +121,6 @@ static struct sample *sample_make(const struct engine *engine, const struct watc
         atomic_load_explicit(&hot.slots[state_slot(view->state)].tid, memory_order_relaxed);
     uint64_t trace[2];
 
-    (void)engine;
     if (!sample) return NULL;
     call_trace(view, trace);
     sample->id = sample_id_make();
@@ -140,7 +141,7 @@ int listening_begin(struct engine *engine, struct listening *listening, uint32_t
 {
     uint64_t began_ns = tick_clock_ns(&engine->clock, view->began_ticks);
     uint64_t state = view->state, stint_cpu_ns = 0;
-    struct sample *sample = sample_make(engine, watch, view, began_ns);
+    struct sample *sample = sample_make(watch, view, began_ns);
 
     if (!sample) return -ENOMEM;
     if (state_phase(state) == RECORD_RUNNING) stint_cpu_ns = thread_cpu_ns(sample->thread_id);
@@ -482,8 +483,8 @@ static uint64_t clock_at_copy(uint64_t before_ns, uint64_t now_clock_ns, uint64_
     return at > before_ns ? at : before_ns;
 }
 
-/* Was the thread, when it copied its stack, still in the wait for which it was signalled? The kernel
- * sets it back to the system call's instruction if the call is to be restarted. */
+/* Was the thread, when it copied its stack, still in the wait for which it was signalled? The
+ * kernel sets it back to the system call's instruction if the call is to be restarted. */
 static bool copy_is_of_wait(const struct loan *loan, const struct wait_view *wait)
 {
     uint64_t pc = loan->registers[REGISTER_RIP];
@@ -608,10 +609,9 @@ struct sample *listening_end(struct engine *engine, struct listening *listening)
     return sample;
 }
 
-struct sample *listening_report(struct engine *engine, struct listening *listening, uint64_t now_ns)
+struct sample *listening_report(struct listening *listening, uint64_t now_ns)
 {
     listening->next_report_ns = now_ns + REPORT_INTERVAL_NS;
-    (void)engine;
     return builder_report(&listening->builder, now_ns,
                           call_cpu_ns(listening, thread_cpu_ns(listening->tid)));
 }

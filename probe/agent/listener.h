@@ -87,8 +87,7 @@ bool listening_has_ended(const struct listening *listening);
 struct sample *listening_end(struct engine *engine, struct listening *listening);
 
 /* A copy of the sample so far. */
-struct sample *listening_report(struct engine *engine, struct listening *listening,
-                                uint64_t now_ns);
+struct sample *listening_report(struct listening *listening, uint64_t now_ns);
 
 /* Gives the call back to the hot side. False: it is moving at this moment; ask again. */
 bool listening_abandon(struct listening *listening);

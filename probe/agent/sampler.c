@@ -43,7 +43,8 @@
 #define LOAN_POLL_NS      (50 * NS_PER_US) /* while copies are under way: they take about 20 us */
 #define LOAN_SLOW_NS      (2 * NS_PER_MS)  /* a copy that takes longer waits for a CPU, ... */
 #define LOAN_SLOW_POLL_NS NS_PER_MS        /* ... and is asked for less often */
-#define TELL_NS           NS_PER_S         /* per task and reason, one log line */
+#define STOP_NS_MAX       (50 * NS_PER_MS)
+#define TELL_NS           NS_PER_S /* per task and reason, one log line */
 
 static struct sampler {
     pthread_mutex_t lock;
@@ -212,7 +213,7 @@ static void listening_look_if_due(struct listening *listening, uint64_t now_ns)
         return;
     }
     if (listening->next_report_ns == 0 || listening->next_report_ns > now_ns) return;
-    report = listening_report(&sampler.engine, listening, now_ns);
+    report = listening_report(listening, now_ns);
     if (report) hand_out(listening->watch, report, listening->is_counted);
 }
 
@@ -343,7 +344,16 @@ static uint64_t sampler_round(void)
     return next_deadline(clock_monotonic_ns());
 }
 
-/* Everything ends: what is in flight is dropped, and said so. */
+/* A call may be moving at this very moment; then it is at rest a moment later. */
+static void listening_stop(struct listening *listening, uint64_t deadline_ns)
+{
+    while (!listening_drop(listening, CALL_DROP_STOPPED)) {
+        if (clock_monotonic_ns() > deadline_ns) return;
+        nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+    }
+}
+
+/* Everything ends: what has ended is handed out, what is in flight is dropped, and said so. */
 static void settle_all(uint64_t now_ns)
 {
     for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
@@ -352,12 +362,8 @@ static void settle_all(uint64_t now_ns)
         if (!listening->is_used) continue;
         if (listening_has_ended(listening)) {
             listening_finish(listening);
-        } else if (!listening_drop(listening, CALL_DROP_STOPPED)) {
-            sampler.is_stopping = true; /* moving: this very moment; the next try finds it still */
-            while (!listening_drop(listening, CALL_DROP_STOPPED) &&
-                   clock_monotonic_ns() - now_ns < 50 * NS_PER_MS) {
-                nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
-            }
+        } else {
+            listening_stop(listening, now_ns + STOP_NS_MAX);
         }
     }
     for (uint32_t i = 0; i < SAMPLER_TASKS_MAX; i++) {
@@ -402,7 +408,11 @@ static void *sampler_main(void *context)
         sampler.tid = (uint32_t)syscall(SYS_gettid);
         is_stopping = sampler.is_stopping;
         deadline_ns = sampler_round();
-        if (is_stopping) settle_all(clock_monotonic_ns());
+        if (is_stopping) {
+            settle_all(clock_monotonic_ns());
+            sampler.cpu_before_ns += clock_thread_cpu_ns();
+            sampler.tid = 0;
+        }
         outbox = sampler.outbox;
         sampler.outbox.event_count = sampler.outbox.sample_count = 0;
         pthread_mutex_unlock(&sampler.lock);
@@ -503,7 +513,13 @@ static void watch_update(struct watch *watch, const struct task_order *order, ui
     watch->order.state = order->state;
     watch->order.ends_monotonic_ns = order->ends_monotonic_ns;
     watch->order.sample_cap = order->sample_cap;
-    if (order->state != TASK_ACTIVE) watch_end(watch, now_ns);
+    if (order->state != TASK_ACTIVE) {
+        watch_end(watch, now_ns);
+    } else if (watch->phase == WATCH_OVER && order->ends_monotonic_ns > now_ns) {
+        /* It was extended, and the word of it came after the old end. */
+        books_rearm(&sampler.books, watch, now_ns, own_cpu_ns());
+        tell(watch, TASK_EVENT_ARMED, "", 1);
+    }
 }
 
 static void order_apply(const struct task_order *order, uint64_t now_ns)

@@ -39,8 +39,8 @@ struct sampler_options {
      * where the unwinder saw the function's begin, function_offset), never with a name. */
     void (*on_sample)(void *context, struct sample *take_sample);
 
-    /* A line for the task log: TASK_EVENT_ARMED, FIRST_TRIGGER, THINNED, DROPPED, DISARMED. Per task
-     * and reason at most one a second, with its count. `detail` is a drop's slug, or "". */
+    /* A line for the task log: TASK_EVENT_ARMED, FIRST_TRIGGER, THINNED, DROPPED, DISARMED. Per
+     * task and reason at most one a second, with its count. `detail` is a drop's slug, or "". */
     void (*on_event)(void *context, const struct task_id *task, uint32_t event, const char *detail,
                      uint64_t count);
 
@@ -80,9 +80,9 @@ struct task_order {
 };
 
 /* Replaces what is watched. Tasks are compared by id: a known one is updated (state, end), a new
- * ACTIVE one is armed, one that is not listed any more is taken as ended. EXPIRED: what triggered is
- * listened to for at most LISTEN_AFTER_END_MS more. FILLED: what is in flight and has no place of
- * the cap is counted over_cap. CANCELLED: what is in flight is dropped (CALL_DROP_CANCELLED).
+ * ACTIVE one is armed, one that is not listed any more is taken as ended. EXPIRED: what triggered
+ * is listened to for at most LISTEN_AFTER_END_MS more. FILLED: what is in flight and has no place
+ * of the cap is counted over_cap. CANCELLED: what is in flight is dropped (CALL_DROP_CANCELLED).
  * Returns when the hot side watches accordingly. Orders beyond SAMPLER_TASKS_MAX are left out. */
 void sampler_set_tasks(const struct task_order *orders, uint32_t count);
 

@@ -61,8 +61,8 @@ static struct thread_file *thread_get(struct thread_files *files, uint32_t tid)
     return oldest;
 }
 
-/* Reads a file from its begin. The thread that it is of may be gone, and its tid another's: then the
- * files are opened again, once. */
+/* Reads a file from its begin. The thread that it is of may be gone, and its tid another's: then
+ * the files are opened again, once. */
 static int file_read(struct thread_files *files, uint32_t tid, bool is_syscall, char *ret,
                      size_t ret_size)
 {

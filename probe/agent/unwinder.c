@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* unwinder.c: libunwind's remote interface, over a copy, with memory and tables of our own.
  *
- * libunwind is opened with dlopen and RTLD_LOCAL, never linked: its _Unwind_* and backtrace must not
- * take the place of the host's. The target is "remote": all that it knows comes through the accessors
- * below.
+ * libunwind is opened with dlopen and RTLD_LOCAL, never linked: its _Unwind_* and backtrace must
+ * not take the place of the host's. The target is "remote": all that it knows comes through the
+ * accessors below.
  *
  * - find_proc_info looks in our own module list, never in the loader's, and lets libunwind search
  *   the module's .eh_frame_hdr, which it reads through
@@ -12,9 +12,9 @@
  * - access_reg refuses registers that are not known (a blocked thread's are not, but for two), and
  *   the walk notes what it lacked.
  *
- * libunwind keeps the rows that it has worked out (UNW_CACHE_GLOBAL); they are flushed with our pages
- * when modules come or go. Where it finds no unwind entry it would follow the frame pointer, which
- * may be anything: such a step is not believed, and ends the walk. */
+ * libunwind keeps the rows that it has worked out (UNW_CACHE_GLOBAL); they are flushed with our
+ * pages when modules come or go. Where it finds no unwind entry it would follow the frame pointer,
+ * which may be anything: such a step is not believed, and ends the walk. */
 #include "probe/agent/unwinder.h"
 
 #include "probe/agent/modules.h"

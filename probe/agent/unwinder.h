@@ -6,9 +6,9 @@
  *     unwinder_walk(unwinder, &copy, &walk);
  *     unwinder_close(unwinder);
  *
- * This is the one door to libunwind. It runs on the sampler's thread, never on the host's, and reads
- * nothing but the copy and the segments of known modules, the latter without faulting. A frame
- * that has no unwind information ends the walk: nothing is guessed.
+ * This is the one door to libunwind. It runs on the sampler's thread, never on the host's, and
+ * reads nothing but the copy and the segments of known modules, the latter without faulting. A
+ * frame that has no unwind information ends the walk: nothing is guessed.
  *
  * Threads: one at a time. Limits: WALK_FRAMES_MAX frames. */
 #ifndef STAKEOUT_PROBE_AGENT_UNWINDER_H

@@ -55,9 +55,9 @@ struct hot {
     _Alignas(128) _Atomic uint32_t wakes; /* wake.h */
     _Atomic bool sampler_sleeps;
 
-    /* Per interface: a call that took longer than alert_ticks has something to say at its end: it is
-     * the slowest so far, or slow. UINT64_MAX: nobody watches. Written by the sampler, and raised by
-     * ending calls up to threshold_ticks. */
+    /* Per interface: a call that took longer than alert_ticks has something to say at its end: it
+     * is the slowest so far, or slow. UINT64_MAX: nobody watches. Written by the sampler, and
+     * raised by ending calls up to threshold_ticks. */
     _Alignas(128) _Atomic uint64_t alert_ticks[INTERFACE_IDS];
     _Atomic uint64_t threshold_ticks[INTERFACE_IDS];
 

@@ -2,8 +2,8 @@
 /* registry.c: a hash table of names that only grows.
  *
  * Putting in a name: take an id, copy the name, then publish the id in the table by one
- * compare-and-exchange. Who loses that race against the same name leaves its id vacant and takes the
- * winner's. There is no lock, so a fork in the middle of it harms nobody. */
+ * compare-and-exchange. Who loses that race against the same name leaves its id vacant and takes
+ * the winner's. There is no lock, so a fork in the middle of it harms nobody. */
 #include "probe/hot/registry.h"
 
 #include "probe/hot/notes.h"

@@ -3,8 +3,8 @@
  *
  * Each thread counts in a block of its own per interface, with plain loads and stores: no line is
  * shared. A small cache in the slot finds the block; behind it is one hash table for all. When the
- * private blocks are used up, a thread counts in the interface's shared block, with atomic adds, and
- * that is noted once per thread and interface.
+ * private blocks are used up, a thread counts in the interface's shared block, with atomic adds,
+ * and that is noted once per thread and interface.
  *
  * Counters never go back and are never reset. Of the three below, `count` is written last and read
  * first, so that count - slow is never more than the calls that were below.

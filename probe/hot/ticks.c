@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ticks.c: is the time-stamp counter fit to be a clock, and how fast does it run?
  *
- * The kernel watches the counters of all cores against each other and gives "tsc" up when they part:
- * its judgement, in /sys, is better than any of ours. The processor's own flag (invariant: the
- * same speed in all power states) is asked as well, for hypervisors that lie about the first. */
+ * The kernel watches the counters of all cores against each other and gives "tsc" up when they
+ * part: its judgement, in /sys, is better than any of ours. The processor's own flag (invariant:
+ * the same speed in all power states) is asked as well, for hypervisors that lie about the first.
+ * */
 #include "probe/hot/ticks.h"
 
 #include <cpuid.h>

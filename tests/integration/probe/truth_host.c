@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* truth_host.c: is what a sample says true?
  *
- * A call spends 300 ms of CPU in a(), 500 ms asleep in b(), and 200 ms waiting for a mutex in c(), and
- * measures that itself. The sampler listens to it from 100 ms on, every 10 ms. Then each function's
- * total must be what the host measured, within the gaps between the two snapshots around each of its
- * boundaries and 2 %; and so must CPU, queueing and waiting be told apart. All of it with frame
- * pointers and without, on a machine that is quiet and on one where others want both cores. */
+ * A call spends 300 ms of CPU in a(), 500 ms asleep in b(), and 200 ms waiting for a mutex in c(),
+ * and measures that itself. The sampler listens to it from 100 ms on, every 10 ms. Then each
+ * function's total must be what the host measured, within the gaps between the two snapshots around
+ * each of its boundaries and 2 %; and so must CPU, queueing and waiting be told apart. All of it
+ * with frame pointers and without, on a machine that is quiet and on one where others want both
+ * cores. */
 #include "common/base/clock.h"
 #include "probe/agent/sampler.h"
 #include "probe/hot/record.h"
@@ -194,7 +195,8 @@ static void assert_near(const char *what, uint64_t got_ns, uint64_t truth_ns, ui
     }
 }
 
-/* The sample's sums, against what the host measured. The head is not observed: it is part of a(). */
+/* The sample's sums, against what the host measured. The head is not observed: it is part of a().
+ * */
 static void assert_true_sample(const struct sample *sample, const struct truth *truth,
                                const struct truth_functions *functions)
 {

@@ -309,6 +309,12 @@ static void a_task_ends_by_itself_and_what_triggered_is_still_heard(void **state
     assert_int_equal(inbox.events[TASK_EVENT_ARMED], 1);
     assert_int_equal(inbox.events[TASK_EVENT_FIRST_TRIGGER], 1);
     assert_int_equal(inbox.events[TASK_EVENT_DISARMED], 1);
+
+    order.ends_monotonic_ns = clock_monotonic_ns() + 100 * NS_PER_S; /* extended, told late */
+    sampler_set_tasks(&order, 1);
+    fast_calls(stakeout_interface("expired"), 10);
+    assert_ledger(&(struct expectation){ .order = &order, .seen = 11, .over_cap = 1 });
+    sampler_set_tasks(NULL, 0);
 }
 
 /* A call in flight when a task comes is watched from its true begin, at once. */

@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { NAMED = 0x1234 }; /* the address of something that has a name */
+
 static void lines_of_the_kernel_are_read(void **state)
 {
     struct wait_view wait;
@@ -34,7 +36,7 @@ static void lines_of_the_kernel_are_read(void **state)
 
 static size_t name_lock(void *context, uint64_t address, char *ret, size_t ret_size)
 {
-    if (address != 0x1234) return 0;
+    if (address != NAMED) return 0;
     snprintf(ret, ret_size, "%s", (const char *)context);
     return 40;
 }
@@ -48,10 +50,11 @@ static const struct {
     enum wait_kind kind;
     const char *waiting_for;
 } cases[] = {
-    { "a named mutex",     SYS_futex, { 0x1234 }, "pthread_mutex_lock", WAIT_LOCK, "mutex cart_lock" },
-    { "an unnamed mutex",  SYS_futex, { 0x99 },   "pthread_mutex_lock", WAIT_LOCK, "mutex at 0x99" },
-    { "a condition",       SYS_futex, { 0x1234 }, "pthread_cond_wait",  WAIT_LOCK, "condition cart_lock" },
-    { "a writer's lock",   SYS_futex, { 0x99 },   "pthread_rwlock_wrlock", WAIT_LOCK, "write lock at 0x99" },
+    { "a named mutex",     SYS_futex, { NAMED }, "pthread_mutex_lock", WAIT_LOCK, "mutex cart" },
+    { "an unnamed mutex",  SYS_futex, { 0x99 }, "pthread_mutex_lock", WAIT_LOCK, "mutex at 0x99" },
+    { "a condition",       SYS_futex, { NAMED }, "pthread_cond_wait", WAIT_LOCK, "condition cart" },
+    { "a writer's lock",   SYS_futex, { NAMED }, "pthread_rwlock_wrlock", WAIT_LOCK,
+      "write lock cart" },
     { "some futex",        SYS_futex, { 0x99 },   NULL, WAIT_LOCK, "futex at 0x99" },
     { "a sleep",           SYS_clock_nanosleep, { 0 }, NULL, WAIT_SLEEP, "" },
     { "poll of two",       SYS_poll, { 0, 2 }, NULL, WAIT_NETWORK, "2 descriptor(s)" },
@@ -66,7 +69,7 @@ static const struct {
 
 static void each_wait_has_its_kind_and_its_words(void **state)
 {
-    static char cart_lock[] = "cart_lock";
+    static char cart_lock[] = "cart";
     static struct walk walk;
     struct blocked_names names = { cart_lock, name_lock, (uint32_t)getpid() };
     void *library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
