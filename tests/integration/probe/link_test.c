@@ -702,6 +702,101 @@ static void a_report_that_cannot_be_digested_holds_up_nothing_else(void **state)
     await_pulse(scene, has_sampled, 1);
 }
 
+/* The first body of a kind that is the same as the one behind it; -1 if there is none. */
+static int32_t find_resent(struct fake_scheduler *fake, const char *kind)
+{
+    uint32_t count = fake_scheduler_count(fake, kind);
+
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        if (text_is_equal(fake_scheduler_body(fake, kind, i),
+                          fake_scheduler_body(fake, kind, i + 1)))
+            return (int32_t)i;
+    }
+    return -1;
+}
+
+static bool has_resent_pulse(void *fake)
+{
+    return find_resent(fake, "pulse") >= 0;
+}
+
+static void a_pulse_is_resent_unchanged_until_it_is_acknowledged(void **state)
+{
+    struct scene *scene = *state;
+
+    fake_scheduler_script(scene->fake, "pulse", (struct fake_script){ .status = 503, .times = 2 });
+    start_watching(scene, NULL);
+    ask(scene, "call GET /fast 1", "called");
+    assert_true(wait_until(has_resent_pulse, scene->fake, SOON_MS));
+    await_pulse(scene, counts_fast_calls, 1);
+}
+
+/* The sequence of the first event of a log request. */
+static uint64_t first_sequence(struct fake_scheduler *fake, uint32_t index)
+{
+    OWN(wire_arena_done) struct wire_arena arena = { 0 };
+    struct problem problem;
+    struct wire_log log;
+
+    assert_int_equal(
+        wire_log_decode(fake_scheduler_body(fake, "log", index), &arena, &log, &problem), 0);
+    assert_true(log.events_count > 0);
+    return log.events[0].sequence;
+}
+
+static void a_log_that_was_not_acknowledged_keeps_its_sequence(void **state)
+{
+    struct scene *scene = *state;
+
+    fake_scheduler_script(scene->fake, "log", (struct fake_script){ .status = 0, .times = 1 });
+    start_watching(scene, NULL);
+    await_count(scene, "log", 2);
+    assert_int_equal(first_sequence(scene->fake, 0), 1);
+    assert_int_equal(first_sequence(scene->fake, 1), 1);
+    ask(scene, "call GET /slow 200", "called");
+    await_count(scene, "log", 3);
+    assert_true(first_sequence(scene->fake, 2) > 1);
+}
+
+static void a_poll_names_the_version_that_it_has(void **state)
+{
+    static const char *const versions[] = { "", "v2", "v3" };
+    struct scene *scene = *state;
+
+    start_watching(scene, NULL);
+    watch(scene, "v3");
+    await_count(scene, "poll", 3);
+    for (uint32_t i = 0; i < ARRAY_COUNT(versions); i++) {
+        OWN(wire_arena_done) struct wire_arena arena = { 0 };
+        struct problem problem;
+        struct wire_poll poll;
+
+        assert_int_equal(
+            wire_poll_decode(fake_scheduler_body(scene->fake, "poll", i), &arena, &poll, &problem),
+            0);
+        assert_true(text_is_equal(poll.version, text_of(versions[i])));
+        assert_true(text_is_equal(poll.application, TEXT("shop")));
+    }
+}
+
+static bool has_no_interfaces(const struct wire_pulse *pulse, uint64_t pid)
+{
+    return is_last_of(pulse, pid) && !has_interface(pulse, "GET /fast", 1);
+}
+
+static void without_statistics_slow_calls_are_still_caught(void **state)
+{
+    struct scene *scene = *state;
+
+    start_watching(scene, "STAKEOUT_STATISTICS=off");
+    ask(scene, "call GET /fast 1", "called");
+    ask(scene, "call GET /slow 200", "called"); /* new: watched from the next scan */
+    ask(scene, "call GET /slow 200", "called");
+    await_count(scene, "report", 1);
+    host_process_tell(scene->host, "exit 0");
+    await_pulse(scene, has_no_interfaces, (uint64_t)host_process_pid(scene->host));
+}
+
 static void a_named_server_is_looked_up(void **state)
 {
     struct scene *scene = *state;
@@ -787,6 +882,10 @@ int main(int argc, char **argv)
         CLAIM(a_forked_child_is_an_instance_of_its_own_once_it_begins_a_call),
         CLAIM(a_forked_child_without_a_call_is_nobody),
         CLAIM(a_report_that_cannot_be_digested_holds_up_nothing_else),
+        CLAIM(a_pulse_is_resent_unchanged_until_it_is_acknowledged),
+        CLAIM(a_log_that_was_not_acknowledged_keeps_its_sequence),
+        CLAIM(a_poll_names_the_version_that_it_has),
+        CLAIM(without_statistics_slow_calls_are_still_caught),
         CLAIM(a_named_server_is_looked_up),
         CLAIM(a_name_that_nobody_has_is_said_in_the_log),
         CLAIM(a_broken_invariant_switches_the_probe_off_and_not_the_host),
