@@ -28,6 +28,7 @@
 struct intake {
     struct analysis *analysis;
     const struct sample *sample;
+    const struct sample_symbols *symbols; /* may be NULL */
     struct expansions expansions;
     uint32_t *path_of_stack; /* HASH_NONE: not walked yet */
     uint32_t *scratch;       /* one expanded stack */
@@ -56,6 +57,15 @@ static uint32_t intake_path(struct intake *intake, uint32_t stack_index)
     return *known;
 }
 
+static struct text intake_waiting_for(const struct intake *intake, uint32_t string)
+{
+    const struct sample_symbols *symbols = intake->symbols;
+
+    if (symbols && string < symbols->string_count && symbols->strings[string].size > 0)
+        return symbols->strings[string];
+    return stack_table_text(&intake->sample->stacks, string);
+}
+
 static void intake_moments(struct intake *intake)
 {
     struct analysis *analysis = intake->analysis;
@@ -63,7 +73,7 @@ static void intake_moments(struct intake *intake)
 
     for (uint32_t i = 0; i < sample->snapshot_count; i++) {
         const struct snapshot *snapshot = &sample->snapshots[i];
-        struct text waiting_for = stack_table_text(&sample->stacks, snapshot->waiting_for);
+        struct text waiting_for = intake_waiting_for(intake, snapshot->waiting_for);
 
         analysis->moments[analysis->moment_count++] = (struct moment){
             .path = intake_path(intake, snapshot->stack),
@@ -102,7 +112,7 @@ static void intake_call(struct analysis *analysis, const struct sample *sample)
 static void intake_sample(struct analysis *analysis, const struct sample *sample,
                           const struct sample_symbols *symbols)
 {
-    struct intake intake = { .analysis = analysis, .sample = sample };
+    struct intake intake = { .analysis = analysis, .sample = sample, .symbols = symbols };
     uint32_t stack_count = sample->stacks.stack_count;
 
     expansions_init(&intake.expansions, &analysis->frames, sample, symbols);

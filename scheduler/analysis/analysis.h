@@ -28,13 +28,17 @@ struct source_location {
 };
 
 /* The locations of each frame of one sample, by frame index. A frame with count 0 is shown as
- * the sample names it. Owned by whoever resolved them (scheduler/symbols). */
+ * the sample names it. Texts of what was waited for, by string index, where they read better than
+ * the sample's own (C++ names in them are demangled); empty ones do not. Owned by whoever
+ * resolved them (scheduler/symbols). */
 struct sample_symbols {
     struct frame_symbols {
         const struct source_location *locations;
         uint32_t count;
     } * frames;
     uint32_t frame_count;
+    struct text *strings; /* may be NULL */
+    uint32_t string_count;
 };
 
 struct analysis;

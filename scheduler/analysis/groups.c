@@ -5,7 +5,7 @@
  * function to name is the application's own that led there, which is found from inside out:
  *
  *     (1) the first frame that is not of a runtime (C and C++ libraries, loader, vdso), by
- *         module, nor of a standard library compiled into the application, by name;
+ *         module, nor of a library's header compiled into the application, by file or name;
  *     (2) among those, the first whose module is not below the system's library folders;
  *     (3) where no frame passes (2), the one of (1); where none passes (1), the innermost, if it
  *         is a function and no marker.
@@ -50,6 +50,14 @@ static bool is_runtime_function(struct text name)
            (skip > 0 && text_starts_with(rest, TEXT("std::")));
 }
 
+/* Templates and inline functions of the compiler's and the system's headers. */
+static bool is_header_of_system(struct text file)
+{
+    return text_starts_with(file, TEXT("/usr/include/")) ||
+           text_starts_with(file, TEXT("/usr/lib/gcc/")) ||
+           (file.size > 0 && memmem(file.data, file.size, "/include/c++/", 13) != NULL);
+}
+
 static bool is_runtime(const struct frame_table *table, const struct shown_frame *frame)
 {
     struct text module = text_base_name(frame_table_text(table, frame->module));
@@ -57,6 +65,7 @@ static bool is_runtime(const struct frame_table *table, const struct shown_frame
     if (frame->kind == FRAME_MARKER) return true;
     if (frame->kind != FRAME_NATIVE) return false;
     return starts_with_any(module, runtime_modules, ARRAY_COUNT(runtime_modules)) ||
+           is_header_of_system(frame_table_text(table, frame->file)) ||
            is_runtime_function(frame_table_text(table, frame->function));
 }
 

@@ -20,6 +20,8 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "scheduler/analysis/analysis.h"
+#include "scheduler/symbols/mangled_name.h"
+#include "scheduler/symbols/suspects.h"
 #include "scheduler/symbols/symbol_cache.h"
 #include "scheduler/symbols/symbol_wire.h"
 #include "scheduler/symbols/worker_process.h"
@@ -32,11 +34,7 @@ enum {
     CACHE_SIZE_MAX = 64 << 20, /* bytes */
     RESOLVE_TIMEOUT_S = 20,    /* an analysis is shown then with what is known */
     LOSSES_MAX = 4,            /* in a row: the worker cannot run at all; the queue is given up */
-    SUSPECTS_MAX = 32,
-    SUSPECT_DEATHS_MAX = 2,
 };
-
-static const uint64_t SUSPECT_NS = 300 * NS_PER_S; /* for so long a module is left alone */
 
 struct resolve {
     TAILQ_ENTRY(resolve) link;
@@ -44,10 +42,12 @@ struct resolve {
     symbols_fn then;
     void *context;
     struct event *timer;
-    size_t count;                   /* samples */
+    size_t count;
+    const struct sample **samples;
     struct sample_symbols *results; /* by sample */
     const struct sample_symbols **pointers;
-    struct cached_symbol ***cached; /* by sample and frame; NULL: not asked */
+    struct cached_symbol ***cached;  /* by sample and frame; NULL: not asked */
+    struct cached_symbol ***strings; /* by sample and string, likewise */
     uint32_t jobs_left;
 };
 
@@ -63,13 +63,6 @@ struct job {
     uint32_t waiting_count, waiting_capacity;
 };
 
-/* A module that the worker died over. */
-struct suspect {
-    uint64_t hash;
-    unsigned deaths;
-    uint64_t last_ns;
-};
-
 struct symbols {
     struct event_base *base;
     struct worker_process *worker;
@@ -78,10 +71,8 @@ struct symbols {
     TAILQ_HEAD(, resolve) resolves;
     bool is_asking;
     uint32_t job_count;
-    struct suspect suspects[SUSPECTS_MAX];
+    struct suspects suspects;
 };
-
-/* ---- suspects ---- */
 
 static uint64_t module_hash(const struct job *job)
 {
@@ -89,52 +80,33 @@ static uint64_t module_hash(const struct job *job)
            text_hash((struct text){ job->build_id, job->build_id_size });
 }
 
-static struct suspect *suspect_find(struct symbols *symbols, uint64_t hash)
-{
-    for (size_t i = 0; i < SUSPECTS_MAX; i++)
-        if (symbols->suspects[i].deaths > 0 && symbols->suspects[i].hash == hash)
-            return &symbols->suspects[i];
-    return NULL;
-}
-
-static void suspect_note(struct symbols *symbols, uint64_t hash)
-{
-    struct suspect *suspect = suspect_find(symbols, hash);
-
-    if (!suspect) {
-        suspect = &symbols->suspects[0];
-        for (size_t i = 1; i < SUSPECTS_MAX; i++)
-            if (symbols->suspects[i].last_ns < suspect->last_ns) suspect = &symbols->suspects[i];
-        *suspect = (struct suspect){ .hash = hash };
-    }
-    suspect->deaths++;
-    suspect->last_ns = clock_monotonic_ns();
-}
-
-static bool is_suspect(struct symbols *symbols, const struct job *job)
-{
-    struct suspect *suspect = suspect_find(symbols, module_hash(job));
-
-    if (!suspect) return false;
-    if (clock_monotonic_ns() - suspect->last_ns > SUSPECT_NS) {
-        *suspect = (struct suspect){ 0 };
-        return false;
-    }
-    return suspect->deaths >= SUSPECT_DEATHS_MAX;
-}
-
 /* ---- resolves ---- */
+
+static void sample_free_answers(struct resolve *resolve, size_t index)
+{
+    struct sample_symbols *result = &resolve->results[index];
+
+    for (uint32_t i = 0; i < result->frame_count; i++)
+        if (resolve->cached[index][i])
+            symbol_cache_unref(resolve->symbols->cache, resolve->cached[index][i]);
+    for (uint32_t i = 0; i < result->string_count; i++) {
+        if (resolve->strings[index][i])
+            symbol_cache_unref(resolve->symbols->cache, resolve->strings[index][i]);
+        free((char *)result->strings[i].data);
+    }
+    free(resolve->cached[index]);
+    free(resolve->strings[index]);
+    free(result->frames);
+    free(result->strings);
+}
 
 static void resolve_free(struct resolve *resolve)
 {
-    for (size_t i = 0; i < resolve->count; i++) {
-        for (uint32_t j = 0; j < resolve->results[i].frame_count; j++)
-            if (resolve->cached[i][j])
-                symbol_cache_unref(resolve->symbols->cache, resolve->cached[i][j]);
-        free(resolve->cached[i]);
-        free(resolve->results[i].frames);
-    }
+    for (size_t i = 0; i < resolve->count; i++)
+        sample_free_answers(resolve, i);
+    free(resolve->samples);
     free(resolve->cached);
+    free(resolve->strings);
     free(resolve->results);
     free(resolve->pointers);
     event_free(resolve->timer);
@@ -156,6 +128,32 @@ static void resolve_forget(struct symbols *symbols, const struct resolve *resolv
     }
 }
 
+static bool is_answered(const struct cached_symbol *cached)
+{
+    return cached && !cached->job && cached->count > 0;
+}
+
+static void sample_take_answers(struct resolve *resolve, size_t index)
+{
+    const struct stack_table *stacks = &resolve->samples[index]->stacks;
+    struct sample_symbols *result = &resolve->results[index];
+
+    for (uint32_t i = 0; i < result->frame_count; i++) {
+        const struct cached_symbol *cached = resolve->cached[index][i];
+
+        if (is_answered(cached))
+            result->frames[i] = (struct frame_symbols){ cached->locations, cached->count };
+    }
+    for (uint32_t i = 0; i < result->string_count; i++) {
+        const struct cached_symbol *cached = resolve->strings[index][i];
+        struct text text = stack_table_text(stacks, i);
+
+        if (is_answered(cached))
+            result->strings[i] =
+                mangled_name_replace(text, mangled_name_find(text), cached->locations[0].function);
+    }
+}
+
 static void resolve_end(struct resolve *resolve)
 {
     struct symbols *symbols = resolve->symbols;
@@ -163,13 +161,7 @@ static void resolve_end(struct resolve *resolve)
     if (resolve->jobs_left > 0) resolve_forget(symbols, resolve);
     TAILQ_REMOVE(&symbols->resolves, resolve, link);
     for (size_t i = 0; i < resolve->count; i++)
-        for (uint32_t j = 0; j < resolve->results[i].frame_count; j++) {
-            const struct cached_symbol *cached = resolve->cached[i][j];
-
-            if (!cached || cached->job) continue;
-            resolve->results[i].frames[j].locations = cached->locations;
-            resolve->results[i].frames[j].count = cached->count;
-        }
+        sample_take_answers(resolve, i);
     resolve->then(resolve->context, resolve->pointers, resolve->count);
     resolve_free(resolve);
 }
@@ -233,7 +225,7 @@ static void next_ask(struct symbols *symbols)
 
     if (!symbols->worker) return; /* symbols_free() is at work */
     while (!symbols->is_asking && (job = TAILQ_FIRST(&symbols->jobs)) != NULL) {
-        if (is_suspect(symbols, job)) {
+        if (suspects_have(&symbols->suspects, module_hash(job), clock_monotonic_ns())) {
             job_give_up(symbols, job);
             continue;
         }
@@ -283,7 +275,7 @@ static void on_lost(void *context)
     struct job *job = TAILQ_FIRST(&symbols->jobs);
 
     symbols->is_asking = false;
-    suspect_note(symbols, module_hash(job));
+    suspects_note(&symbols->suspects, module_hash(job), clock_monotonic_ns());
     job_give_up(symbols, job);
     while (worker_process_losses(symbols->worker) >= LOSSES_MAX && !TAILQ_EMPTY(&symbols->jobs))
         job_give_up(symbols, TAILQ_FIRST(&symbols->jobs));
@@ -356,30 +348,69 @@ static bool is_worth_asking(const struct cached_symbol *entry)
     return entry->is_stale || (!has_line && clock_monotonic_ns() - entry->answered_ns > again_ns);
 }
 
-static void resolve_sample(struct resolve *resolve, size_t index, const struct sample *sample)
+/* Gets the cached symbol of a key, and asks for it if need be in the open job, or a new one. */
+static struct cached_symbol *resolve_key(struct resolve *resolve, const struct symbol_key *key,
+                                         struct job **open)
 {
     struct symbols *symbols = resolve->symbols;
+    struct cached_symbol *entry;
+    bool is_new;
+
+    entry = symbol_cache_ref(symbols->cache, key, &is_new);
+    if (is_new || is_worth_asking(entry)) {
+        if (!*open || (*open)->count == BATCH_MAX)
+            *open = job_new(symbols, key->path, key->build_id);
+        job_add(symbols, *open, key, entry);
+    }
+    if (entry->job) job_wait(entry->job, resolve);
+    return entry;
+}
+
+static void resolve_frames(struct resolve *resolve, size_t index)
+{
+    const struct sample *sample = resolve->samples[index];
     OWN(mem_freep)
     struct job **open = mem_zalloc(sample->stacks.module_count + 1, sizeof(struct job *));
 
     for (uint32_t i = 0; i < sample->stacks.frame_count; i++) {
         const struct frame *frame = &sample->stacks.frames[i];
         struct symbol_key key;
-        struct cached_symbol *entry;
-        bool is_new;
 
-        if (!key_of_frame(sample, frame, &key)) continue;
-        entry = symbol_cache_ref(symbols->cache, &key, &is_new);
-        resolve->cached[index][i] = entry;
-        if (is_new || is_worth_asking(entry)) {
-            struct job **job = &open[frame->module];
-
-            if (!*job || (*job)->count == BATCH_MAX)
-                *job = job_new(symbols, key.path, key.build_id);
-            job_add(symbols, *job, &key, entry);
-        }
-        if (entry->job) job_wait(entry->job, resolve);
+        if (key_of_frame(sample, frame, &key))
+            resolve->cached[index][i] = resolve_key(resolve, &key, &open[frame->module]);
     }
+}
+
+/* Locks are named as the symbol table does, which the worker can demangle without any file. */
+static void resolve_strings(struct resolve *resolve, size_t index)
+{
+    const struct sample *sample = resolve->samples[index];
+    struct job *open = NULL;
+
+    for (uint32_t i = 0; i < sample->snapshot_count; i++) {
+        uint32_t string = sample->snapshots[i].waiting_for;
+        struct symbol_key key = { .name = mangled_name_find(
+                                      stack_table_text(&sample->stacks, string)) };
+
+        if (key.name.size == 0 || resolve->strings[index][string]) continue;
+        resolve->strings[index][string] = resolve_key(resolve, &key, &open);
+    }
+}
+
+static void resolve_sample(struct resolve *resolve, size_t index)
+{
+    const struct stack_table *stacks = &resolve->samples[index]->stacks;
+    struct sample_symbols *result = &resolve->results[index];
+
+    resolve->pointers[index] = result;
+    result->frame_count = stacks->frame_count;
+    result->string_count = stacks->string_count;
+    result->frames = mem_zalloc(result->frame_count + 1, sizeof *result->frames);
+    result->strings = mem_zalloc(result->string_count + 1, sizeof *result->strings);
+    resolve->cached[index] = mem_zalloc(result->frame_count + 1, sizeof(struct cached_symbol *));
+    resolve->strings[index] = mem_zalloc(result->string_count + 1, sizeof(struct cached_symbol *));
+    resolve_frames(resolve, index);
+    resolve_strings(resolve, index);
 }
 
 void symbols_resolve(struct symbols *symbols, const struct sample *const *samples, size_t count,
@@ -394,16 +425,12 @@ void symbols_resolve(struct symbols *symbols, const struct sample *const *sample
     resolve->results = mem_zalloc(count + 1, sizeof *resolve->results);
     resolve->pointers = mem_zalloc(count + 1, sizeof *resolve->pointers);
     resolve->cached = mem_zalloc(count + 1, sizeof *resolve->cached);
+    resolve->strings = mem_zalloc(count + 1, sizeof *resolve->strings);
+    resolve->samples = mem_zalloc(count + 1, sizeof *resolve->samples);
     TAILQ_INSERT_TAIL(&symbols->resolves, resolve, link);
     for (size_t i = 0; i < count; i++) {
-        uint32_t frame_count = samples[i]->stacks.frame_count;
-
-        resolve->pointers[i] = &resolve->results[i];
-        resolve->results[i].frame_count = frame_count;
-        resolve->results[i].frames =
-            mem_zalloc(frame_count + 1, sizeof *resolve->results[i].frames);
-        resolve->cached[i] = mem_zalloc(frame_count + 1, sizeof(struct cached_symbol *));
-        resolve_sample(resolve, i, samples[i]);
+        resolve->samples[i] = samples[i];
+        resolve_sample(resolve, i);
     }
     resolve_time(resolve);
     next_ask(symbols);

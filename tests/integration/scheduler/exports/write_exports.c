@@ -47,7 +47,7 @@ static struct sample_symbols symbols_of(const struct sample *sample,
         frames[i] = (struct frame_symbols){ 0 };
         if (text_is_equal(name, TEXT("walk"))) frames[i] = (struct frame_symbols){ walk, 2 };
     }
-    return (struct sample_symbols){ frames, sample->stacks.frame_count };
+    return (struct sample_symbols){ .frames = frames, .frame_count = sample->stacks.frame_count };
 }
 
 static void write_file(const char *folder, const char *name, struct text text)

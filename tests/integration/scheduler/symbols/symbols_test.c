@@ -25,6 +25,8 @@ enum { LOCATIONS_KEPT = 8, PATH_SIZE = 512 };
 struct answer {
     bool came;
     int times;
+    uint32_t string;       /* to look at; 0 is the empty one */
+    char waiting_for[256]; /* of the first snapshot, if there is a better text */
     uint32_t count;
     struct {
         char function[256], file[256];
@@ -142,6 +144,7 @@ static void on_resolved(void *context, const struct sample_symbols *const *symbo
     answer->came = true;
     answer->times++;
     answer->count = frame->count;
+    copy(answer->waiting_for, 256, symbols[0]->strings[answer->string]);
     for (uint32_t i = 0; i < frame->count && i < LOCATIONS_KEPT; i++) {
         const struct source_location *location = &frame->locations[i];
 
@@ -307,6 +310,26 @@ static void of_inner_and_public_name_the_public_one_is_shown(void **state)
     assert_string_equal(ask(*state, question).locations[0].function, "public_name");
     question.name = "another_name"; /* the debug information knows better */
     assert_string_equal(ask(*state, question).locations[0].function, "___public_name");
+}
+
+static void the_name_of_a_lock_is_demangled(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sample *sample = sample_of(&(struct question){ .path = "/nowhere", .offset = 1 });
+    struct answer answer = { 0 };
+    struct snapshot *snapshot = mem_zalloc(1, sizeof *snapshot);
+
+    assert_int_equal(
+        stack_table_string(&sample->stacks, TEXT("mutex _ZN4shop9cart_lockE at 8"), &answer.string),
+        0);
+    snapshot->waiting_for = answer.string;
+    sample->snapshots = snapshot;
+    sample->snapshot_count = 1;
+    symbols_resolve(fixture->symbols, (const struct sample *const[]){ sample }, 1, on_resolved,
+                    &answer);
+    await(fixture, &answer);
+    assert_string_equal(answer.waiting_for, "mutex shop::cart_lock at 8");
+    sample_free(sample);
 }
 
 /* Puts the separate debug information where build-ids are looked up. */
@@ -659,6 +682,7 @@ int main(int argc, char **argv)
         TEST(inlined_functions_come_innermost_first_with_their_lines, setup),
         TEST(cxx_names_are_demangled, setup),
         TEST(a_name_of_the_sample_is_demangled_without_any_file, setup),
+        TEST(the_name_of_a_lock_is_demangled, setup),
         TEST(of_inner_and_public_name_the_public_one_is_shown, setup),
         TEST(a_stripped_module_is_named_from_its_debug_file, setup),
         TEST(a_debug_link_beside_the_module_is_followed, setup),

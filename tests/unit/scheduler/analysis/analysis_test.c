@@ -288,7 +288,7 @@ static void inlined_functions_are_nodes_of_their_own(void **state)
         { .function = TEXT("outer"), .file = TEXT("/src/a.c"), .line = 70 },
     };
     struct frame_symbols frames[] = { { locations, 2 }, { NULL, 0 } };
-    struct sample_symbols symbols = { frames, 2 };
+    struct sample_symbols symbols = { .frames = frames, .frame_count = 2 };
     struct analysis *analysis = analysis_new((const struct sample *const[]){ sample },
                                              (const struct sample_symbols *const[]){ &symbols }, 1);
     json_t *json = json_of(analysis), *stack;

@@ -163,7 +163,7 @@ static void the_line_is_named_where_it_is_known(void **state)
         1);
     const struct source_location location = { TEXT("c"), TEXT("/src/shop/cart.c"), 214, false };
     struct frame_symbols frames[] = { { NULL, 0 }, { &location, 1 } };
-    struct sample_symbols symbols = { frames, 2 };
+    struct sample_symbols symbols = { .frames = frames, .frame_count = 2 };
     struct analysis *analysis = analysis_new((const struct sample *const[]){ sample },
                                              (const struct sample_symbols *const[]){ &symbols }, 1);
 
@@ -171,6 +171,47 @@ static void the_line_is_named_where_it_is_known(void **state)
     assert_string_equal(analysis->findings[0].sentence,
                         "Waited 1.00 s of 1.00 s for mutex m in c() (cart.c:214).");
     assert_int_equal(analysis->frames.frames[analysis->findings[0].frame].line, 214);
+    analysis_free(analysis);
+    sample_free(sample);
+}
+
+static void a_better_text_for_what_was_waited_for_is_taken(void **state)
+{
+    struct sample *sample = made_sample(
+        1000, 0, (struct look[]){ { 1000, 0, 0, WAIT_LOCK, "mutex _Z1m", "f < main" } }, 1);
+    struct text strings[8] = { 0 };
+    struct sample_symbols symbols = { .strings = strings };
+    struct analysis *analysis;
+
+    (void)state;
+    symbols.string_count = sample->stacks.string_count;
+    assert_in_range(symbols.string_count, 1, ARRAY_COUNT(strings));
+    strings[sample->snapshots[0].waiting_for] = TEXT("mutex shop::m");
+    analysis = analysis_new((const struct sample *const[]){ sample },
+                            (const struct sample_symbols *const[]){ &symbols }, 1);
+    assert_string_equal(analysis->findings[0].sentence,
+                        "Waited 1.00 s of 1.00 s for mutex shop::m in f().");
+    analysis_free(analysis);
+    sample_free(sample);
+}
+
+static void a_function_of_a_system_header_is_not_the_applications(void **state)
+{
+    struct sample *sample = made_sample(
+        1000, 0, (struct look[]){ { 1000, 1000, 0, WAIT_NONE, NULL, "operator-- < sum < main" } },
+        1);
+    const struct source_location locations[] = {
+        { TEXT("operator--"), TEXT("/usr/include/c++/12/bits/stl_iterator.h"), 1107, false },
+        { TEXT("sum"), TEXT("/src/shop/sum.cc"), 30, false },
+    };
+    struct frame_symbols frames[] = { { &locations[0], 1 }, { &locations[1], 1 }, { NULL, 0 } };
+    struct sample_symbols symbols = { .frames = frames, .frame_count = 3 };
+    struct analysis *analysis = analysis_new((const struct sample *const[]){ sample },
+                                             (const struct sample_symbols *const[]){ &symbols }, 1);
+
+    (void)state;
+    assert_string_equal(analysis->findings[0].sentence,
+                        "Ran 1.00 s of 1.00 s on a CPU in sum() (sum.cc:30).");
     analysis_free(analysis);
     sample_free(sample);
 }
@@ -251,6 +292,8 @@ int main(void)
         cmocka_unit_test(findings_of_several_calls_are_means),
         cmocka_unit_test(a_call_still_running_is_said_to_be),
         cmocka_unit_test(the_line_is_named_where_it_is_known),
+        cmocka_unit_test(a_better_text_for_what_was_waited_for_is_taken),
+        cmocka_unit_test(a_function_of_a_system_header_is_not_the_applications),
         cmocka_unit_test(a_sentence_never_passes_its_bound),
         cmocka_unit_test(differences_beyond_noise_are_said_longest_first),
     };
