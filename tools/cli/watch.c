@@ -25,13 +25,15 @@ enum {
     INTERVAL_MS = 500,
     QUIET_MS_MAX = 60000, /* a line at least so often where there is no terminal */
     ABSENT_MS_MAX = 60000,
+    SAMPLES_DRAWN_MAX = 5, /* on a terminal: the last ones */
     TEXT_SIZE_MAX = 64 * 1024,
 };
 
 struct watch {
     struct cli *cli;
-    char task_path[64], ledger_path[80];
-    struct answer task, ledger;
+    char task_path[64], ledger_path[80], samples_path[96];
+    struct answer task, ledger, samples;
+    size_t printed_count; /* of the samples, where there is no terminal */
     struct buf shown;     /* the line printed last, without its clock and time left */
     uint64_t shown_ns;    /* when */
     uint64_t answered_ns; /* when the scheduler last answered */
@@ -78,6 +80,40 @@ static void put_bar(struct cli *cli, uint64_t samples, uint64_t cap)
     (void)buf_text(&cli->out, TEXT("]\n"));
 }
 
+/* "  5f0c...  162 ms  201  host-1:17": what sample show takes, and why one would. */
+static void put_sample(struct cli *cli, const json_t *sample)
+{
+    const json_t *code = json_object_get(sample, "response_code");
+
+    put_blanks(&cli->out, 2);
+    screen_put(&cli->screen, field_text(sample, "id"), &cli->out);
+    (void)buf_text(&cli->out, TEXT("  "));
+    format_time(&cli->screen, field_number(sample, "elapsed_ms"), &cli->out);
+    if (json_is_integer(code)) {
+        (void)buf_printf(&cli->out, "  %" JSON_INTEGER_FORMAT, json_integer_value(code));
+    }
+    (void)buf_text(&cli->out, TEXT("  "));
+    screen_put(&cli->screen, field_text(sample, "instance"), &cli->out);
+    (void)buf_text(&cli->out, TEXT("\n"));
+}
+
+static void put_samples(struct cli *cli, const json_t *samples, size_t from)
+{
+    for (size_t i = from; i < json_array_size(samples); i++) {
+        put_sample(cli, json_array_get(samples, i));
+    }
+}
+
+static void put_last_samples(struct watch *watch)
+{
+    const json_t *samples = field_array(watch->samples.document, "samples");
+    size_t count = json_array_size(samples);
+    size_t from = count > SAMPLES_DRAWN_MAX ? count - SAMPLES_DRAWN_MAX : 0;
+
+    if (from > 0) (void)buf_printf(&watch->cli->out, "  (%zu before)\n", from);
+    put_samples(watch->cli, samples, from);
+}
+
 static void put_view(struct watch *watch)
 {
     struct cli *cli = watch->cli;
@@ -91,6 +127,7 @@ static void put_view(struct watch *watch)
     ledger_put_funnel(cli, ledger);
     task_put_warnings(cli, task);
     view_sentence(cli, "> ", field_text(ledger, "verdict"));
+    put_last_samples(watch);
 }
 
 /* How many lines of the terminal the text takes: a line that is too wide takes more than one.
@@ -159,6 +196,7 @@ static int print_line(struct watch *watch)
     OWN(buf_done) struct buf left = BUF_INIT(256);
     struct cli *cli = watch->cli;
     uint64_t now_ns = clock_monotonic_ns();
+    const json_t *samples;
 
     put_facts(watch, &facts);
     if (text_is_equal(buf_peek(&facts), buf_peek(&watch->shown)) &&
@@ -179,6 +217,9 @@ static int print_line(struct watch *watch)
     task_put_left(watch->task.document, view_server_now_ms(&watch->task), &left);
     if (left.size > 0) (void)buf_printf(&cli->out, ", left: %s", left.data);
     (void)buf_text(&cli->out, TEXT("\n"));
+    samples = field_array(watch->samples.document, "samples");
+    put_samples(cli, samples, watch->printed_count);
+    watch->printed_count = json_array_size(samples);
     return cli_flush(cli);
 }
 
@@ -190,6 +231,13 @@ static int show(struct watch *watch)
 }
 
 /* ------------------------------------------------------------------ the loop */
+
+static bool has_new_samples(const struct watch *watch)
+{
+    size_t known = json_array_size(field_array(watch->samples.document, "samples"));
+
+    return samples_of(watch) != known && !line_has(watch->cli->line, OPTION_JSON);
+}
 
 /* Asks for both. CLI_DONE with is_absent set: nobody answered, and it is worth asking again. */
 static int refresh(struct watch *watch)
@@ -216,6 +264,9 @@ static int refresh(struct watch *watch)
         return CLI_FAILED;
     }
     rc = cli_get(cli, watch->ledger_path, &watch->ledger);
+    if (rc == CLI_DONE && has_new_samples(watch)) {
+        rc = cli_get(cli, watch->samples_path, &watch->samples);
+    }
     watch->answered_ns = now_ns;
     return rc;
 }
@@ -248,7 +299,9 @@ static int follow(struct watch *watch)
 
 int command_task_watch(struct cli *cli)
 {
-    struct watch watch = { .cli = cli, .task = ANSWER_INIT, .ledger = ANSWER_INIT };
+    struct watch watch = {
+        .cli = cli, .task = ANSWER_INIT, .ledger = ANSWER_INIT, .samples = ANSWER_INIT
+    };
     struct task_id id;
     int rc = cli_task_arg(cli, 0, &id);
 
@@ -256,9 +309,12 @@ int command_task_watch(struct cli *cli)
     watch.shown = BUF_INIT(TEXT_SIZE_MAX);
     snprintf(watch.task_path, sizeof watch.task_path, "/api/v1/tasks/%s", id.text);
     snprintf(watch.ledger_path, sizeof watch.ledger_path, "/api/v1/tasks/%s/ledger", id.text);
+    snprintf(watch.samples_path, sizeof watch.samples_path, "%s/samples?limit=%d", watch.task_path,
+             (int)SAMPLE_CAP_MAX);
     rc = follow(&watch);
     answer_done(&watch.task);
     answer_done(&watch.ledger);
+    answer_done(&watch.samples);
     buf_done(&watch.shown);
     return rc;
 }

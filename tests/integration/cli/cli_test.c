@@ -5,6 +5,7 @@
  * of its own. Most commands run within this process; those that are followed from outside (task
  * watch) are the real program. */
 #include "common/base/own.h"
+#include "tests/integration/cli/program.h"
 #include "tests/support/api_client.h"
 #include "tests/support/fake_probe.h"
 #include "tests/support/scheduler_process.h"
@@ -12,16 +13,12 @@
 #include "tests/support/wait.h"
 #include "tests/unit/tools/cli/run.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
-enum { WORDS_MAX = 32, TASK_TEXT_SIZE = 24, WAIT_MS = 20000 };
+enum { WORDS_MAX = 32, TASK_TEXT_SIZE = 24 };
 
 static struct scheduler_process scheduler;
 static struct run run;
@@ -80,108 +77,6 @@ static void report(const char *application, const char *task, struct sample_id *
                      REPORT_ACCEPTED);
     if (ret_id) *ret_id = id;
     if (ret_trace) *ret_trace = trace;
-}
-
-/* ------------------------------------------------------------------ the program itself */
-
-struct program {
-    pid_t pid;
-    int out; /* reads what it prints, standard error included */
-    struct buf text;
-    int code; /* once it has ended */
-};
-
-static void program_start(struct program *program, const char *const *words)
-{
-    int ends[2];
-
-    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
-    *program = (struct program){ .out = ends[0], .text = BUF_INIT(1 << 20) };
-    program->pid = fork();
-    assert_true(program->pid >= 0);
-    if (program->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (dup2(ends[1], 1) < 0 || dup2(ends[1], 2) < 0) _exit(126);
-        execv(STAKEOUT_PATH, (char *const *)words);
-        _exit(127);
-    }
-    assert_int_equal(close(ends[1]), 0);
-}
-
-static void program_read(struct program *program)
-{
-    char data[4096];
-    ssize_t size;
-
-    while ((size = read(program->out, data, sizeof data)) > 0) {
-        assert_int_equal(buf_append(&program->text, data, (size_t)size), 0);
-    }
-}
-
-struct expectation {
-    struct program *program;
-    const char *text;
-};
-
-static bool has_printed(void *context)
-{
-    struct expectation *expectation = context;
-
-    program_read(expectation->program);
-    return strstr(buf_peek(&expectation->program->text).data, expectation->text) != NULL;
-}
-
-static void program_wait_for(struct program *program, const char *text)
-{
-    if (!wait_until(has_printed, &(struct expectation){ program, text }, WAIT_MS))
-        fail_msg("never printed '%s', but: %s", text, buf_peek(&program->text).data);
-}
-
-static bool has_ended(void *context)
-{
-    struct program *program = context;
-    int status;
-
-    program_read(program);
-    if (waitpid(program->pid, &status, WNOHANG) != program->pid) return false;
-    program->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    program_read(program);
-    return true;
-}
-
-/* On a terminal of its own, 80 columns wide. */
-static void program_start_on_terminal(struct program *program, const char *const *words)
-{
-    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-    char name[128];
-
-    assert_true(terminal >= 0);
-    assert_int_equal(grantpt(terminal) | unlockpt(terminal), 0);
-    assert_int_equal(ptsname_r(terminal, name, sizeof name), 0);
-    *program = (struct program){ .out = terminal, .text = BUF_INIT(1 << 20) };
-    program->pid = fork();
-    assert_true(program->pid >= 0);
-    if (program->pid == 0) {
-        int end = open(name, O_RDWR | O_NOCTTY);
-
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (end < 0 || dup2(end, 1) < 0 || dup2(end, 2) < 0) _exit(126);
-        setenv("TERM", "xterm", 1);
-        execv(STAKEOUT_PATH, (char *const *)words);
-        _exit(127);
-    }
-}
-
-/* Returns what it exited with. */
-static int program_end(struct program *program)
-{
-    if (!wait_until(has_ended, program, WAIT_MS)) {
-        (void)kill(program->pid, SIGKILL);
-        (void)waitpid(program->pid, NULL, 0);
-        fail_msg("did not end, but printed: %s", buf_peek(&program->text).data);
-    }
-    (void)close(program->out);
-    return program->code;
 }
 
 /* ------------------------------------------------------------------ limits */
@@ -486,12 +381,14 @@ static void watch_ends_with_0_when_the_cap_is_reached(void **state)
 {
     char task[TASK_TEXT_SIZE];
     struct program program;
+    struct sample_id id;
 
     (void)state;
     create_task("busy", MORE("--samples", "2"), task);
     watch_start(&program, task);
-    report("busy", task, NULL, NULL);
+    report("busy", task, &id, NULL);
     program_wait_for(&program, "1 of 2 samples");
+    program_wait_for(&program, id.text);
     report("busy", task, NULL, NULL);
     assert_int_equal(program_end(&program), 0);
     assert_non_null(strstr(program.text.data, "FILLED, 2 of 2 samples"));
@@ -524,6 +421,7 @@ static void watch_redraws_in_place_on_a_terminal(void **state)
 {
     char task[TASK_TEXT_SIZE];
     struct program program;
+    struct sample_id id;
 
     (void)state;
     create_task("live", MORE("--samples", "1"), task);
@@ -532,9 +430,10 @@ static void watch_redraws_in_place_on_a_terminal(void **state)
     program_wait_for(&program, "0 of 1  [....................]");
     program_wait_for(&program, "\033[8A\033[J"); /* over the eight lines of the view before */
     program_wait_for(&program, "\033[32mACTIVE\033[0m");
-    report("live", task, NULL, NULL);
+    report("live", task, &id, NULL);
     assert_int_equal(program_end(&program), 0);
     assert_non_null(strstr(program.text.data, "1 of 1  [====================]"));
+    assert_non_null(strstr(program.text.data, id.text));
     buf_done(&program.text);
 }
 
@@ -735,7 +634,7 @@ static void token_decides_what_may_be_done(void **state)
     (void)state;
     make_token("viewer", "eve", viewer, sizeof viewer);
     make_token("operator", "ana", operator, sizeof operator);
-    assert_true(wait_until(is_locked_out, NULL, WAIT_MS));
+    assert_true(wait_until(is_locked_out, NULL, PROGRAM_WAIT_MS));
     assert_err("token");
     RUN("doctor");
     assert_code(1);
