@@ -24,8 +24,8 @@
  *
  * (1) While a request is parked its connection is not read: bufferevent_enable(EV_READ) there
  *     would let any client end the process ("illegal connection state"). That its client closed
- *     is seen by an event of its own, EV_CLOSED, on the same descriptor. A client that closes its
- *     sending half counts as gone.
+ *     or reset is seen by an event of its own on the same descriptor, which reads nothing. A
+ *     client that closes its sending half counts as gone.
  * (2) A connection is freed by evhttp_connection_free() alone, which calls on_close() here. It is
  *     never called from within the gate or a handler: they doom, and the reaper closes.
  * (3) bodies held = sum of body_size of all requests = http->counts.body_size. */
@@ -37,6 +37,7 @@
 #include "common/base/random.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -138,26 +139,44 @@ void connections_reap(evutil_socket_t fd, short what, void *context)
     }
 }
 
-static void on_client_closed(evutil_socket_t fd, short what, void *context)
+static bool has_client_gone(const struct connection *connection)
+{
+    struct pollfd now = { .fd = bufferevent_getfd(connection->bev), .events = POLLRDHUP };
+
+    return poll(&now, 1, 0) == 1 && (now.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* Something came, or the client went: only poll(2) tells. What was sent ahead is not read, and
+ * would call us for ever: from here on the sweep looks. */
+static void on_client_stirs(evutil_socket_t fd, short what, void *context)
 {
     struct connection *connection = context;
 
     (void)fd, (void)what;
-    evhttp_connection_free(connection->ev);
+    if (has_client_gone(connection)) {
+        evhttp_connection_free(connection->ev);
+        return;
+    }
+    connection_unwatch(connection);
+    connection->is_blind = true;
 }
 
+/* EV_CLOSED alone is not enough: libevent reports a reset as EV_READ | EV_WRITE, and where nobody
+ * listens to those, the loop spins. EV_ET is too much: with libevent's list of changes it can
+ * stay behind on the descriptor, and the connection is deaf afterwards. */
 void connection_watch(struct connection *connection)
 {
-    if (connection->on_closed) return;
-    connection->on_closed = event_new(connection->http->base, bufferevent_getfd(connection->bev),
-                                      EV_CLOSED, on_client_closed, connection);
-    CHECK(connection->on_closed && event_add(connection->on_closed, NULL) == 0);
+    if (connection->on_stir) return;
+    connection->on_stir = event_new(connection->http->base, bufferevent_getfd(connection->bev),
+                                    EV_READ | EV_CLOSED, on_client_stirs, connection);
+    CHECK(connection->on_stir && event_add(connection->on_stir, NULL) == 0);
 }
 
 void connection_unwatch(struct connection *connection)
 {
-    if (connection->on_closed) event_free(connection->on_closed);
-    connection->on_closed = NULL;
+    if (connection->on_stir) event_free(connection->on_stir);
+    connection->on_stir = NULL;
+    connection->is_blind = false;
 }
 
 /* --- refusals --- */
@@ -508,6 +527,10 @@ static void sweep(struct connection *connection, uint64_t now_ns)
     const struct http_limits *limits = &connection->http->limits;
     uint32_t patience_ms = limits->idle_ms;
 
+    if (connection->is_blind && has_client_gone(connection)) {
+        evhttp_connection_free(connection->ev);
+        return;
+    }
     if (!connection->ev || connection->request) return;
     if (!connection->is_refused && !connection->is_answering) {
         if (connection->coming_since_ns != 0) {

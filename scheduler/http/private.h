@@ -56,7 +56,7 @@ struct connection {
     struct http *http;
     struct bufferevent *bev;
     struct evhttp_connection *ev; /* NULL until the loop's next step after accept */
-    struct event *on_closed;      /* while parked: sees the client go */
+    struct event *on_stir;        /* while parked: sees the client go */
     struct http_requests queue;   /* accepted by the gate, not yet handled */
     size_t queue_count;
     struct http_request *request; /* being handled or parked; NULL once answered */
@@ -68,6 +68,7 @@ struct connection {
     bool is_feeding;              /* the gate itself is changing the input */
     bool must_close;              /* something unacceptable follows: close after the answer */
     bool is_refused;              /* taken away from libevent, to be closed */
+    bool is_blind;                /* parked, with bytes sent ahead: the sweep looks for a close */
     bool is_doomed;               /* to be closed by the reaper */
 };
 

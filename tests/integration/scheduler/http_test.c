@@ -32,6 +32,12 @@ static int close_room(void **state)
     return 0;
 }
 
+static bool is_empty(void *context)
+{
+    (void)context;
+    return http_connection_count(room.http) == 0;
+}
+
 /* --- plain service --- */
 
 static void a_connection_serves_one_request_after_the_other(void **state)
@@ -344,13 +350,79 @@ static void heads_are_bounded(void **state)
     close(fd);
 }
 
-/* --- slow and silent clients --- */
+/* --- anything at all --- */
 
-static bool is_empty(void *context)
+static uint32_t next_random(uint32_t *random)
 {
-    (void)context;
-    return http_connection_count(room.http) == 0;
+    *random = *random * 1664525 + 1013904223;
+    return *random >> 8;
 }
+
+static const char *const pieces[] = {
+    GET("/hello"),
+    GET("/hello"),
+    "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello",
+    "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
+    "POST /small HTTP/1.1\r\n" HOST "Content-Length: 17\r\n\r\n01234567890123456",
+    "POST /nothing HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi",
+    "HEAD /hello HTTP/1.1\r\n" HOST "\r\n",
+    "HEAD /stream HTTP/1.1\r\n" HOST "\r\n",
+    "OPTIONS * HTTP/1.1\r\n" HOST "\r\n",
+    "PUT /hello HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc",
+    "GET /hello HTTP/1.0\r\n\r\n",
+    "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    "GET /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n",
+    GET("/nothing"),
+    GET("/park"),
+    GET("/stream"),
+    "GET /hello HTTP/1.1\r\nHost: evil.com\r\n\r\n",
+    "GET /hello HTTP/1.1\n\n",
+    "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 50\r\n\r\nnot all of it",
+    "GET /hel",
+    "\r\n\r\n",
+    "\x16\x03\x01",
+};
+
+/* One client with up to six pieces, sent in parts of any size, that goes in one of three ways. */
+static void misbehave(uint32_t *random)
+{
+    int fd = room_connect(&room);
+
+    for (uint32_t left = 1 + next_random(random) % 6; left > 0; left--) {
+        const char *piece = pieces[next_random(random) % ARRAY_COUNT(pieces)];
+        size_t size = strlen(piece), at = 0;
+
+        while (at < size) {
+            size_t part = 1 + next_random(random) % size;
+
+            if (part > size - at) part = size - at;
+            if (send(fd, piece + at, part, MSG_NOSIGNAL) < 0) break; /* it has had enough */
+            at += part;
+            if (next_random(random) % 3 == 0) room_turn(&room);
+        }
+    }
+    if (next_random(random) % 3 == 0) shutdown(fd, SHUT_WR);
+    if (next_random(random) % 2 == 0) room_turn(&room);
+    close(fd);
+}
+
+static void no_mixture_of_pieces_breaks_the_server(void **state)
+{
+    uint32_t random = 1;
+
+    (void)state;
+    for (int i = 0; i < 3000; i++) {
+        misbehave(&random);
+        if (i % 16 == 0) room_turn(&room);
+        room.parked_count = 0; /* they are dropped when their clients have gone */
+    }
+    room_until(&room, is_empty, NULL, "no connection left");
+    assert_int_equal(http_counts(room.http).body_size, 0);
+    assert_true(room.handled_count > 1000);
+    room_ask(&room, GET("/hello"), "hello\n");
+}
+
+/* --- slow and silent clients --- */
 
 static void a_client_that_sends_too_slowly_is_cut(void **state)
 {
@@ -443,6 +515,37 @@ static void a_parked_client_that_goes_is_noticed(void **state)
     close(fd);
     room_until(&room, is_gone, &one, "gone");
     assert_int_equal(http_connection_count(room.http), 0);
+    room.parked_count = 0;
+}
+
+static void reset(int fd)
+{
+    struct linger at_once = { .l_onoff = 1 };
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
+}
+
+static void a_parked_client_that_resets_is_noticed(void **state)
+{
+    int silent = room_connect(&room), ahead = room_connect(&room), early = room_connect(&room);
+    size_t two = 2, three = 3;
+
+    (void)state;
+    room_send(silent, GET("/park"));
+    room_send(ahead, GET("/park"));
+    room_until(&room, is_parked, &two, "two parked");
+    room_send(ahead, GET("/hello"));
+    for (int i = 0; i < 5; i++) {
+        room_turn(&room);
+    }
+    reset(silent);
+    reset(ahead);
+    room_until(&room, is_gone, &two, "two gone");
+    room_send(early, GET("/park") GET("/hello"));
+    room_until(&room, is_parked, &three, "the third parked");
+    reset(early);
+    room_until(&room, is_gone, &three, "three gone");
     room.parked_count = 0;
 }
 
@@ -760,10 +863,12 @@ int main(void)
         IN_ROOM(smuggled_requests_are_refused_with_their_carriers),
         IN_ROOM(what_follows_a_good_request_badly_ends_the_connection_after_it),
         IN_ROOM(heads_are_bounded),
+        IN_ROOM(no_mixture_of_pieces_breaks_the_server),
         cmocka_unit_test(a_client_that_sends_too_slowly_is_cut),
         cmocka_unit_test(an_idle_client_is_closed_and_a_parked_one_is_not),
         IN_ROOM(what_a_parked_client_sends_waits_and_kills_nobody),
         IN_ROOM(a_parked_client_that_goes_is_noticed),
+        IN_ROOM(a_parked_client_that_resets_is_noticed),
         IN_ROOM(clients_that_close_right_behind_their_request_are_noticed),
         IN_ROOM(a_thousand_are_parked_and_woken),
         cmocka_unit_test(a_stop_tells_what_is_parked),
