@@ -2,7 +2,7 @@
 /* application.c: application list. */
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
-#include "tools/cli/view.h"
+#include "tools/cli/view/view.h"
 
 static void put_row(struct cli *cli, const json_t *application, uint64_t now_wall_ms,
                     struct table *table)

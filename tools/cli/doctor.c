@@ -8,10 +8,10 @@
 #include "common/base/clock.h"
 #include "common/model/ledger.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/ledger.h"
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
-#include "tools/cli/view.h"
+#include "tools/cli/view/ledger.h"
+#include "tools/cli/view/view.h"
 
 #include <inttypes.h>
 #include <math.h>

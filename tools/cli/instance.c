@@ -2,7 +2,7 @@
 /* instance.c: instance list. */
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
-#include "tools/cli/view.h"
+#include "tools/cli/view/view.h"
 
 #include <math.h>
 

@@ -5,7 +5,7 @@
 #include "tools/cli/line/value.h"
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
-#include "tools/cli/view.h"
+#include "tools/cli/view/view.h"
 
 #include <inttypes.h>
 

@@ -14,7 +14,7 @@
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
 #include "tools/cli/task.h"
-#include "tools/cli/view.h"
+#include "tools/cli/view/view.h"
 
 #include <inttypes.h>
 #include <stdio.h>

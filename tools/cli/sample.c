@@ -2,10 +2,10 @@
 /* sample.c: sample list, show, export, diff. */
 #include "tools/cli/sample.h"
 
-#include "tools/cli/analysis.h"
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
-#include "tools/cli/view.h"
+#include "tools/cli/view/analysis.h"
+#include "tools/cli/view/view.h"
 
 #include <inttypes.h>
 #include <stdio.h>

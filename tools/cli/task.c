@@ -3,10 +3,10 @@
 #include "tools/cli/task.h"
 
 #include "common/model/task_spec.h"
-#include "tools/cli/ledger.h"
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
-#include "tools/cli/view.h"
+#include "tools/cli/view/ledger.h"
+#include "tools/cli/view/view.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* task_analysis.c: task analysis, export, diff. */
-#include "tools/cli/analysis.h"
 #include "tools/cli/link/field.h"
 #include "tools/cli/task.h"
-#include "tools/cli/view.h"
+#include "tools/cli/view/analysis.h"
+#include "tools/cli/view/view.h"
 
 #include <inttypes.h>
 #include <stdio.h>

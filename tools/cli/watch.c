@@ -10,11 +10,11 @@
  * them. A scheduler that does not answer is asked again for ABSENT_MS_MAX: a restart is no end. */
 #include "common/base/clock.h"
 #include "common/model/limits.h"
-#include "tools/cli/ledger.h"
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
 #include "tools/cli/task.h"
-#include "tools/cli/view.h"
+#include "tools/cli/view/ledger.h"
+#include "tools/cli/view/view.h"
 
 #include <inttypes.h>
 #include <poll.h>

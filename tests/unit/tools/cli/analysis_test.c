@@ -2,8 +2,8 @@
 /* Analyses as text, against golden text: tests/unit/tools/cli/golden/NAME.json and .txt. With
  * GOLDEN_WRITE set, the texts are written instead; git diff shows what that changed. */
 #include "tests/support/test.h"
-#include "tools/cli/analysis.h"
 #include "tools/cli/screen/tree.h"
+#include "tools/cli/view/analysis.h"
 
 #include <locale.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* view.h: pieces of output that several commands share. */
-#ifndef STAKEOUT_TOOLS_CLI_VIEW_H
-#define STAKEOUT_TOOLS_CLI_VIEW_H
+#ifndef STAKEOUT_TOOLS_CLI_VIEW_VIEW_H
+#define STAKEOUT_TOOLS_CLI_VIEW_VIEW_H
 
 #include "tools/cli/cli.h"
 #include "tools/cli/screen/table.h"

@@ -3,7 +3,7 @@
  *
  * It is written beside the file under another name, synced, and renamed over it, so that a reader
  * never sees a half. What is no regular file (/dev/stdout, a pipe) is written straight. */
-#include "tools/cli/analysis.h"
+#include "tools/cli/view/analysis.h"
 
 #include <errno.h>
 #include <fcntl.h>

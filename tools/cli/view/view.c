@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* view.c: see view.h. */
-#include "tools/cli/view.h"
+#include "tools/cli/view/view.h"
 
 #include "common/base/clock.h"
 #include "tools/cli/link/field.h"

@@ -2,11 +2,11 @@
 /* ledger.c: see ledger.h. The sums are the scheduler's; nothing is added up here, so that what is
  * shown is what it decided by. */
 #include "common/model/ledger.h"
-#include "tools/cli/ledger.h"
+#include "tools/cli/view/ledger.h"
 
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
-#include "tools/cli/view.h"
+#include "tools/cli/view/view.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ledger.h: a task's ledger for people: the funnel, the table of instances, the drops. */
-#ifndef STAKEOUT_TOOLS_CLI_LEDGER_H
-#define STAKEOUT_TOOLS_CLI_LEDGER_H
+#ifndef STAKEOUT_TOOLS_CLI_VIEW_LEDGER_H
+#define STAKEOUT_TOOLS_CLI_VIEW_LEDGER_H
 
 #include "tools/cli/cli.h"
 

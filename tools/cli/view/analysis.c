@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* analysis.c: see analysis.h. Sums that do not agree with each other are shown as they came: the
  * scheduler's numbers are not mended here. */
-#include "tools/cli/analysis.h"
+#include "tools/cli/view/analysis.h"
 
 #include "tools/cli/line/value.h"
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
 #include "tools/cli/screen/tree.h"
-#include "tools/cli/view.h"
+#include "tools/cli/view/view.h"
 
 #include <inttypes.h>
 #include <math.h>

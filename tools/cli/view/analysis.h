@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* analysis.h: thread analyses and their exports; shared by the commands of tasks and samples. */
-#ifndef STAKEOUT_TOOLS_CLI_ANALYSIS_H
-#define STAKEOUT_TOOLS_CLI_ANALYSIS_H
+#ifndef STAKEOUT_TOOLS_CLI_VIEW_ANALYSIS_H
+#define STAKEOUT_TOOLS_CLI_VIEW_ANALYSIS_H
 
 #include "tools/cli/cli.h"
 
