@@ -317,13 +317,11 @@ int record_read_event(struct text record, struct task_log_event *ret)
 /* Ledgers ----------------------------------------------------------------------------------- */
 
 /* In the order of the record: first what adds up, then the maxima (functions/4_ledgers.lua). */
-#define COUNTS(X)                                                                                \
-    X(seen)                                                                                      \
-    X(below)                                                                                     \
-    X(triggered)                                                                                 \
-    X(sampled)                                                                                   \
-    X(over_cap) X(pending) X(snapshots) X(cpu_ns) X(armed_ns) X(slowest_below_ns) X(late_ns_max) \
-        X(pause_ns_p50) X(pause_ns_p99)
+/* clang-format off */
+#define COUNTS(X)                                                                              \
+    X(seen) X(below) X(triggered) X(sampled) X(over_cap) X(pending) X(snapshots) X(cpu_ns)     \
+    X(armed_ns) X(slowest_below_ns) X(late_ns_max) X(pause_ns_p50) X(pause_ns_p99)
+/* clang-format on */
 
 void record_write_counts(struct buf *to, const struct ledger *counts)
 {

@@ -473,13 +473,26 @@ static void ignore_down(void *context, const char *why)
     (void)why;
 }
 
+void redis_conn_close(struct redis_conn *conn)
+{
+    conn->options.on_down = ignore_down;
+    go_down(conn, "the store is closed");
+    event_del(conn->retry);
+}
+
+bool redis_conn_answer_failed(struct redis_conn *conn)
+{
+    bool had_some = conn->failed.first != NULL;
+
+    on_fail(-1, 0, conn);
+    return had_some;
+}
+
 struct redis_conn *redis_conn_free(struct redis_conn *conn)
 {
     if (!conn) return NULL;
-    conn->options.on_down = ignore_down;
-    go_down(conn, "the store is closed");
-    while (conn->failed.first)
-        on_fail(-1, 0, conn);
+    redis_conn_close(conn);
+    CHECK(!conn->failed.first);
     event_free(conn->retry);
     event_free(conn->watch);
     event_free(conn->fail);

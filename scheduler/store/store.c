@@ -418,9 +418,12 @@ struct store *store_free(struct store *store)
 {
     if (!store) return NULL;
     store->listener_count = 0;
-    store->conn = redis_conn_free(store->conn);
-    while (store->deferred)
+    store->is_up = false;
+    redis_conn_close(store->conn);
+    while (redis_conn_answer_failed(store->conn) || store->deferred) {
         run_deferred(store);
+    }
+    store->conn = redis_conn_free(store->conn);
     store->embedded = embedded_redis_free(store->embedded);
     event_free(store->defer);
     event_free(store->refresh);

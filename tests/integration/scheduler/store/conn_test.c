@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The connection: every kind of address, order and bounds under a backlog, a Redis that hangs. */
+#include "scheduler/store/redis_conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/base/clock.h"
+#include "common/model/problem.h"
+#include "scheduler/store/redis_address.h"
+#include "tests/support/redis_process.h"
+#include "tests/support/test.h"
+
+enum { WAIT_MS_MAX = 20000 };
+
+struct line {
+    struct redis_process redis;
+    struct event_base *base;
+    struct event *turn;
+    struct redis_conn *conn;
+    unsigned ups, downs;
+    char why[160];
+};
+
+static void on_turn(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    (void)context;
+}
+
+static void on_up(void *context)
+{
+    ((struct line *)context)->ups++;
+}
+
+static void on_down(void *context, const char *why)
+{
+    struct line *line = context;
+
+    line->downs++;
+    snprintf(line->why, sizeof(line->why), "%s", why);
+}
+
+static struct line *line_new(const char *config)
+{
+    struct line *line = mem_zalloc(1, sizeof(*line));
+
+    redis_process_start(&line->redis, config);
+    line->base = event_base_new();
+    line->turn = event_new(line->base, -1, EV_PERSIST, on_turn, NULL);
+    event_add(line->turn, &(struct timeval){ .tv_usec = 2000 });
+    line->conn = redis_conn_new(&(struct redis_conn_options){
+        .base = line->base, .on_up = on_up, .on_down = on_down, .context = line });
+    return line;
+}
+
+static void line_free(struct line *line)
+{
+    redis_conn_close(line->conn);
+    while (redis_conn_answer_failed(line->conn)) {
+        event_base_loop(line->base, EVLOOP_NONBLOCK);
+    }
+    redis_conn_free(line->conn);
+    event_free(line->turn);
+    event_base_free(line->base);
+    redis_process_stop(&line->redis);
+    free(line);
+}
+
+static void wait_for(struct line *line, const unsigned *count, unsigned wanted)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + ms_to_ns(WAIT_MS_MAX);
+
+    while (*count < wanted) {
+        event_base_loop(line->base, EVLOOP_ONCE);
+        if (clock_monotonic_ns() > deadline_ns) fail_msg("waited for 20 s in vain: %s", line->why);
+    }
+}
+
+static void connect_to(struct line *line, const char *url)
+{
+    struct redis_address address;
+    struct problem problem;
+
+    if (redis_address_parse(text_of(url), &address, &problem) < 0) fail_msg("%s", problem.detail);
+    if (redis_address_resolve(&address, &problem) < 0) fail_msg("%s", problem.detail);
+    redis_conn_connect(line->conn, &address);
+}
+
+/* A request that remembers its answer. */
+struct asked {
+    struct redis_request request; /* first */
+    unsigned answered;
+    int rc;
+    char text[512];
+    unsigned *order, place; /* if set: counts answers, and which one it was */
+};
+
+static void on_answer(struct redis_request *request, const struct redis_value *value, int rc)
+{
+    struct asked *asked = (struct asked *)(void *)request;
+    struct text text = redis_value_text(value);
+
+    if (asked->answered++) fail_msg("a callback came twice");
+    asked->rc = rc;
+    if (asked->order) asked->place = (*asked->order)++;
+    snprintf(asked->text, sizeof(asked->text), "%.*s", TEXT_ARGS(text));
+    redis_command_done(&request->command);
+}
+
+static void ask(struct line *line, struct asked *asked, const char *verb, struct text argument)
+{
+    asked->request.command = redis_command_make(verb);
+    asked->request.on_answer = on_answer;
+    redis_command_add(&asked->request.command, argument);
+    redis_conn_send(line->conn, &asked->request);
+    assert_int_equal(asked->answered, 0); /* never before it returned */
+}
+
+static int free_port(void)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static void every_kind_of_address_leads_to_its_database(void **state)
+{
+    char config[256], tcp[128], named[128], unix_url[192];
+    int port = free_port();
+    struct line *line;
+
+    (void)state;
+    snprintf(config, sizeof(config),
+             "port %d\nbind 127.0.0.1\nrequirepass s3:cr@t\nuser ann on >pw ~* +@all\n", port);
+    line = line_new(config);
+    snprintf(tcp, sizeof(tcp), "redis://:s3%%3Acr%%40t@localhost:%d/5", port);
+    snprintf(named, sizeof(named), "redis://ann:pw@127.0.0.1:%d/5", port);
+    snprintf(unix_url, sizeof(unix_url), "redis+unix://:s3%%3Acr%%40t@%s?db=5", line->redis.socket);
+    for (unsigned i = 0; i < 3; i++) {
+        const char *urls[] = { tcp, named, unix_url };
+        struct asked client = { .rc = 0 };
+        connect_to(line, urls[i]);
+        wait_for(line, &line->ups, i + 1);
+        ask(line, &client, "CLIENT", TEXT("INFO"));
+        wait_for(line, &client.answered, 1);
+        assert_int_equal(client.rc, 0);
+        assert_non_null(strstr(client.text, " db=5 "));
+    }
+    line_free(line);
+}
+
+static void a_wrong_password_is_said_and_tried_again(void **state)
+{
+    struct line *line = line_new("requirepass right\n");
+    char url[192];
+
+    (void)state;
+    snprintf(url, sizeof(url), "redis+unix://:wrong@%s", line->redis.socket);
+    connect_to(line, url);
+    wait_for(line, &line->downs, 3);
+    assert_non_null(strstr(line->why, "WRONGPASS"));
+    assert_int_equal(line->ups, 0);
+    assert_false(redis_conn_is_up(line->conn));
+    line_free(line);
+}
+
+static void a_backlog_is_answered_in_order_and_in_flight_is_bounded(void **state)
+{
+    enum { COUNT = 200, BODY_SIZE = 100 * 1024, IN_FLIGHT_MAX = 1024 * 1024 };
+    struct line *line = line_new("");
+    struct asked *asked = mem_zalloc(COUNT, sizeof(*asked));
+    char *body = mem_zalloc(1, BODY_SIZE);
+    struct redis_conn_figures figures;
+    unsigned order = 0;
+
+    (void)state;
+    memset(body, 'x', BODY_SIZE);
+    connect_to(line, line->redis.url);
+    wait_for(line, &line->ups, 1);
+    for (unsigned i = 0; i < COUNT; i++) {
+        asked[i].order = &order;
+        ask(line, &asked[i], "ECHO", (struct text){ body, BODY_SIZE });
+        redis_conn_read_figures(line->conn, &figures);
+        assert_true(figures.in_flight_size <= IN_FLIGHT_MAX);
+    }
+    assert_true(figures.queued_count > COUNT / 2);
+    wait_for(line, &order, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        assert_int_equal(asked[i].rc, 0);
+        assert_int_equal(asked[i].place, i);
+    }
+    redis_conn_read_figures(line->conn, &figures);
+    assert_int_equal(figures.queued_size + figures.in_flight_size, 0);
+    free(asked);
+    free(body);
+    line_free(line);
+}
+
+static void too_much_that_waits_is_refused_and_every_callback_comes_once(void **state)
+{
+    enum { COUNT = 100, BODY_SIZE = 1000 * 1024 };
+    struct line *line = line_new("");
+    struct asked *asked = mem_zalloc(COUNT, sizeof(*asked));
+    char *body = mem_zalloc(1, BODY_SIZE);
+    unsigned order = 0, refused = 0, lost = 0;
+
+    (void)state;
+    connect_to(line, line->redis.url);
+    wait_for(line, &line->ups, 1);
+    kill(line->redis.pid, SIGSTOP);
+    for (unsigned i = 0; i < COUNT; i++) {
+        asked[i].order = &order;
+        ask(line, &asked[i], "ECHO", (struct text){ body, BODY_SIZE });
+    }
+    redis_process_kill(&line->redis);
+    wait_for(line, &order, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        refused += asked[i].rc == -ENOBUFS;
+        lost += asked[i].rc == -ECONNRESET || asked[i].rc == -ENOTCONN;
+    }
+    assert_int_equal(refused + lost, COUNT);
+    assert_true(refused > 0 && lost > 60);
+    free(asked);
+    free(body);
+    line_free(line);
+}
+
+static void a_redis_that_hangs_is_left_after_its_time(void **state)
+{
+    struct line *line = line_new("");
+    struct redis_conn_figures figures;
+    struct asked asked = { .rc = 0 };
+
+    (void)state;
+    connect_to(line, line->redis.url);
+    wait_for(line, &line->ups, 1);
+    kill(line->redis.pid, SIGSTOP);
+    ask(line, &asked, "ECHO", TEXT("hello"));
+    wait_for(line, &asked.answered, 1);
+    assert_int_equal(asked.rc, -ECONNRESET);
+    redis_conn_read_figures(line->conn, &figures);
+    assert_int_equal(figures.timeouts, 1);
+    kill(line->redis.pid, SIGCONT);
+    wait_for(line, &line->ups, 2); /* by itself */
+    line_free(line);
+}
+
+static void what_is_sent_while_it_is_down_fails_later(void **state)
+{
+    struct line *line = line_new("");
+    struct asked asked = { .rc = 0 };
+
+    (void)state;
+    ask(line, &asked, "ECHO", TEXT("hello"));
+    wait_for(line, &asked.answered, 1);
+    assert_int_equal(asked.rc, -ENOTCONN);
+    line_free(line);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_of_address_leads_to_its_database),
+        cmocka_unit_test(a_wrong_password_is_said_and_tried_again),
+        cmocka_unit_test(a_backlog_is_answered_in_order_and_in_flight_is_bounded),
+        cmocka_unit_test(too_much_that_waits_is_refused_and_every_callback_comes_once),
+        cmocka_unit_test(a_redis_that_hangs_is_left_after_its_time),
+        cmocka_unit_test(what_is_sent_while_it_is_down_fails_later),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
