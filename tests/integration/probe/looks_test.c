@@ -125,6 +125,20 @@ static uint32_t count_marker(const struct sample *sample, const char *marker)
     return count;
 }
 
+/* As many as its listened time has room for; copies are of the moment when the handler ran, so that
+ * a look may be as near to the next as the machine is busy. */
+static uint32_t most_snapshots(const struct sample *sample)
+{
+    return (uint32_t)(sample->listened_ns / (FREQUENCY_MS * NS_PER_MS)) + 2;
+}
+
+/* Has a sample what looks in good time would give? A queued thread answers late: busy machines
+ * make do with a sixth. */
+static void assert_is_dense(const struct sample *sample)
+{
+    assert_in_range(sample->snapshot_count, most_snapshots(sample) / 6, most_snapshots(sample));
+}
+
 /* A wait in a function whose frame size is known only at run time: it cannot be walked through
  * without its frame pointer. Returns how often the wait was interrupted. */
 __attribute__((noinline)) static uint32_t wait_in_variable_frame(size_t size, int wait_ms)
@@ -155,7 +169,7 @@ static void a_wait_is_interrupted_at_most_once(void **state)
     print_message("  %u snapshots, %u interruptions, %u cut\n", sample->snapshot_count,
                   interruptions, count_marker(sample, MARKER_CUT));
     assert_in_range(interruptions, 0, 2); /* an interrupted wait is begun again: another one */
-    assert_in_range(sample->snapshot_count, 50, 120);
+    assert_is_dense(sample);
     assert_in_range(count_marker(sample, MARKER_CUT), 0, 1);
     assert_int_equal(sample->snapshots[sample->snapshot_count / 2].wait, WAIT_SLEEP);
 }
@@ -201,7 +215,7 @@ static void detached_time_is_waiting_under_its_name(void **state)
     await_samples(1);
     sample = mine[0];
     detached = count_marker(sample, MARKER_DETACHED);
-    assert_in_range(detached, 10, 25);
+    assert_in_range(detached, 10, most_snapshots(sample));
     for (last = sample->snapshot_count; !has_marker(sample, last - 1, MARKER_DETACHED); last--) {
     }
     assert_string_equal(
@@ -222,12 +236,13 @@ static void *mover_main(void *context)
 
 static void cpu_time_of_all_threads_of_a_call_is_added(void **state)
 {
+    enum { SLEEP_MS = 80 };
     stakeout_call call = stakeout_call_begin(arm("carrier"));
-    uint64_t cpu_ns = 0;
+    uint64_t cpu_ns = 0, head_ns;
     pthread_t thread;
 
     (void)state;
-    nanosleep(&(struct timespec){ .tv_nsec = 80 * 1000000 }, NULL); /* it triggers */
+    nanosleep(&(struct timespec){ .tv_nsec = SLEEP_MS * 1000000 }, NULL); /* it triggers */
     spin_ms(100);
     stakeout_call_detach(call, "the other thread");
     assert_int_equal(pthread_create(&thread, NULL, mover_main, &call), 0);
@@ -236,7 +251,11 @@ static void cpu_time_of_all_threads_of_a_call_is_added(void **state)
     for (uint32_t i = 0; i < mine[0]->snapshot_count; i++) {
         cpu_ns += sample_weight(mine[0], i).cpu_ns;
     }
-    assert_in_range(cpu_ns, 180 * NS_PER_MS, 225 * NS_PER_MS);
+    /* On a busy machine the first look may be late: what was spent before it was not observed. */
+    head_ns = mine[0]->snapshots[0].offset_ns;
+    if (head_ns < SLEEP_MS * NS_PER_MS) head_ns = SLEEP_MS * NS_PER_MS;
+    assert_in_range(cpu_ns + head_ns, (SLEEP_MS + 195) * NS_PER_MS, UINT64_MAX);
+    assert_in_range(cpu_ns, 0, 230 * NS_PER_MS);
 }
 
 static void nested_slow_calls_are_both_heard(void **state)
@@ -252,8 +271,8 @@ static void nested_slow_calls_are_both_heard(void **state)
     stakeout_call_end(inner, 0);
     stakeout_call_end(outer, 0);
     await_samples(2);
-    assert_in_range(mine[0]->snapshot_count, 15, 80);
-    assert_in_range(mine[1]->snapshot_count, 15, 80);
+    assert_is_dense(mine[0]);
+    assert_is_dense(mine[1]);
 }
 
 static void *deaf_main(void *context)
@@ -281,7 +300,7 @@ static void a_thread_that_blocks_our_signal_is_heard_while_it_sleeps(void **stat
     assert_int_equal(pthread_create(&thread, NULL, deaf_main, &interface), 0);
     pthread_join(thread, NULL);
     await_samples(1);
-    assert_in_range(mine[0]->snapshot_count, 20, 60);
+    assert_in_range(mine[0]->snapshot_count, 20, most_snapshots(mine[0]));
     ledger = ledger_read();
     assert_int_equal(ledger.sampled, 1);
     assert_true(ledger.snapshot_drops[SNAPSHOT_DROP_CALL_ENDED] +
@@ -305,7 +324,7 @@ static void code_may_be_unloaded_after_it_was_seen(void **state)
         spin_ms(50);
         stakeout_call_end(call, 0);
         await_samples(1);
-        assert_in_range(mine[0]->snapshot_count, 10, 60);
+        assert_is_dense(mine[0]);
         disarm(NULL);
     }
 }
