@@ -14,6 +14,7 @@
 #include "probe/agent/invariant.h"
 #include "probe/agent/link.h"
 #include "probe/agent/sampler.h"
+#include "probe/agent/thread.h"
 #include "probe/hot/call.h"
 #include "probe/include/stakeout/stakeout.h"
 
@@ -38,22 +39,38 @@ static struct {
     struct link *parents;          /* in a forked child: never touched, and no leak */
 } agent = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* A sentence in the log from a thread of the host: opened and closed for it. */
-static void complain(const struct settings *settings, const char *why)
-{
-    const char *log = settings->log;
-    int fd = -1;
+struct complaint {
+    const char *log, *why;
+};
 
-    if (!*log) return;
-    if (strcmp(log, "stderr") != 0)
-        fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
-    else
+static void *run_complaint(void *argument)
+{
+    const struct complaint *complaint = argument;
+    int fd;
+
+    if (strcmp(complaint->log, "stderr") == 0) {
         fd = fcntl(2, F_DUPFD_CLOEXEC, 3);
-    if (fd < 0) return;
+    } else {
+        fd = open(complaint->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                  0600);
+    }
+    if (fd < 0) return NULL;
     log_start(fd, LOG_INFO);
-    log_line(LOG_ERROR, "probe: not started: %s", why);
+    log_line(LOG_ERROR, "probe: not started: %s", complaint->why);
     log_start(-1, LOG_ERROR + 1);
     close(fd);
+    return NULL;
+}
+
+/* A sentence in the log while no link runs, on a thread of its own for as long as that takes: the
+ * thread that starts us has the host's signal mask, and a pipe without a reader would kill it. */
+static void complain(const struct settings *settings, const char *why)
+{
+    struct complaint complaint = { settings->log, why };
+    pthread_t thread;
+
+    if (!*settings->log) return;
+    if (thread_start(&thread, run_complaint, &complaint) == 0) pthread_join(thread, NULL);
 }
 
 /* In a child of fork(): what is here is the parent's, and its threads are not here. */

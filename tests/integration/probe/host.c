@@ -11,7 +11,8 @@
  *     close-all          closes all but 0 and 1, and sets RLIMIT_NOFILE to 4; "closed"
  *     fork NAME MS       a child makes a call and exits; "forked PID STATUS"
  *     fork-idle          a child that makes none exits; "forked PID STATUS"
- *     no-unshare         from now on unshare(2) is refused with EPERM; "refused"
+ *     no-unshare         from now on unshare(2) is refused; "refused"
+ *     no-threads         from now on clone(2) is refused; "refused"
  *     handler            what handles SIGURG: "handler default|ours"
  *     exit CODE          exit(); no answer
  *     break              an invariant of the probe breaks; "broken". Only where the host is linked
@@ -213,20 +214,33 @@ static void do_fork(const char *arguments)
     say(line);
 }
 
-static void do_no_unshare(const char *arguments)
+/* Makes the kernel refuse one of two system calls to this process. */
+static void refuse(unsigned one, unsigned other, unsigned error)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, one, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, other, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = { sizeof code / sizeof *code, code };
 
-    (void)arguments;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) _exit(5);
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) _exit(5);
     say("refused");
+}
+
+static void do_no_unshare(const char *arguments)
+{
+    (void)arguments;
+    refuse(SYS_unshare, SYS_unshare, EPERM);
+}
+
+static void do_no_threads(const char *arguments)
+{
+    (void)arguments;
+    refuse(SYS_clone, SYS_clone3, EAGAIN);
 }
 
 static void do_handler(const char *arguments)
@@ -255,11 +269,17 @@ static const struct {
     const char *name;
     void (*run)(const char *arguments);
 } commands[] = {
-    { "start", do_start },     { "stop", do_stop },
-    { "call", do_call },       { "fds", do_fds },
-    { "threads", do_threads }, { "close-all", do_close_all },
-    { "fork", do_fork },       { "fork-idle", do_fork },
-    { "handler", do_handler }, { "no-unshare", do_no_unshare },
+    { "start", do_start },
+    { "stop", do_stop },
+    { "call", do_call },
+    { "fds", do_fds },
+    { "threads", do_threads },
+    { "close-all", do_close_all },
+    { "fork", do_fork },
+    { "fork-idle", do_fork },
+    { "handler", do_handler },
+    { "no-unshare", do_no_unshare },
+    { "no-threads", do_no_threads },
     { "exit", do_exit },
 #ifdef HOST_HAS_INSIDES
     { "break", do_break },

@@ -26,6 +26,24 @@ int main(void)
 END
 cp "$work/host.c" "$work/host.cc"
 
+# A host that has functions of its own under names that we use inside.
+cat >"$work/clash.c" <<'END'
+#include <stakeout/stakeout.h>
+#include <stdlib.h>
+void buf_append(void), log_line(void), slot_find(void), msgpack_zone_init(void);
+void buf_append(void) { abort(); }
+void log_line(void) { abort(); }
+void slot_find(void) { abort(); }
+void msgpack_zone_init(void) { abort(); }
+int main(void)
+{
+    int rc = stakeout_start(NULL);
+    stakeout_call_end(stakeout_call_begin(stakeout_interface("GET /")), 200);
+    stakeout_stop();
+    return rc;
+}
+END
+
 # pkg-config, for whoever builds by hand.
 PKG_CONFIG_PATH=$libdir/pkgconfig
 export PKG_CONFIG_PATH
@@ -37,6 +55,11 @@ case $flags in *"$work/prefix"*) ;; *) echo "not relocatable: $flags"; exit 1 ;;
 "$cc" -Wall -Wextra -Werror -std=c99 -pedantic "$work/host.c" $flags -o "$work/by_hand"
 LD_LIBRARY_PATH=$libdir "$work/by_hand"
 "$cc" -std=c99 "$work/host.c" "-I$work/prefix/include" "$libdir/libstakeout.a" -o "$work/archive"
+for library in "$libdir/libstakeout.a" "-L$libdir -lstakeout"; do
+    # shellcheck disable=SC2086 # so are these
+    "$cc" -std=c99 -rdynamic "$work/clash.c" "-I$work/prefix/include" $library -o "$work/clash"
+    STAKEOUT_SERVER=http://127.0.0.1:9 LD_LIBRARY_PATH=$libdir "$work/clash"
+done
 "$work/archive"
 "$cc" -Wall -Wextra -Werror -std=c99 -pedantic -DSTAKEOUT_OFF "-I$work/prefix/include" \
     "$work/host.c" -o "$work/off"

@@ -2,7 +2,8 @@
 /* The probe in a real process against a scripted scheduler: it finds it late, survives its loss,
  * sends until acknowledged, takes nothing of the host's, and leaves cleanly.
  *
- * argv[1] is the host program (host.c), argv[2] the one that can break an invariant. */
+ * argv[1] is the host program (host.c), argv[2] the one that can break an invariant, argv[3] the
+ * one that opens the library at run time (plugin.c). */
 #include "tests/integration/probe/host_process.h"
 
 #include "common/base/clock.h"
@@ -28,6 +29,7 @@ enum { SOON_MS = 20000 };
 
 static const char *host_program;
 static const char *inside_program; /* the same, linked with the probe's insides */
+static const char *plugin_program; /* opens the library at run time */
 
 struct scene {
     struct fake_scheduler *fake;
@@ -487,6 +489,35 @@ static void the_log_says_where_it_connects_and_why_not(void **state)
     assert_true(wait_until(log_says, &wanted, SOON_MS));
 }
 
+static void without_threads_it_says_so_and_the_host_goes_on(void **state)
+{
+    struct scene *scene = *state;
+    char again[32];
+
+    snprintf(again, sizeof again, "start %d", -EAGAIN);
+    start_host(scene, NULL);
+    ask(scene, "no-threads", "refused");
+    ask(scene, "start", again);
+    ask(scene, "call GET /slow 100", "called");
+    ask(scene, "handler", "handler default");
+    assert_int_equal(end_host(scene), 0);
+}
+
+/* A plug-in's way: opened, started and closed again at run time. */
+static void closed_by_dlclose_it_stays_and_flushes_at_exit(void **state)
+{
+    struct scene *scene = *state;
+    uint64_t pid;
+
+    scene->program = plugin_program;
+    start_host(scene, NULL);
+    pid = (uint64_t)host_process_pid(scene->host);
+    assert_string_equal(host_process_hear(scene->host), "closed");
+    await_pulse(scene, is_any, 0);
+    assert_int_equal(end_host(scene), 0);
+    await_pulse(scene, is_last_of, pid);
+}
+
 static void no_descriptor_of_the_hosts_is_taken(void **state)
 {
     struct scene *scene = *state;
@@ -871,6 +902,8 @@ int main(int argc, char **argv)
         CLAIM(the_switch_switches_everything_off),
         CLAIM(a_server_that_cannot_be_is_refused_with_a_sentence),
         CLAIM(the_log_says_where_it_connects_and_why_not),
+        CLAIM(without_threads_it_says_so_and_the_host_goes_on),
+        CLAIM(closed_by_dlclose_it_stays_and_flushes_at_exit),
         CLAIM(no_descriptor_of_the_hosts_is_taken),
         CLAIM(a_host_that_closes_everything_and_runs_out_does_not_matter),
         CLAIM(without_a_table_of_its_own_it_stays_out_of_the_way),
@@ -891,9 +924,10 @@ int main(int argc, char **argv)
         CLAIM(a_broken_invariant_switches_the_probe_off_and_not_the_host),
     };
 
-    CHECK(argc >= 3);
+    CHECK(argc >= 4);
     host_program = argv[1];
     inside_program = argv[2];
-    if (argc > 3) cmocka_set_test_filter(argv[3]);
+    plugin_program = argv[3];
+    if (argc > 4) cmocka_set_test_filter(argv[4]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
