@@ -4,12 +4,19 @@
 #include "common/base/clock.h"
 #include "common/model/task_spec.h"
 #include "scheduler/api/answer.h"
+#include "scheduler/api/offload.h"
 #include "scheduler/live/census.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum {
     STEPS = 20, /* of the logarithmic scale that is shown */
     WINDOWS = 3,
-    SILENT_AFTER_S = 35, /* a poll is parked for 30 s, a pulse comes every 10 */
+    SILENT_AFTER_S = 35,          /* a poll is parked for 30 s, a pulse comes every 10 */
+    INTERFACES_INLINE_MAX = 1000, /* more are written by a child: each costs some 20 us */
+    INTERFACE_LIST_SIZE_MAX = 256 * 1024 * 1024, /* all that the census may know, of long names */
 };
 
 /* What a list's callbacks need: the clocks of one moment, and where to put things. */
@@ -149,15 +156,101 @@ static void add_interface(void *context, struct text application,
     value_append(list->array, object);
 }
 
+/* What of the census is to be written. */
+struct interfaces_pending {
+    struct pending pending;
+    char application[APPLICATION_SIZE_MAX + 1]; /* empty: all */
+    struct list list;
+    size_t count;
+};
+
+static void count_interfaces(void *context, struct text application, size_t instance_count,
+                             size_t interface_count, uint64_t last_seen_ns)
+{
+    struct interfaces_pending *wanted = context;
+
+    (void)instance_count;
+    (void)last_seen_ns;
+    if (!*wanted->application || text_is_equal(application, text_of(wanted->application)))
+        wanted->count += interface_count;
+}
+
+static void add_interfaces(void *context, struct text application, size_t instance_count,
+                           size_t interface_count, uint64_t last_seen_ns)
+{
+    struct interfaces_pending *wanted = context;
+
+    (void)instance_count;
+    (void)interface_count;
+    (void)last_seen_ns;
+    if (!*wanted->application || text_is_equal(application, text_of(wanted->application)))
+        census_interfaces(wanted->pending.api->rooms.census, application, wanted->list.now_ns,
+                          add_interface, &wanted->list);
+}
+
+/* May run in a child: reads the census as it is now. */
+static int write_interfaces(void *context, struct buf *to)
+{
+    struct interfaces_pending *wanted = context;
+    json_t *object = json_object();
+    size_t size;
+    char *text;
+    int rc;
+
+    wanted->list = list_begin();
+    census_applications(wanted->pending.api->rooms.census, wanted->list.now_ns, add_interfaces,
+                        wanted);
+    value_set(object, "interfaces", wanted->list.array);
+    text = value_print(object, &size);
+    json_decref(object);
+    rc = buf_append(to, text, size);
+    free(text);
+    return rc;
+}
+
+static void on_written(void *context, int rc, struct buf *result)
+{
+    struct interfaces_pending *wanted = context;
+    struct problem problem = { 0 };
+
+    if (rc == 0) {
+        pending_file(&wanted->pending, "application/json", NULL, result);
+        return;
+    }
+    problem_set(&problem, PROBLEM_BUSY, "The list of interfaces could not be made: %s; try again.",
+                strerror(-rc));
+    pending_problem(&wanted->pending, &problem);
+}
+
+static void write_here(struct interfaces_pending *wanted)
+{
+    struct buf text = BUF_INIT(INTERFACE_LIST_SIZE_MAX);
+    int rc = write_interfaces(wanted, &text);
+
+    on_written(wanted, rc, &text);
+    buf_done(&text);
+}
+
 void on_interfaces(struct api *api, struct http_request *request)
 {
+    struct interfaces_pending *wanted;
     struct text application;
-    struct list list;
+    struct offload offload = { .size_max = INTERFACE_LIST_SIZE_MAX,
+                               .work = write_interfaces,
+                               .then = on_written };
+    int rc;
 
     if (!application_of(request, &application)) return;
-    list = list_begin();
-    census_interfaces(api->rooms.census, application, list.now_ns, add_interface, &list);
-    answer_list(request, "interfaces", &list);
+    wanted = pending_new(api, request, sizeof *wanted);
+    snprintf(wanted->application, sizeof wanted->application, "%.*s", TEXT_ARGS(application));
+    census_applications(api->rooms.census, clock_monotonic_ns(), count_interfaces, wanted);
+    if (wanted->count <= INTERFACES_INLINE_MAX) {
+        write_here(wanted);
+        return;
+    }
+    offload.context = wanted;
+    rc = offload_start(api->offloads, &offload);
+    if (rc < 0) on_written(wanted, rc, &(struct buf){ 0 });
 }
 
 /* ------------------------------------------------------------------ instances */

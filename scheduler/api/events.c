@@ -101,6 +101,6 @@ static void publish(struct api *api, struct text type, json_t *take_value)
 void events_publish(struct api *api, const struct task *task, const struct sample_summary *sample)
 {
     if (live_stream_count(api->rooms.live) == 0) return;
-    publish(api, TEXT("task"), task_value(api, task));
+    publish(api, TEXT("task"), task_value(api, task, WARN_BRIEFLY));
     if (sample) publish(api, TEXT("sample"), sample_value(sample));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* offload.c: a fork, a pipe, and an event that reads from it.
  *
- * The child writes the int that `work` returned, then the result, and leaves by _exit(): it must
+ * The child writes a struct head and the result, so that one that died halfway is told from one
+ * that said everything, and leaves by _exit(): it must
  * run none of our exit handlers. It closes every descriptor but its pipe first, so that neither
  * our port nor the state directory's lock lives on in it; and it ends with us (PDEATHSIG), with
  * its pipe, or by the timeout. */
@@ -22,6 +23,11 @@
 
 enum { READ_SIZE = 256 * 1024, READS_PER_TURN = 16 };
 
+struct head {
+    int rc; /* of `work` */
+    size_t size;
+};
+
 struct child {
     TAILQ_ENTRY(child) link;
     struct offloads *offloads;
@@ -29,7 +35,7 @@ struct child {
     pid_t pid;
     int fd;
     struct event *readable;
-    struct buf received; /* the int, then the result */
+    struct buf received; /* the head, then the result */
 };
 
 struct offloads {
@@ -57,15 +63,16 @@ static void write_all(int fd, const void *data, size_t size)
 static _Noreturn void run(const struct offload *offload, int fd, pid_t parent)
 {
     struct buf result = BUF_INIT(offload->size_max);
-    int rc;
+    struct head head = { 0 };
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
     if (fd > 3) close_range(3, (unsigned)fd - 1, 0);
     close_range((unsigned)fd + 1, ~0u, 0);
-    rc = offload->work(offload->context, &result);
-    write_all(fd, &rc, sizeof rc);
-    if (rc == 0) write_all(fd, result.data ? result.data : "", result.size);
+    head.rc = offload->work(offload->context, &result);
+    if (head.rc == 0) head.size = result.size;
+    write_all(fd, &head, sizeof head);
+    write_all(fd, result.data ? result.data : "", head.size);
     _exit(0);
 }
 
@@ -93,13 +100,15 @@ static void finish(struct child *child, int rc)
 
 static void finish_whole(struct child *child)
 {
-    int rc = -EIO;
+    struct head head = { 0 };
 
-    if (child->received.size >= sizeof rc) {
-        memcpy(&rc, child->received.data, sizeof rc);
-        buf_consume(&child->received, sizeof rc);
+    if (child->received.size < sizeof head) {
+        finish(child, -EIO);
+        return;
     }
-    finish(child, rc);
+    memcpy(&head, child->received.data, sizeof head);
+    buf_consume(&child->received, sizeof head);
+    finish(child, child->received.size == head.size ? head.rc : -EIO);
 }
 
 /* One read. Returns false if the child is finished with, one way or the other. */
@@ -170,7 +179,7 @@ static void watch(struct offloads *offloads, const struct offload *offload, pid_
     child->pid = pid;
     child->fd = fd;
     /* The most that is ever reserved is one read past the largest result. */
-    child->received = BUF_INIT(sizeof(int) + offload->size_max + READ_SIZE);
+    child->received = BUF_INIT(sizeof(struct head) + offload->size_max + READ_SIZE);
     child->readable = event_new(offloads->base, fd, EV_READ | EV_PERSIST, on_readable, child);
     CHECK(child->readable);
     event_add(child->readable, &(struct timeval){ .tv_sec = OFFLOAD_S_MAX });

@@ -12,50 +12,16 @@
 
 /* ------------------------------------------------------------------ known names */
 
-struct search {
-    struct text pattern;
-    bool found;
-};
-
-static void match_interface(void *context, struct text application,
-                            const struct census_interface *interface)
-{
-    struct search *search = context;
-
-    (void)application;
-    if (interface_matches(search->pattern, text_of(interface->name))) search->found = true;
-}
-
-/* Of a prefix the part before its star is compared. */
-static struct text name_of(struct text pattern)
-{
-    if (pattern.size > 0 && pattern.data[pattern.size - 1] == '*') pattern.size--;
-    return pattern;
-}
-
-/* A name that was called lately is found at once; the others by looking at all. */
-static bool was_seen(struct api *api, struct text application, struct text pattern, uint64_t now_ns)
-{
-    struct search search = { .pattern = pattern };
-    uint64_t ns;
-
-    if (census_percentile_ns(api->rooms.census, application, pattern, 2, 50, now_ns, &ns) == 0)
-        return true;
-    census_interfaces(api->rooms.census, application, now_ns, match_interface, &search);
-    return search.found;
-}
-
 void known_names_find(struct api *api, const struct task_spec *spec, struct known_names *ret)
 {
     struct text application = text_of(spec->application), pattern = text_of(spec->interface);
-    uint64_t now_ns = clock_monotonic_ns();
 
     *ret = (struct known_names){ 0 };
-    ret->interface_was_seen = was_seen(api, application, pattern, now_ns);
+    ret->interface_was_seen = census_interface_is_known(api->rooms.census, application, pattern);
     if (ret->interface_was_seen) return;
     ret->nearest = mem_zalloc(NEAREST_MAX, sizeof *ret->nearest);
-    ret->nearest_count = census_nearest(api->rooms.census, application, name_of(pattern), now_ns,
-                                        ret->nearest, NEAREST_MAX);
+    ret->nearest_count = census_nearest(api->rooms.census, application, pattern,
+                                        clock_monotonic_ns(), ret->nearest, NEAREST_MAX);
 }
 
 void known_names_done(struct known_names *names)
@@ -64,27 +30,31 @@ void known_names_done(struct known_names *names)
     *names = (struct known_names){ 0 };
 }
 
-static void warn_of_unknown_name(struct api *api, const struct task_spec *spec, json_t *warnings)
+static void write_nearest(struct api *api, const struct task_spec *spec, struct buf *to)
 {
     OWN(known_names_done) struct known_names names = { 0 };
-    OWN(buf_done) struct buf text = BUF_INIT(VERDICT_SIZE_MAX);
 
     known_names_find(api, spec, &names);
-    if (names.interface_was_seen) return;
-    buf_printf(&text, "No instance of '%s' has reported an interface '%s'.", spec->application,
-               spec->interface);
     for (size_t i = 0; i < names.nearest_count; i++) {
-        buf_printf(&text, "%s '%s'", i == 0 ? " Nearest:" : ",", names.nearest[i].name);
+        buf_printf(to, "%s '%s'", i == 0 ? " Nearest:" : ",", names.nearest[i].name);
     }
-    if (names.nearest_count > 0) buf_text(&text, TEXT("."));
-    value_append(warnings, value_text_of(buf_peek(&text)));
+    if (names.nearest_count > 0) buf_text(to, TEXT("."));
 }
 
-static json_t *warnings_value(struct api *api, const struct task *task)
+static json_t *warnings_value(struct api *api, const struct task *task, enum warn warn)
 {
+    OWN(buf_done) struct buf text = BUF_INIT(VERDICT_SIZE_MAX);
+    const struct task_spec *spec = &task->spec;
     json_t *warnings = json_array();
 
-    if (!task_state_is_final(task->state)) warn_of_unknown_name(api, &task->spec, warnings);
+    if (task_state_is_final(task->state) ||
+        census_interface_is_known(api->rooms.census, text_of(spec->application),
+                                  text_of(spec->interface)))
+        return warnings;
+    buf_printf(&text, "No instance of '%s' has reported an interface '%s'.", spec->application,
+               spec->interface);
+    if (warn == WARN_WITH_NEAREST) write_nearest(api, spec, &text);
+    value_append(warnings, value_text_of(buf_peek(&text)));
     return warnings;
 }
 
@@ -111,7 +81,7 @@ static void set_order(json_t *object, const struct task_spec *spec)
     value_set(object, "author", value_text(spec->author));
 }
 
-json_t *task_value(struct api *api, const struct task *task)
+json_t *task_value(struct api *api, const struct task *task, enum warn warn)
 {
     json_t *object = json_object();
 
@@ -123,7 +93,7 @@ json_t *task_value(struct api *api, const struct task *task)
     value_set(object, "ends", value_time_or_null(task->ends_wall_ms));
     value_set(object, "ended", value_time_or_null(task->ended_wall_ms));
     value_set(object, "samples", value_count(task->sample_count));
-    value_set(object, "warnings", warnings_value(api, task));
+    value_set(object, "warnings", warnings_value(api, task, warn));
     return object;
 }
 

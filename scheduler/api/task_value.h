@@ -7,8 +7,10 @@
 #include "scheduler/api/state.h"
 #include "scheduler/api/value.h"
 
-/* With its warnings, for which the census is asked, if the task is not over. */
-json_t *task_value(struct api *api, const struct task *task);
+/* A name that nobody has reported is warned of; naming the nearest ones costs milliseconds, which
+ * is right for an answer about one task, and not for lists and streams. */
+enum warn { WARN_BRIEFLY, WARN_WITH_NEAREST };
+json_t *task_value(struct api *api, const struct task *task, enum warn warn);
 
 json_t *log_event_value(const struct task_log_event *event);
 json_t *ledger_row_value(const struct task_ledger *row);

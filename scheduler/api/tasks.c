@@ -24,7 +24,7 @@ static void on_task(void *context, const struct task *task, const struct problem
     if (problem)
         pending_problem(pending, problem);
     else
-        pending_json(pending, 200, task_value(pending->api, task));
+        pending_json(pending, 200, task_value(pending->api, task, WARN_WITH_NEAREST));
 }
 
 /* The id of the path, or its refusal is answered. */
@@ -64,7 +64,7 @@ static void on_created(void *context, const struct task *task, const struct prob
         snprintf(location, sizeof location, "/api/v1/tasks/%s", task->id.text);
         http_answer_header(pending->request, "Location", location);
     }
-    pending_json(pending, 201, task_value(pending->api, task));
+    pending_json(pending, 201, task_value(pending->api, task, WARN_WITH_NEAREST));
 }
 
 void on_task_create(struct api *api, struct http_request *request)
@@ -131,7 +131,7 @@ static void on_task_page(void *context, const struct history_tasks *page,
     }
     tasks = json_array();
     for (size_t i = 0; i < page->count; i++) {
-        value_append(tasks, task_value(pending->api, &page->tasks[i]));
+        value_append(tasks, task_value(pending->api, &page->tasks[i], WARN_BRIEFLY));
     }
     object = json_object();
     value_set(object, "tasks", tasks);

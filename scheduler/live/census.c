@@ -8,6 +8,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/random.h"
+#include "common/model/task_spec.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -445,6 +446,23 @@ const struct census_instance *census_instance_find(struct census *census, struct
     struct instance *instance = instance_find(census, application, incarnation);
 
     return instance ? &instance->facts : NULL;
+}
+
+bool census_interface_is_known(struct census *census, struct text application, struct text pattern)
+{
+    struct application *found = census_application_find(census, application);
+    const struct interface *interface;
+
+    if (!found) return false;
+    if (census_interface_find(found, pattern)) return true;
+    if (pattern.size == 0 || pattern.data[pattern.size - 1] != '*') return false;
+    for (size_t i = 0; i < ARRAY_COUNT(found->interfaces); i++) {
+        LIST_FOREACH(interface, &found->interfaces[i], hash)
+        {
+            if (interface_matches(pattern, interface_name(interface))) return true;
+        }
+    }
+    return false;
 }
 
 int census_percentile_ns(struct census *census, struct text application, struct text interface,

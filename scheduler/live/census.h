@@ -85,6 +85,10 @@ void census_interfaces(struct census *census, struct text application, uint64_t 
 const struct census_instance *census_instance_find(struct census *census, struct text application,
                                                    uint64_t incarnation);
 
+/* Has anybody reported an interface that this pattern (exact, or a prefix that ends in '*')
+ * matches? Costs a look-up, or for a prefix a comparison per name. */
+bool census_interface_is_known(struct census *census, struct text application, struct text pattern);
+
 /* Of one interface, exact. -ENOENT: no data. window: 0, 1, 2 for 1, 5, 15 minutes. */
 int census_percentile_ns(struct census *census, struct text application, struct text interface,
                          unsigned window, unsigned percent, uint64_t now_ns, uint64_t *ret);

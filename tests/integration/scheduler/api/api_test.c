@@ -546,6 +546,64 @@ static void a_threshold_may_be_what_the_interface_took(void **state)
     json_decref(answer);
 }
 
+static void a_prefix_of_a_known_interface_is_not_warned_of(void **state)
+{
+    struct fake_probe probe = FAKE_PROBE(scheduler.port, "prefix", "host-1:1");
+    struct fake_calls calls = { "GET /item/{sku}", 100, 184 * NS_PER_MS, NULL, 0, 0, 0 };
+    static const struct {
+        const char *interface;
+        size_t warnings;
+    } cases[] = { { "GET /it*", 0 }, { "PUT /it*", 1 } };
+
+    (void)state;
+    fake_probe_pulse(&probe, &calls, 1);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        char body[256];
+        json_t *task;
+
+        snprintf(body, sizeof body,
+                 "{\"application\":\"prefix\",\"interface\":\"%s\",\"duration_min\":5,"
+                 "\"threshold_ms\":100}",
+                 cases[i].interface);
+        task = post("/api/v1/tasks", body, 201);
+        assert_int_equal(json_array_size(json_object_get(task, "warnings")), cases[i].warnings);
+        json_decref(task);
+    }
+}
+
+static size_t interface_count(const char *path)
+{
+    json_t *list = get(path);
+    size_t count = json_array_size(json_object_get(list, "interfaces"));
+
+    json_decref(list);
+    return count;
+}
+
+/* More than a thousand are written by a child; what one application has, and what all have. */
+static void a_long_list_of_interfaces_is_whole(void **state)
+{
+    enum { PULSES = 70, PER_PULSE = 16, NAME_SIZE = 32 };
+    struct fake_probe probe = FAKE_PROBE(scheduler.port, "many", "host-1:1");
+    static char names[PER_PULSE][NAME_SIZE];
+    size_t others = interface_count("/api/v1/interfaces");
+
+    (void)state;
+    assert_true(others > 0);
+    for (int pulse = 0; pulse < PULSES; pulse++) {
+        struct fake_calls calls[PER_PULSE];
+
+        for (int i = 0; i < PER_PULSE; i++) {
+            snprintf(names[i], NAME_SIZE, "GET /%d/%d", pulse, i);
+            calls[i] = (struct fake_calls){ names[i], 5, NS_PER_MS, NULL, 0, 0, 0 };
+        }
+        fake_probe_pulse(&probe, calls, PER_PULSE);
+    }
+    assert_int_equal(interface_count("/api/v1/interfaces?application=many"), PULSES * PER_PULSE);
+    assert_int_equal(interface_count("/api/v1/interfaces"), PULSES * PER_PULSE + others);
+    assert_int_equal(interface_count("/api/v1/interfaces?application=nobody"), 0);
+}
+
 struct verdict_wait {
     const char *task, *words;
 };
@@ -703,6 +761,8 @@ int main(void)
         cmocka_unit_test(pages_hold_every_task_once_newest_first),
         cmocka_unit_test(lists_are_filtered_by_state_interface_and_time),
         cmocka_unit_test(a_threshold_may_be_what_the_interface_took),
+        cmocka_unit_test(a_prefix_of_a_known_interface_is_not_warned_of),
+        cmocka_unit_test(a_long_list_of_interfaces_is_whole),
         cmocka_unit_test(a_misspelt_interface_is_warned_of_and_explained),
         cmocka_unit_test(the_verdict_follows_what_probes_say),
         cmocka_unit_test(a_stream_tells_of_tasks_and_samples),
