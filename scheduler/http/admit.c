@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* admit.c: the questions in their order: is it a browser that was led here (403), is there such a
+ * page (404, 405), who asks (401, 403), is the body wanted (413).
+ *
+ * A page that is not there is told to anybody: the API is public. Without tokens everybody who
+ * can connect may do everything, as "local"; that is why only loopback is listened on. */
 #include "scheduler/http/admit.h"
 
 #include "scheduler/http/private.h"
@@ -199,7 +204,7 @@ static int admit_token(const struct http *http, const struct head *head, struct 
     if (http->tokens_are_known && !http->tokens_are_known(http->options_context)) {
         if (ret->route->role == HTTP_ANYONE) return 0;
         ret->retry_after_s = 1;
-        return verdict_refuse(ret, 503, "it is not known yet who may come in; try again");
+        return verdict_refuse(ret, 503, "It is not known yet who may come in; try again.");
     }
     if (!http->identify || !http->has_tokens || !http->has_tokens(http->options_context)) {
         ret->identity = (struct http_identity){ .role = HTTP_OPERATOR, .name = "local" };

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* route.c: a pattern and a path are walked twice: first to see whether they agree, then to copy the
+ * parameters; most routes do not match, and for those nothing is allocated. */
 #include "scheduler/http/route.h"
 
 #include "common/base/check.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* drop_counts.c: a hash by task and incarnation, and the same in the order of hearing. A ledger
+ * that was forgotten and comes again is one with a past: nothing is ever counted twice. */
 #include "scheduler/intake/drop_counts.h"
 
 #include "common/base/check.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* intake.c: the routes, the door that all four requests pass, and those that wait for the store.
+ *
+ * A request is answered from one of three places: refused at the door, by its own file at once, or
+ * when the store has answered. The last may come after its client has gone; then in_flight_end()
+ * returns NULL, and there is nobody to answer. */
 #include "scheduler/intake/drop_counts.h"
 #include "scheduler/intake/private.h"
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ring.c: a list of turns, the newest first, each with the buckets that were hit in it. A pulse
+ * touches the newest alone; a sum walks over the turns that it covers, 90 at most. */
 #include "scheduler/live/ring.h"
 
 #include "common/base/check.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* process.c: read at each scrape, a few files of /proc; what is missing is written as 0. */
 #include "scheduler/metrics/process.h"
 
 #include "common/base/clock.h"

@@ -5,7 +5,7 @@
 
 struct metrics;
 
-/* A collector; `context` is not used. What cannot be read is left out. */
+/* A collector; `context` is not used. What cannot be read is 0. */
 void process_collect(void *context, struct metrics *metrics);
 
 #endif

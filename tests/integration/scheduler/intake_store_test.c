@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* intake_store_test.c: what probes hear while Redis is slow, or away, and that nothing is lost. */
+#include "common/base/own.h"
+#include "common/model/limits.h"
+#include "common/model/problem.h"
+#include "common/wire/messages.h"
+#include "tests/support/api_client.h"
+#include "tests/support/fake_probe.h"
+#include "tests/support/redis_process.h"
+#include "tests/support/scheduler_process.h"
+#include "tests/support/test.h"
+#include "tests/support/wait.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { IN_FLIGHT_MAX = 64 }; /* of scheduler/intake/private.h */
+
+static struct redis_process redis;
+static struct scheduler_process scheduler;
+
+static int start(void **state)
+{
+    (void)state;
+    redis_process_start(&redis, "appendonly yes\nappendfsync always\n");
+    scheduler.options[0] = "--redis";
+    scheduler.options[1] = redis.url;
+    scheduler_process_start(&scheduler);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    scheduler_process_done(&scheduler);
+    redis_process_stop(&redis);
+    return 0;
+}
+
+static void create_task(const char *application, char ret_id[TASK_ID_SIZE + 1])
+{
+    struct api_answer answer;
+    char body[256];
+
+    snprintf(body, sizeof body,
+             "{\"application\":\"%s\",\"interface\":\"POST /checkout\",\"duration_min\":5,"
+             "\"threshold_ms\":100}",
+             application);
+    api_ask(&(struct api_call){ .port = scheduler.port,
+                                .path = "/api/v1/tasks",
+                                .body = text_of(body) },
+            &answer);
+    assert_int_equal(answer.status, 201);
+    snprintf(ret_id, TASK_ID_SIZE + 1, "%s", json_string_value(json_object_get(answer.json, "id")));
+    api_answer_done(&answer);
+}
+
+static void encode_event(const char *id, uint64_t sequence, struct buf *to)
+{
+    struct wire_log_event event = {
+        .sequence = sequence, .task = text_of(id), .event = 11 /* thinned */, .count = 1
+    };
+    struct wire_log log = { .protocol = WIRE_PROTOCOL,
+                            .application = TEXT("slow"),
+                            .instance = TEXT("host:1"),
+                            .incarnation = 7,
+                            .events = &event,
+                            .events_count = 1 };
+
+    buf_reset(to);
+    assert_int_equal(wire_log_encode(&log, to), 0);
+}
+
+/* The status that comes on a connection within 20 s. */
+static int status_on(int fd)
+{
+    struct pollfd one = { .fd = fd, .events = POLLIN };
+    char head[64] = "";
+    int status = 0;
+
+    assert_int_equal(poll(&one, 1, 20000), 1);
+    assert_true(recv(fd, head, sizeof head - 1, MSG_PEEK) > 0);
+    assert_int_equal(sscanf(head, "HTTP/1.1 %d", &status), 1);
+    return status;
+}
+
+static size_t in_flight(void)
+{
+    static const char needle[] = "\nstakeout_reports_in_flight ";
+    struct api_answer answer;
+    const char *at;
+    unsigned count = 0;
+
+    api_ask(&(struct api_call){ .port = scheduler.port, .path = "/metrics" }, &answer);
+    at = strstr(answer.body.data, needle);
+    assert_non_null(at);
+    assert_int_equal(sscanf(at + sizeof needle - 1, "%u", &count), 1);
+    api_answer_done(&answer);
+    return count;
+}
+
+static bool are_in_flight(void *context)
+{
+    return in_flight() == *(size_t *)context;
+}
+
+/* Redis stands still: 64 wait, the next is told to come again, and all 64 are answered after. */
+static void at_most_64_requests_wait_for_the_store(void **state)
+{
+    OWN(buf_done) struct buf body = BUF_INIT(LOG_SIZE_MAX);
+    size_t count = IN_FLIGHT_MAX, none = 0;
+    struct api_call call = { .port = scheduler.port,
+                             .path = "/probe/v1/log",
+                             .content_type = "application/msgpack" };
+    int fds[IN_FLIGHT_MAX];
+    struct api_answer answer;
+    char id[TASK_ID_SIZE + 1];
+
+    (void)state;
+    create_task("slow", id);
+    assert_int_equal(kill(redis.pid, SIGSTOP), 0);
+    for (size_t i = 0; i < count; i++) {
+        encode_event(id, i + 1, &body);
+        call.body = buf_peek(&body);
+        fds[i] = api_send(&call);
+    }
+    assert_true(wait_until(are_in_flight, &count, 4000));
+    encode_event(id, count + 1, &body);
+    call.body = buf_peek(&body);
+    api_ask(&call, &answer);
+    assert_int_equal(kill(redis.pid, SIGCONT), 0);
+    assert_int_equal(answer.status, 503);
+    assert_string_equal(json_string_value(json_object_get(answer.json, "type")), "busy");
+    assert_string_not_equal(api_header(&answer, "Retry-After"), "");
+    api_answer_done(&answer);
+
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(status_on(fds[i]), 204);
+        close(fds[i]);
+    }
+    assert_true(wait_until(are_in_flight, &none, 10000));
+}
+
+/* The client does not wait for the store: the store finishes, and nobody is answered. */
+static void a_client_that_goes_meanwhile_leaves_nothing_behind(void **state)
+{
+    OWN(buf_done) struct buf body = BUF_INIT(LOG_SIZE_MAX);
+    size_t one = 1, none = 0;
+    char id[TASK_ID_SIZE + 1], path[80];
+    struct api_answer answer;
+
+    (void)state;
+    create_task("leaving", id);
+    assert_int_equal(kill(redis.pid, SIGSTOP), 0);
+    encode_event(id, 1, &body);
+    close(api_send(&(struct api_call){ .port = scheduler.port,
+                                       .path = "/probe/v1/log",
+                                       .content_type = "application/msgpack",
+                                       .body = buf_peek(&body) }));
+    assert_true(wait_until(are_in_flight, &one, 4000));
+    assert_int_equal(kill(redis.pid, SIGCONT), 0);
+    assert_true(wait_until(are_in_flight, &none, 10000));
+    snprintf(path, sizeof path, "/api/v1/tasks/%s/log", id);
+    api_ask(&(struct api_call){ .port = scheduler.port, .path = path }, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_non_null(strstr(answer.body.data, "\"thinned\""));
+    api_answer_done(&answer);
+}
+
+static int poll_status(void)
+{
+    OWN(buf_done) struct buf body = BUF_INIT(POLL_SIZE_MAX);
+    struct wire_poll said = { .protocol = WIRE_PROTOCOL,
+                              .application = TEXT("away"),
+                              .instance = TEXT("host:1"),
+                              .incarnation = 8 };
+    struct api_answer answer;
+    int status;
+
+    assert_int_equal(wire_poll_encode(&said, &body), 0);
+    api_ask(&(struct api_call){ .port = scheduler.port,
+                                .path = "/probe/v1/poll",
+                                .content_type = "application/msgpack",
+                                .body = buf_peek(&body) },
+            &answer);
+    status = answer.status;
+    if (status == 503) assert_string_not_equal(api_header(&answer, "Retry-After"), "");
+    api_answer_done(&answer);
+    return status;
+}
+
+static bool is_answered_with(void *context)
+{
+    return poll_status() == *(int *)context;
+}
+
+/* An empty list would end what the probe watches. */
+static void without_redis_a_poll_is_told_to_come_again_and_never_that_there_is_no_task(void **state)
+{
+    int later = 503, now = 200;
+    char id[TASK_ID_SIZE + 1];
+
+    (void)state;
+    create_task("away", id);
+    assert_int_equal(poll_status(), 200);
+    redis_process_kill(&redis);
+    assert_true(wait_until(is_answered_with, &later, 10000));
+    redis_process_restart(&redis);
+    assert_true(wait_until(is_answered_with, &now, 20000));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(at_most_64_requests_wait_for_the_store),
+        cmocka_unit_test(a_client_that_goes_meanwhile_leaves_nothing_behind),
+        cmocka_unit_test(
+            without_redis_a_poll_is_told_to_come_again_and_never_that_there_is_no_task),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
