@@ -8,6 +8,7 @@
 #include "scheduler/live/census_private.h"
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/model/task_spec.h"
 #include "common/wire/report.h"
 
@@ -221,12 +222,18 @@ static void take_facts(struct census_instance *facts, const struct wire_pulse *p
     take_notes(facts, pulse);
 }
 
+/* It has told others before us, or nobody was there to be told for a while. */
+static bool has_past(const struct wire_pulse *pulse)
+{
+    return pulse->sequence > 1 || pulse->uptime_ns > 3 * ms_to_ns(PULSE_INTERVAL_MS);
+}
+
 static void count_all(struct census *census, struct instance *instance,
                       const struct wire_pulse *pulse, uint64_t now_ns)
 {
     struct problem ignored;
 
-    if (instance->sequence == 0 && pulse->sequence > 1) instance->adopting = ADOPTING_PULSES;
+    if (instance->sequence == 0 && has_past(pulse)) instance->adopting = ADOPTING_PULSES;
     for (uint32_t i = 0; i < pulse->interfaces_count; i++) {
         struct histogram absolute;
 

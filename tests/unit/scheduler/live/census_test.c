@@ -31,7 +31,7 @@ static int close_census(void **state)
 /* --- a process that counts, and says so --- */
 
 struct process {
-    uint64_t incarnation, sequence;
+    uint64_t incarnation, sequence, uptime_ns;
     const char *instance;
     struct histogram total; /* since it began, of its one interface */
 };
@@ -56,6 +56,7 @@ static void send_pulse(const struct process *process, const char *interface, boo
         .instance = text_of(process->instance ? process->instance : "host:1"),
         .incarnation = process->incarnation,
         .sequence = process->sequence,
+        .uptime_ns = process->uptime_ns,
         .interfaces = &said,
         .interfaces_count = interface ? 1 : 0,
         .is_last = is_last,
@@ -177,6 +178,21 @@ static void the_past_of_an_old_process_is_not_counted(void **state)
     (void)state;
     process_calls(&process, NS_PER_MS, 1000000);
     process.sequence = 56;
+    pulse_of(&process, "a");
+    assert_int_equal(count_of("a"), 0);
+    process_calls(&process, NS_PER_MS, 7);
+    pulse_of(&process, "a");
+    assert_int_equal(count_of("a"), 7);
+}
+
+/* Its first pulse waited until a scheduler came. */
+static void nor_is_that_of_a_process_that_nobody_heard_before(void **state)
+{
+    struct process process = new_process();
+
+    (void)state;
+    process_calls(&process, NS_PER_MS, 1000000);
+    process.uptime_ns = 31 * NS_PER_S;
     pulse_of(&process, "a");
     assert_int_equal(count_of("a"), 0);
     process_calls(&process, NS_PER_MS, 7);
@@ -559,6 +575,7 @@ int main(void)
         IN_CENSUS(a_pulse_that_was_overtaken_is_ignored),
         IN_CENSUS(a_pulse_that_was_lost_loses_nothing),
         IN_CENSUS(the_past_of_an_old_process_is_not_counted),
+        IN_CENSUS(nor_is_that_of_a_process_that_nobody_heard_before),
         IN_CENSUS(nor_are_its_other_interfaces_that_come_with_the_next_pulse),
         IN_CENSUS(two_instances_add_up),
         IN_CENSUS(counts_leave_the_windows_one_after_the_other),
