@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* request.c: what a handler reads. The head was read strictly before (head.c), so that what libevent
- * kept of it can be trusted to say the same. */
+/* request.c: what a handler reads. The head was read strictly before (head.c), so that what
+ * libevent kept of it can be trusted to say the same. */
 #include "scheduler/http/private.h"
 
 #include <stdlib.h>

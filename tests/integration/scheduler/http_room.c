@@ -161,6 +161,18 @@ void room_until(struct room *room, bool (*condition)(void *context), void *conte
     }
 }
 
+static bool is_empty(void *context)
+{
+    const struct room *room = context;
+
+    return http_connection_count(room->http) == 0;
+}
+
+void room_until_empty(struct room *room)
+{
+    room_until(room, is_empty, room, "no connection left");
+}
+
 int room_connect(struct room *room)
 {
     struct sockaddr_in to = { .sin_family = AF_INET,

@@ -42,6 +42,8 @@ void room_turn(struct room *room);
 void room_until(struct room *room, bool (*condition)(void *context), void *context,
                 const char *what);
 
+void room_until_empty(struct room *room); /* no connection is left */
+
 int room_connect(struct room *room); /* a non-blocking client; the caller closes it */
 void room_send(int fd, const char *text);
 void room_send_bytes(struct room *room, int fd, const void *data, size_t size); /* turning */
