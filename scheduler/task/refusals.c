@@ -52,6 +52,5 @@ int refusal_explain(const struct store_answer *answer, const struct refused_orde
                            "task %s has the longest duration already, %d minutes", order->id->text,
                            (int)answer->task->spec.duration_min);
     }
-    CHECK(!"a verdict without a sentence");
-    return -1;
+    check_failed("every verdict has its sentence", __FILE__, __LINE__);
 }
