@@ -9,7 +9,7 @@ needs=$("$nm" -u "$@" | awk '$1 == "U" { print $2 }' | sort -u)
 has=$("$nm" --defined-only "$@" | awk 'NF == 3 { print $3 }' | sort -u)
 bad=$(printf '%s\n' "$needs" | grep -vxF -e "$has" | grep -vxF -f "$allowed" || true)
 [ -z "$bad" ] || {
-    printf 'not allowed on the hosts threads: %s\n' $bad
+    printf 'not allowed on the threads of a host:\n%s\n' "$bad"
     exit 1
 }
 ! grep -qxE 'malloc|calloc|realloc|free|printf|fprintf' "$allowed"
