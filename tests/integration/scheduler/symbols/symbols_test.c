@@ -345,6 +345,35 @@ static void install_debug_file(struct fixture *fixture, const uint8_t *id, size_
     assert_int_equal(system(command), 0);
 }
 
+static void what_dwz_took_out_is_found(void **state)
+{
+#ifdef HAS_DWZ_FIXTURE
+    struct fixture *fixture = *state;
+    uint8_t id[BUILD_ID_SIZE_MAX];
+    size_t size = build_id_of(FIXTURES "/libone.so", id);
+    char hex[2 * BUILD_ID_SIZE_MAX + 1], command[8 * PATH_SIZE];
+    struct question question = { .path = "/nowhere/libone.so",
+                                 .build_id = { (char *)id, size },
+                                 .offset = symbol_of(FIXTURES "/libone.so", "entry_one") };
+    struct answer answer;
+
+    text_to_hex(id, size, hex);
+    snprintf(command, sizeof command,
+             "mkdir -p '%s/.build-id/%.2s' '%s/.dwz' && cp " FIXTURES "/common.dwz "
+             "'%s/.dwz/common.debug' && cp " FIXTURES "/one.debug '%s/.build-id/%.2s/%s.debug'",
+             fixture->root, hex, fixture->root, fixture->root, fixture->root, hex, hex + 2);
+    assert_int_equal(system(command), 0);
+    answer = ask(fixture, question);
+    assert_int_equal(answer.count, 2);
+    assert_string_equal(answer.locations[0].function, "count_products_of_shelf");
+    assert_string_equal(answer.locations[0].file, SOURCES "/shared.c");
+    assert_string_equal(answer.locations[1].function, "entry_one");
+#else
+    (void)state;
+    skip();
+#endif
+}
+
 static void a_stripped_module_is_named_from_its_debug_file(void **state)
 {
     uint8_t id[BUILD_ID_SIZE_MAX];
@@ -685,6 +714,7 @@ int main(int argc, char **argv)
         TEST(the_name_of_a_lock_is_demangled, setup),
         TEST(of_inner_and_public_name_the_public_one_is_shown, setup),
         TEST(a_stripped_module_is_named_from_its_debug_file, setup),
+        TEST(what_dwz_took_out_is_found, setup),
         TEST(a_debug_link_beside_the_module_is_followed, setup),
         TEST(a_module_without_debug_information_has_only_exported_names, setup),
         TEST(paths_are_left_alone_unless_allowed, setup_without_paths),
