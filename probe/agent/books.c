@@ -6,9 +6,10 @@
 
 #include <string.h>
 
-static bool watch_matches(const struct watch *watch, uint32_t id)
+/* Does this armed watch, and no other, have the interface? */
+static bool watch_has(const struct books *books, const struct watch *watch, uint32_t id)
 {
-    return (watch->matched[id / 64] >> id % 64 & 1) != 0;
+    return books->watch_of[id] == (uint16_t)(watch - books->watches + 1);
 }
 
 struct watch *books_find(struct books *books, const struct task_id *task)
@@ -41,7 +42,6 @@ static void match_one(struct books *books, struct watch *watch, uint32_t id)
 
     if (name.size == 0 || books->watch_of[id] != 0) return;
     if (!interface_matches(text_of(watch->order.interface), name)) return;
-    watch->matched[id / 64] |= UINT64_C(1) << id % 64;
     books->watch_of[id] = (uint16_t)(watch - books->watches + 1);
     interface_watch(id, watch->order.threshold_ns);
 }
@@ -99,12 +99,13 @@ static void tally_all(struct tally by_interface[INTERFACE_IDS])
     }
 }
 
-static struct tally tally_of(const struct watch *watch, const struct tally *by_interface)
+static struct tally tally_of(const struct books *books, const struct watch *watch,
+                             const struct tally *by_interface)
 {
     struct tally sum = { 0 };
 
     for (uint32_t id = 1; id < INTERFACE_IDS; id++) {
-        if (!watch_matches(watch, id)) continue;
+        if (!watch_has(books, watch, id)) continue;
         sum.count += by_interface[id].count;
         sum.slow += by_interface[id].slow;
         sum.missed += by_interface[id].missed;
@@ -118,9 +119,10 @@ static uint64_t larger(uint64_t a, uint64_t b)
 }
 
 /* What a watch has seen; nothing here ever goes back, whatever the races of the reading. */
-static void watch_refresh(struct watch *watch, const struct tally *by_interface)
+static void watch_refresh(const struct books *books, struct watch *watch,
+                          const struct tally *by_interface)
 {
-    struct tally now = tally_of(watch, by_interface);
+    struct tally now = tally_of(books, watch, by_interface);
     uint64_t below_before = watch->since.count - watch->since.slow;
     uint64_t below_now = (now.count - watch->base.count) - (now.slow - watch->base.slow);
 
@@ -131,7 +133,7 @@ static void watch_refresh(struct watch *watch, const struct tally *by_interface)
     for (uint32_t id = 1; id < INTERFACE_IDS; id++) {
         uint64_t slowest;
 
-        if (!watch_matches(watch, id)) continue;
+        if (!watch_has(books, watch, id)) continue;
         slowest = atomic_load_explicit(&hot.alert_ticks[id], memory_order_relaxed);
         if (slowest != UINT64_MAX)
             watch->slowest_below_ns = larger(watch->slowest_below_ns, ticks_to_ns(slowest));
@@ -145,7 +147,8 @@ void books_refresh(struct books *books)
     if (books->armed_count == 0) return;
     tally_all(by_interface);
     for (uint32_t i = 0; i < SAMPLER_TASKS_MAX; i++) {
-        if (books->watches[i].phase == WATCH_ARMED) watch_refresh(&books->watches[i], by_interface);
+        if (books->watches[i].phase == WATCH_ARMED)
+            watch_refresh(books, &books->watches[i], by_interface);
     }
 }
 
@@ -158,10 +161,9 @@ static void watch_begin(struct books *books, struct watch *watch)
     watch->phase = WATCH_ARMED;
     watch->matched_end = 1;
     watch->matched_other = false;
-    memset(watch->matched, 0, sizeof watch->matched);
     watch_match(books, watch);
     tally_all(by_interface);
-    now = tally_of(watch, by_interface);
+    now = tally_of(books, watch, by_interface);
     watch->base = (struct tally){ now.count - watch->since.count, now.slow - watch->since.slow,
                                   now.missed - watch->since.missed };
     count_armed(books);

@@ -30,7 +30,6 @@ struct watch {
     enum watch_phase phase;
     struct task_order order;
     uint64_t armed_at_ns, over_at_ns;
-    uint64_t matched[(INTERFACE_IDS + 63) / 64]; /* a bit per interface id */
     uint32_t matched_end; /* ids below were compared with the order's pattern */
     bool matched_other;   /* and so was (other) */
     struct tally base;    /* when it was armed */
@@ -48,7 +47,7 @@ struct watch {
 
 struct books {
     struct watch watches[SAMPLER_TASKS_MAX];
-    uint16_t watch_of[INTERFACE_IDS]; /* index + 1 of the armed watch; 0: none */
+    uint16_t watch_of[INTERFACE_IDS]; /* by interface: index + 1 of the armed watch; 0: none */
     uint32_t armed_count;
     uint64_t threshold_ns_min; /* of the armed; UINT64_MAX: none is */
 };

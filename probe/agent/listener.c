@@ -110,6 +110,7 @@ static void stint_begin(struct listening *listening, const struct record_view *v
     listening->has_queue = false;
     listening->holds = false;
     listening->known_wait.is_set = false;
+    listening->is_opaque = false;
 }
 
 static struct sample *sample_make(const struct watch *watch, const struct record_view *view,
@@ -400,6 +401,7 @@ static bool look_blocked(struct engine *engine, struct listening *listening,
         return rc == -EFAULT;
     }
     if (rc < 0) {
+        listening->is_opaque = true;
         engine->syscall_unreadable |= thread_cpu_ns(listening->tid) != 0;
         return false;
     }
@@ -503,6 +505,10 @@ static void copy_take(struct engine *engine, struct listening *listening, const 
                          .syscall = SYSCALL_NONE };
     uint64_t clock_ns = thread_cpu_ns(listening->tid), now_ns = clock_monotonic_ns();
 
+    /* (2) has one exception. Of a thread whose waiting cannot be seen, what it did since the copy
+     * is taken for its way back to sleep: else each look would interrupt its wait once more. */
+    listening->holds = listening->is_opaque;
+    listening->clock_ns = clock_ns;
     memcpy(stack.registers, loan->registers, sizeof stack.registers);
     unwinder_walk(engine->unwinder, &stack, &engine->walk);
     if (stack_of_walk(engine, listening, &look.stack) < 0) return;

@@ -53,6 +53,8 @@ struct listening {
     uint64_t queue_ns;  /* schedstat at the last look */
     bool has_queue;
 
+    bool is_opaque; /* its syscall file cannot be read: a signal is the only look */
+
     /* The last look: while the thread's CPU clock reads the same, it holds. */
     bool holds;
     uint64_t clock_ns;

@@ -57,7 +57,8 @@ static struct sampler {
     struct books books;
     struct handed_table handed;
     struct listening listenings[SAMPLES_IN_FLIGHT_MAX];
-    struct outbox outbox;
+    struct outbox *outbox; /* what the next round fills; the other one is being delivered */
+    struct outbox outboxes[2];
     struct interface_totals totals;
 } sampler = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -82,7 +83,7 @@ static uint16_t watch_index(const struct watch *watch)
 static void tell(const struct watch *watch, enum task_event_kind event, const char *detail,
                  uint64_t count)
 {
-    outbox_event(&sampler.outbox, &watch->order.id, event, detail, count);
+    outbox_event(sampler.outbox, &watch->order.id, event, detail, count);
 }
 
 /* Log lines about what was dropped since the last ones: at most one a second, and a last one. */
@@ -178,7 +179,7 @@ static void hand_out(struct watch *watch, struct sample *take_sample, bool is_co
     bool is_running = take_sample->running;
     uint32_t revision = take_sample->revision;
 
-    if (handed && outbox_sample(&sampler.outbox, take_sample)) {
+    if (handed && outbox_sample(sampler.outbox, take_sample)) {
         handed->final_revision = is_running ? 0 : revision;
         return;
     }
@@ -324,23 +325,31 @@ static uint64_t next_deadline(uint64_t now_ns)
     return deadline;
 }
 
+static bool is_busy(void)
+{
+    bool is_so = sampler.books.armed_count > 0;
+
+    for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
+        is_so |= sampler.listenings[i].is_used;
+    }
+    return is_so;
+}
+
 /* One round. Returns when the next is due. */
 static uint64_t sampler_round(void)
 {
     uint64_t now_ns = clock_monotonic_ns();
-    bool is_busy = sampler.books.armed_count > 0;
 
     heed_tasks(now_ns);
-    for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
-        if (!sampler.listenings[i].is_used) continue;
-        is_busy = true;
-        listening_look_if_due(&sampler.listenings[i], clock_monotonic_ns());
-    }
-    if (sampler.books.armed_count > 0 && now_ns >= sampler.next_scan_ns) scan(now_ns);
-    if (is_busy) {
+    if (is_busy()) {
         tick_clock_update(&sampler.engine.clock);
         unwinder_refresh(sampler.engine.unwinder);
     }
+    for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
+        if (sampler.listenings[i].is_used)
+            listening_look_if_due(&sampler.listenings[i], clock_monotonic_ns());
+    }
+    if (sampler.books.armed_count > 0 && now_ns >= sampler.next_scan_ns) scan(now_ns);
     return next_deadline(clock_monotonic_ns());
 }
 
@@ -394,7 +403,6 @@ static void deliver(struct outbox *outbox)
 
 static void *sampler_main(void *context)
 {
-    static struct outbox outbox; /* the thread's own: 60 KB */
     bool is_stopping = false;
 
     (void)context;
@@ -402,6 +410,7 @@ static void *sampler_main(void *context)
     prctl(PR_SET_TIMERSLACK, 1);
     while (!is_stopping) {
         uint32_t seen = wake_now();
+        struct outbox *full;
         uint64_t deadline_ns;
 
         pthread_mutex_lock(&sampler.lock);
@@ -413,11 +422,11 @@ static void *sampler_main(void *context)
             sampler.cpu_before_ns += clock_thread_cpu_ns();
             sampler.tid = 0;
         }
-        outbox = sampler.outbox;
-        sampler.outbox.event_count = sampler.outbox.sample_count = 0;
+        full = sampler.outbox;
+        sampler.outbox = &sampler.outboxes[full == &sampler.outboxes[0]];
         pthread_mutex_unlock(&sampler.lock);
 
-        deliver(&outbox);
+        deliver(full);
         if (!is_stopping) wake_wait(seen, deadline_ns);
     }
     return NULL;
@@ -443,7 +452,8 @@ static void books_reset(void)
     memset(&sampler.handed, 0, sizeof sampler.handed);
     memset(sampler.listenings, 0, sizeof sampler.listenings);
     sampler.books.threshold_ns_min = UINT64_MAX;
-    sampler.outbox.event_count = sampler.outbox.sample_count = 0;
+    memset(sampler.outboxes, 0, sizeof sampler.outboxes);
+    sampler.outbox = &sampler.outboxes[0];
 }
 
 static int sampler_open(const struct sampler_options *options, bool statistics_off)

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { THRESHOLD_MS = 50, FREQUENCY_MS = 5, MINE_MAX = 8 };
@@ -357,6 +358,48 @@ static void a_deep_recursion_loses_its_middle(void **state)
                 snapshots / 2);
 }
 
+/* A host that gives up its rights: /proc/self/task/TID/syscall cannot be opened any more. Then a
+ * wait is interrupted by looks, but not by each. Returns the child's exit status. */
+static int unprivileged_main(void)
+{
+    struct sampler_cost cost;
+    stakeout_call call;
+    uint32_t interruptions, one = 1;
+
+    pthread_mutex_init(&lock, NULL);
+    mine_count = 0;
+    sampler_forget();
+    if (sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false) != 0) return 2;
+    if (setgid(65534) != 0 || setuid(65534) != 0) return 3;
+    call = stakeout_call_begin(arm("unprivileged"));
+    interruptions = wait_in_variable_frame(300, 500);
+    stakeout_call_end(call, 0);
+    if (!wait_until(samples_are, &one, 5000)) return 4;
+    sampler_cost(&cost);
+    print_message("  %u interruptions in %u snapshots, %u troubles\n", interruptions,
+                  mine[0]->snapshot_count, cost.trouble_count);
+    if (interruptions > 4 || mine[0]->snapshot_count < 20) return 5;
+    if (cost.trouble_count != 1 || !strstr(cost.troubles[0], "syscall")) return 6;
+    sampler_stop();
+    return 0;
+}
+
+static void without_rights_a_wait_is_not_interrupted_by_each_look(void **state)
+{
+    int status = 0;
+    pid_t pid;
+
+    (void)state;
+#ifdef __SANITIZE_THREAD__
+    skip(); /* it does not support threads in a child of a threaded process */
+#endif
+    if (geteuid() != 0) skip(); /* nothing to give up */
+    pid = fork();
+    if (pid == 0) _exit(unprivileged_main());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -381,6 +424,7 @@ int main(void)
         cmocka_unit_test_teardown(a_thread_that_blocks_our_signal_is_heard_while_it_sleeps, disarm),
         cmocka_unit_test_teardown(code_may_be_unloaded_after_it_was_seen, disarm),
         cmocka_unit_test_teardown(a_deep_recursion_loses_its_middle, disarm),
+        cmocka_unit_test(without_rights_a_wait_is_not_interrupted_by_each_look),
     };
 
     return cmocka_run_group_tests_name("looks", tests, start, stop);

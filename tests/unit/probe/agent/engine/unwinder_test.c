@@ -13,11 +13,12 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ucontext.h>
 
-enum { DEPTH = 20, INTERRUPTIONS = 400, TRACE_MAX = 256 };
+enum { DEPTH = 20, INTERRUPTIONS = 200, TRACE_MAX = 256 };
 
 static struct unwinder *unwinder;
 static struct walk walk;
@@ -127,6 +128,7 @@ static void check_work(void (*work)(int depth, _Atomic int *stop))
         atomic_store(&moment.is_taken, 0);
         assert_int_equal(pthread_kill(thread, SIGUSR2), 0);
         while (!atomic_load(&moment.is_taken)) {
+            sched_yield();
         }
         unwinder_refresh(unwinder);
         unwinder_walk(unwinder, &moment.view, &walk);
