@@ -231,12 +231,13 @@ static void sweep_instances(struct census *census, struct application *applicati
     }
 }
 
+/* One part of them per sweep: trimming walks over every ring, and 50,000 would hold the loop. */
 static void sweep_interfaces(struct census *census, struct application *application,
                              uint64_t now_ns)
 {
     struct interface *interface, *next;
 
-    for (size_t i = 0; i < INTERFACE_BUCKETS; i++) {
+    for (size_t i = census->sweep_count % SWEEP_PARTS; i < INTERFACE_BUCKETS; i += SWEEP_PARTS) {
         for (interface = LIST_FIRST(&application->interfaces[i]); interface; interface = next) {
             next = LIST_NEXT(interface, hash);
             ring_trim(&interface->ring, now_ns, &census->size);
@@ -251,6 +252,7 @@ void census_sweep(struct census *census, uint64_t now_ns, census_gone_fn on_gone
 {
     struct application *application, *next;
 
+    census->sweep_count++;
     for (size_t i = 0; i < APPLICATION_BUCKETS; i++) {
         for (application = LIST_FIRST(&census->applications[i]); application; application = next) {
             next = LIST_NEXT(application, link);

@@ -20,6 +20,7 @@ enum {
     INTERFACE_BUCKETS = 256, /* per application */
     BASELINE_BUCKETS = 65536,
     ADOPTING_PULSES = 2,
+    SWEEP_PARTS = 16, /* of the interfaces: each is looked at every 16th sweep */
 };
 
 struct application {
@@ -71,6 +72,7 @@ struct census {
     size_t instance_count, interface_count;
     size_t size; /* bytes of rings and baselines */
     uint64_t lost_count;
+    uint64_t sweep_count;
     LIST_HEAD(, application) applications[APPLICATION_BUCKETS];
     LIST_HEAD(, instance) instances[INSTANCE_BUCKETS];
     LIST_HEAD(, baseline) baselines[BASELINE_BUCKETS];

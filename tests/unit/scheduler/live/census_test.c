@@ -349,7 +349,9 @@ static void what_is_gone_is_forgotten_after_15_minutes_with_its_interfaces(void 
     assert_int_equal(gone, 1);
     assert_int_equal(interface_of("a").total_count, 10);
     now_ns += NS_PER_S;
-    census_sweep(census, now_ns, on_gone, &gone);
+    for (int i = 0; i < 16; i++) { /* in 16 parts */
+        census_sweep(census, now_ns, on_gone, &gone);
+    }
     assert_null(census_instance_find(census, TEXT("shop"), process.incarnation));
     assert_int_equal(interface_of("a").total_count, 0);
     assert_int_equal(gone, 1);
