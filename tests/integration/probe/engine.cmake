@@ -18,3 +18,12 @@ stakeout_test(integration probe_looks looks_test.c $<TARGET_OBJECTS:stakeout_hot
 target_compile_definitions(test_integration_probe_looks
                            PRIVATE TRUTH_LIBRARY="$<TARGET_FILE:truth_work_bare>")
 add_dependencies(test_integration_probe_looks truth_work_bare)
+
+# It forks beside threads, and ThreadSanitizer may then hang in its own locks.
+if(NOT STAKEOUT_SANITIZE STREQUAL "thread")
+    stakeout_test(integration probe_chaos chaos_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
+                  stakeout_engine stakeout_model)
+    target_compile_definitions(test_integration_probe_chaos
+                               PRIVATE TRUTH_LIBRARY="$<TARGET_FILE:truth_work_bare>")
+    add_dependencies(test_integration_probe_chaos truth_work_bare)
+endif()

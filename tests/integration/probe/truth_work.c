@@ -87,12 +87,22 @@ struct truth_functions truth_functions(void)
     return (struct truth_functions){ truth_call, (void *)a, (void *)b, (void *)c };
 }
 
-void truth_idle(void)
+static void spin_ms(uint64_t ms)
 {
-    uint64_t until_ns = clock_thread_cpu_ns() + 100 * NS_PER_MS;
+    uint64_t until_ns = clock_thread_cpu_ns() + ms * NS_PER_MS;
 
     while (clock_thread_cpu_ns() < until_ns) {
         sink++;
     }
+}
+
+void truth_idle(void)
+{
+    spin_ms(100);
     nanosleep(&(struct timespec){ .tv_nsec = 50 * (long)NS_PER_MS }, NULL);
+}
+
+void truth_idle_briefly(void)
+{
+    spin_ms(1);
 }

@@ -32,4 +32,7 @@ struct truth_functions truth_functions(void) __attribute__((visibility("default"
 /* 100 ms of CPU and 50 ms asleep. */
 void truth_idle(void) __attribute__((visibility("default")));
 
+/* 1 ms of CPU. */
+void truth_idle_briefly(void) __attribute__((visibility("default")));
+
 #endif
