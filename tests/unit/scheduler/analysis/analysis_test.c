@@ -360,6 +360,42 @@ static void what_is_too_much_is_folded_and_still_counted(void **state)
     frame_table_done(&table);
 }
 
+/* The deepest stack there can be, each frame with two more inlined: readers nest to 2048. */
+static void the_deepest_tree_can_be_read(void **state)
+{
+    static const struct source_location inlined[] = {
+        { TEXT("inner"), TEXT("/src/a.c"), 1, true },
+        { TEXT("middle"), TEXT("/src/a.c"), 2, true },
+        { TEXT(""), TEXT("/src/a.c"), 3, false },
+    };
+    struct sample *sample = made_sample(200, 100, NULL, 0);
+    struct frame_symbols symbols_of_frames[STACK_FRAMES_MAX];
+    struct sample_symbols symbols = { .frames = symbols_of_frames };
+    uint32_t frames[STACK_FRAMES_MAX], stack;
+    struct analysis *analysis;
+
+    (void)state;
+    for (uint32_t i = 0; i < STACK_FRAMES_MAX; i++) {
+        frames[i] = made_frame(sample, TEXT("f"), "/srv/shop", i + 1);
+        symbols_of_frames[i] = (struct frame_symbols){ inlined, ARRAY_COUNT(inlined) };
+    }
+    symbols.frame_count = STACK_FRAMES_MAX;
+    assert_int_equal(stack_table_stack(&sample->stacks, frames, STACK_FRAMES_MAX, &stack), 0);
+    sample->snapshots[0] = (struct snapshot){ .offset_ns = 100 * NS_PER_MS, .stack = stack };
+    sample->snapshot_count = 1;
+    analysis = analysis_new((const struct sample *const[]){ sample },
+                            (const struct sample_symbols *const[]){ &symbols }, 1);
+    assert_int_equal(analysis->paths.count, 1 + DEPTH_MAX + 1);
+    json_decref(json_of(analysis));
+    for (int format = 0; format < EXPORT_COUNT; format++) {
+        OWN(buf_done) struct buf text = BUF_INIT(BUF_MAX);
+
+        assert_int_equal(analysis_export(analysis, (enum export_format)format, TEXT(""), &text), 0);
+    }
+    analysis_free(analysis);
+    sample_free(sample);
+}
+
 static void a_comparison_is_per_call_and_adds_up(void **state)
 {
     uint32_t seed = 7;
@@ -423,6 +459,7 @@ int main(void)
         cmocka_unit_test(inlined_functions_are_nodes_of_their_own),
         cmocka_unit_test(an_unnamed_function_is_called_by_where_it_starts),
         cmocka_unit_test(what_is_too_much_is_folded_and_still_counted),
+        cmocka_unit_test(the_deepest_tree_can_be_read),
         cmocka_unit_test(a_comparison_is_per_call_and_adds_up),
         cmocka_unit_test(no_samples_make_an_empty_analysis),
     };
