@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 enum {
-    PLACE_MIN = 512,       /* above what most hosts reach, */
-    PLACE_LOW_MIN = 128,   /* or where the limit is lower, above what a small one does */
+    PLACE_MIN = 512,        /* above what most hosts reach, */
+    PLACE_LOW_MIN = 128,    /* or where the limit is lower, above what a small one does */
     LOW_END = 8,            /* numbers below are held back at first */
     CLOSE_EACH_MAX = 65536, /* where close_range(2) is missing */
 };
