@@ -300,6 +300,14 @@ static int bounds_make(struct page *page, struct problem *problem)
     return 0;
 }
 
+static int query_check(const struct history_query *query, struct problem *problem)
+{
+    if (query->application.size && application_check(query->application, problem) < 0) return -1;
+    if (query->interface.size && interface_check(query->interface, problem) < 0) return -1;
+    if (query->author.size && author_check(query->author, problem) < 0) return -1;
+    return limit_check(query->limit, problem);
+}
+
 void history_tasks(struct history *history, const struct history_query *query,
                    history_tasks_fn then, void *context)
 {
@@ -311,7 +319,7 @@ void history_tasks(struct history *history, const struct history_query *query,
     page->context = context;
     page->query = *query;
     page->texts = BUF_INIT(TEXTS_SIZE_MAX);
-    if (limit_check(query->limit, &page->problem) < 0 || bounds_make(page, &page->problem) < 0) {
+    if (query_check(query, &page->problem) < 0 || bounds_make(page, &page->problem) < 0) {
         store_defer(history->store, refuse, page);
         return;
     }

@@ -405,7 +405,6 @@ static void on_pong(redisAsyncContext *redis, void *reply, void *privdata)
         return;
     }
     conn->state = CONN_UP;
-    conn->retry_ms = RETRY_MS_MIN;
     conn->figures.connects++;
     conn->options.on_up(conn->options.context);
 }
@@ -515,6 +514,11 @@ void redis_conn_connect(struct redis_conn *conn, const struct redis_address *add
 void redis_conn_drop(struct redis_conn *conn, const char *why)
 {
     go_down(conn, why);
+}
+
+void redis_conn_note_good(struct redis_conn *conn)
+{
+    conn->retry_ms = RETRY_MS_MIN;
 }
 
 bool redis_conn_is_up(const struct redis_conn *conn)

@@ -67,6 +67,8 @@ struct redis_conn *redis_conn_free(struct redis_conn *conn);
 void redis_conn_connect(struct redis_conn *conn, const struct redis_address *address);
 /* Drops the connection and tries again: for an answer that says that this Redis is not the one. */
 void redis_conn_drop(struct redis_conn *conn, const char *why);
+/* This Redis will do: the next loss begins with the shortest wait. */
+void redis_conn_note_good(struct redis_conn *conn);
 bool redis_conn_is_up(const struct redis_conn *conn);
 void redis_conn_send(struct redis_conn *conn, struct redis_request *request);
 void redis_conn_read_figures(const struct redis_conn *conn, struct redis_conn_figures *ret);

@@ -23,7 +23,7 @@
 #include "scheduler/store/embedded_redis.h"
 #include "scheduler/store/store_private.h"
 
-enum { REFRESH_MS = 2000 };
+enum { REFRESH_MS = 2000, CLOCK_TRUST_MS = 10000 };
 
 /* Deferring --------------------------------------------------------------------------------- */
 
@@ -208,10 +208,19 @@ static int64_t monotonic_ms(void)
     return (int64_t)ns_to_ms(clock_monotonic_ns());
 }
 
+/* An answer that was long on its way makes Redis' clock look late, never early: so the largest
+ * offset is the truest, for CLOCK_TRUST_MS; then a lower one may be a clock that was set back. */
 void store_note_clock(struct store *store, uint64_t wall_ms)
 {
+    int64_t now_ms = monotonic_ms(), offset_ms = (int64_t)wall_ms - now_ms;
+
     if (wall_ms == 0) return;
-    store->clock_offset_ms = (int64_t)wall_ms - monotonic_ms();
+    if (store->clock_known && offset_ms < store->clock_offset_ms &&
+        now_ms - store->clock_noted_ms < CLOCK_TRUST_MS) {
+        return;
+    }
+    store->clock_offset_ms = offset_ms;
+    store->clock_noted_ms = now_ms;
     store->clock_known = true;
 }
 
@@ -287,6 +296,7 @@ static void on_prepared(void *my, const struct problem *problem)
     if (problem || store->is_up) return; /* the connection is down again already, or refreshed */
     if (!redis_conn_is_up(store->conn) || store->down_says[0]) return;
     store->is_up = true;
+    redis_conn_note_good(store->conn);
     if (store->embedded) embedded_redis_note_up(store->embedded);
     refresh_later(store);
     for (size_t i = 0; i < store->listener_count; i++) {
@@ -312,6 +322,7 @@ static void on_conn_up(void *context)
     struct redis_command *list;
 
     store->down_says[0] = '\0';
+    store->clock_noted_ms -= CLOCK_TRUST_MS; /* it may be another Redis: its word counts */
     round_tolerate(round);
     add_readings(round);
     list = round_add(round, "FUNCTION");

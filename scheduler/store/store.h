@@ -43,7 +43,7 @@ struct store_options {
 struct store *store_new(const struct store_options *options, struct problem *problem);
 
 /* Stops the private Redis and waits for its end, at most 5 s. Calls that are under way are
- * answered with PROBLEM_STORE_DOWN before this returns. */
+ * answered with PROBLEM_STORE_DOWN before this returns. Not from a callback of ours. */
 struct store *store_free(struct store *store);
 
 /* Called whenever Redis is there and its functions are loaded; soon, if it is already. Redis may
@@ -62,8 +62,8 @@ uint64_t store_now_wall_ms(const struct store *store);
 /* Health and figures ------------------------------------------------------------------------ */
 
 struct store_health {
-    bool is_up;       /* connected, not loading, functions loaded */
-    bool is_writable; /* a master, and the last write was not refused */
+    bool is_up;       /* connected to a master, not loading, functions loaded */
+    bool is_writable; /* and it has not refused writes for want of room */
     bool keeps_all;   /* an acknowledged report survives kill -9 of Redis */
     bool is_embedded;
     char says[PROBLEM_DETAIL_SIZE +

@@ -73,6 +73,9 @@ const char *store_unfit(const struct store *store, struct text info)
     if (strtoul(store->health.version, NULL, 10) < REDIS_MAJOR_MIN) {
         return "it is older than Redis 7, which stakeout needs for its functions";
     }
+    if (strcmp(store->health.role, "slave") == 0) {
+        return "this Redis is a replica and takes no writes";
+    }
     if (text_is_equal(info_find(info, "redis_mode"), TEXT("cluster"))) {
         return "Redis Cluster is not available in this version";
     }
@@ -86,10 +89,10 @@ static void say_health(const struct store *store, struct store_health *ret)
     const char *fsync = ret->appendfsync;
 
     if (!ret->is_up) {
-        snprintf(ret->says, sizeof(ret->says), "Redis does not answer: %s", store->down_says);
+        snprintf(ret->says, sizeof(ret->says), "Redis is not available: %s", store->down_says);
     } else if (!ret->is_writable) {
-        snprintf(ret->says, sizeof(ret->says), "Redis takes no writes: %s",
-                 store->has_problem_full ? "it has reached its maxmemory" : "it is a replica");
+        snprintf(ret->says, sizeof(ret->says),
+                 "Redis takes no writes: it has reached its maxmemory");
     } else if (store->may_evict) {
         snprintf(ret->says, sizeof(ret->says),
                  "Redis may throw samples away when it is full: set maxmemory-policy noeviction");
@@ -115,7 +118,7 @@ void store_health(const struct store *store, struct store_health *ret)
     redis_conn_read_figures(store->conn, &figures);
     *ret = store->health;
     ret->is_up = store->is_up;
-    ret->is_writable = store->is_up && strcmp(ret->role, "master") == 0 && !store->has_problem_full;
+    ret->is_writable = store->is_up && !store->has_problem_full;
     ret->keeps_all = strcmp(ret->appendfsync, "always") == 0 && !store->may_evict;
     ret->is_embedded = store->embedded != NULL;
     ret->latency_ns = figures.latency_ns;

@@ -37,6 +37,7 @@ struct store {
     bool is_loading;             /* the loader is under way */
     bool is_up;
     int64_t clock_offset_ms; /* Redis' wall clock less our monotonic one */
+    int64_t clock_noted_ms;  /* when that was measured; monotonic */
     bool clock_known;
     struct store_health health; /* as last read; what is derived is filled in store_health() */
     char down_says[PROBLEM_DETAIL_SIZE]; /* why it is not up */

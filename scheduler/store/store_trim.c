@@ -5,6 +5,7 @@
  *   2  HGETALL samples                                               what does it hold?
  *   3  FCALL forget | shed, with those blobs as keys                 AGAIN if that changed
  *   4  the pointers: DEL sample..., ZREM trace..., DEL task
+ *   or, of an application that has had no task for an hour: FCALL retire
  *
  * Pointers go last: one that leads nowhere is no harm, a sample without one cannot be found. If
  * we end between 3 and 4, those few pointers stay (about 100 bytes each). */
@@ -25,6 +26,7 @@ struct trim {
     store_trimmed_fn then;
     void *context;
     struct task_id id;
+    bool is_empty;                  /* it has no tasks at all */
     bool is_old, is_heavy, is_done; /* to be forgotten; to be shed; the function agreed */
     struct sample_summary *samples;
     size_t count;
@@ -158,7 +160,9 @@ static void on_held_samples(void *my, const struct store_samples *samples,
     on_held(trim, problem);
 }
 
-enum turn_step { TURN_BYTES, TURN_OLD, TURN_HEAVY };
+enum { RETIRE_AFTER_MS = 3600 * 1000 };
+
+enum turn_step { TURN_BYTES, TURN_OLD, TURN_HEAVY, TURN_TASKS };
 
 static void on_turn_answer(void *my, size_t index, const struct redis_value *value)
 {
@@ -176,18 +180,35 @@ static void on_turn_answer(void *my, size_t index, const struct redis_value *val
         if (trim->is_old || trim->bytes_max == 0 || trim->bytes <= trim->bytes_max) return;
         trim->is_heavy = task_id_parse(first, &trim->id) == 0;
         break;
+    case TURN_TASKS:
+        trim->is_empty = redis_value_u64(value) == 0;
+        break;
     }
+}
+
+static void retire(struct trim *trim)
+{
+    struct round *round = round_new(trim->store, on_pointers_answer, on_pointers_done, trim);
+    struct redis_command *command = round_add_function(round, STORE_FUNCTION("retire"), 1);
+    uint64_t now_ms = store_now_wall_ms(trim->store);
+
+    redis_command_add(command, TEXT(KEY_APPLICATIONS));
+    redis_command_add(command, trim->application);
+    redis_command_add_u64(command, now_ms > RETIRE_AFTER_MS ? now_ms - RETIRE_AFTER_MS : 0);
+    round_send(round);
 }
 
 static void on_turn(void *my, const struct problem *problem)
 {
     struct trim *trim = my;
 
-    if (problem || (!trim->is_old && !trim->is_heavy)) {
+    if (!problem && trim->is_empty) {
+        retire(trim);
+    } else if (problem || (!trim->is_old && !trim->is_heavy)) {
         trim_end(trim, problem);
-        return;
+    } else {
+        store_samples(trim->store, trim->application, &trim->id, on_held_samples, trim);
     }
-    store_samples(trim->store, trim->application, &trim->id, on_held_samples, trim);
 }
 
 void store_trim(struct store *store, struct text application, uint64_t keep_ms, uint64_t bytes_max,
@@ -219,5 +240,6 @@ void store_trim(struct store *store, struct text application, uint64_t keep_ms, 
     key_add(command, &trim->tag, "stored");
     redis_command_add(command, TEXT("0"));
     redis_command_add(command, TEXT("0"));
+    key_add(round_add(round, "ZCARD"), &trim->tag, "tasks");
     round_send(round);
 }

@@ -7,6 +7,15 @@
 #include "scheduler/task/cache.h"
 #include "scheduler/task/tasks.h"
 
+/* An instance that is gone, of a task, which Redis has yet to be told. */
+struct departure {
+    struct tasks *tasks;
+    struct task_id task;
+    uint64_t incarnation;
+    char application[APPLICATION_SIZE_MAX + 1];
+    struct departure *next; /* while Redis is away */
+};
+
 struct tasks {
     struct store *store;
     struct tasks_options options;
@@ -19,10 +28,15 @@ struct tasks {
     size_t trim_index;  /* the application whose turn it is */
     uint64_t listed_ns; /* when the list was last read; monotonic */
     uint64_t trim_due_ns;
+    struct departure *departures; /* owned; to be told when Redis is back */
+    size_t departure_count;
 };
 
 /* Takes over what Redis says of a task, and tells of it. `version` as the answer had it. */
 struct cached_task *tasks_learn(struct tasks *tasks, const struct task *task, uint64_t version,
                                 const struct sample_summary *sample);
+
+/* Tells Redis of the departures that it missed. */
+void tasks_retry_departures(struct tasks *tasks);
 
 #endif

@@ -47,5 +47,18 @@ local function shed(keys, args)
     return 'DONE'
 end
 
+-- Takes an application off the list of all, unless it got a task since cutoff_ms. The version
+-- stays: should the application come back, it must not count from where others once knew it.
+-- KEYS applications  ARGV application cutoff_ms
+local function retire(keys, args)
+    local since = redis.call('ZSCORE', keys[1], args[1])
+
+    if since and tonumber(since) <= tonumber(args[2]) then
+        redis.call('ZREM', keys[1], args[1])
+    end
+    return 'DONE'
+end
+
 export('forget', forget, { 'allow-oom' })
 export('shed', shed, { 'allow-oom' })
+export('retire', retire, { 'allow-oom' })

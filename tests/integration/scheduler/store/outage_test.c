@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Redis goes away, comes back, is full, is another one, has lost its functions. */
+#include <arpa/inet.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
 #include "common/wire/report.h"
 #include "tests/integration/scheduler/store/store_fixture.h"
 #include "tests/support/test.h"
+#include "tests/support/wait.h"
 
 #define ALWAYS "appendonly yes\nappendfsync always\n"
 
@@ -41,7 +46,7 @@ static void while_redis_is_away_polls_are_served_and_everything_else_is_refused(
     assert_int_equal(find(fixture, &task.id).code, PROBLEM_STORE_DOWN);
     store_health(fixture->store, &health);
     assert_false(health.is_up || health.is_writable);
-    assert_non_null(strstr(health.says, "Redis does not answer"));
+    assert_non_null(strstr(health.says, "Redis is not available"));
 
     redis_process_restart(&fixture->redis);
     fixture_wait_ready(fixture);
@@ -179,6 +184,128 @@ static void a_full_redis_refuses_cleanly_and_tasks_can_still_end(void **state)
     fixture_free(fixture);
 }
 
+struct books {
+    bool done, is_gone;
+};
+
+static void on_ledger(void *context, const struct task *task, const struct history_ledger *ledger,
+                      const struct problem *problem)
+{
+    struct books *books = context;
+
+    (void)task;
+    assert_null(problem);
+    assert_int_equal(ledger->count, 1);
+    books->is_gone = ledger->instances[0].is_gone;
+    books->done = true;
+}
+
+static bool are_read(struct fixture *fixture, void *context)
+{
+    (void)fixture;
+    return ((struct books *)context)->done;
+}
+
+static void an_instance_that_goes_while_redis_is_away_is_gone_in_the_ledger(void **state)
+{
+    struct fixture *fixture = fixture_new(ALWAYS);
+    struct task_spec spec = spec_of("shop", "GET /a");
+    struct task task = create_ok(fixture, &spec);
+    struct books books = { 0 };
+
+    (void)state;
+    tasks_delivered(fixture->tasks, TEXT("shop"), TEXT("host:7"), TEXT("::1"), 7);
+    find(fixture, &task.id); /* behind it, on the same connection */
+    redis_process_kill(&fixture->redis);
+    fixture_wait_down(fixture);
+    tasks_instance_gone(fixture->tasks, TEXT("shop"), TEXT("host:7"), 7);
+    redis_process_restart(&fixture->redis);
+    fixture_wait_ready(fixture);
+    for (unsigned i = 0; i < 1000 && !books.is_gone; i++) {
+        books = (struct books){ 0 };
+        history_ledger(fixture->history, &task.id, on_ledger, &books);
+        fixture_wait(fixture, are_read, &books);
+    }
+    assert_true(books.is_gone);
+    fixture_free(fixture);
+}
+
+/* Replicas ---------------------------------------------------------------------------------- */
+
+static int free_port(void)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static bool has_replica(struct fixture *fixture, void *context)
+{
+    struct store_health health;
+
+    (void)context;
+    store_health(fixture->store, &health);
+    return health.replica_count == 1;
+}
+
+static bool knows_a_replica(struct fixture *fixture, void *context)
+{
+    struct store_health health;
+
+    (void)fixture;
+    store_health(context, &health);
+    return strstr(health.says, "this Redis is a replica") != NULL;
+}
+
+static bool is_synchronous(void *context)
+{
+    return strstr(redis_process_ask(context, "INFO replication | grep link_status"), "up") != NULL;
+}
+
+static void with_a_replica_a_sample_is_acknowledged_when_both_have_it(void **state)
+{
+    struct task_spec spec = spec_of("shop", "GET /a");
+    struct redis_process replica;
+    struct fixture *fixture;
+    struct store_health health;
+    char config[128];
+    int port = free_port();
+
+    (void)state;
+    snprintf(config, sizeof(config), "bind 127.0.0.1\nport %d\nrepl-diskless-sync-delay 0\n" ALWAYS,
+             port);
+    fixture = fixture_new(config);
+    snprintf(config, sizeof(config), "replicaof 127.0.0.1 %d\n", port);
+    redis_process_start(&replica, config);
+    assert_true(wait_until(is_synchronous, &replica, 15000));
+    fixture_wait(fixture, has_replica, NULL);
+
+    struct task task = create_ok(fixture, &spec);
+    OWN(sample_freep) struct sample *sample = sample_of(&task);
+    kill(replica.pid, SIGSTOP);
+    assert_int_equal(report(fixture, sample).code, PROBLEM_STORE_DOWN);
+    kill(replica.pid, SIGCONT);
+    assert_int_equal(report(fixture, sample).outcome, REPORT_KNOWN);
+    assert_int_equal(find(fixture, &task.id).task.sample_count, 1);
+
+    /* A store that is led to the replica says so, and never is up. */
+    struct problem problem;
+    struct store *misled =
+        store_new(&(struct store_options){ .base = fixture->base, .url = replica.url }, &problem);
+    fixture_wait(fixture, knows_a_replica, misled);
+    store_health(misled, &health);
+    assert_false(health.is_up || health.is_writable);
+    assert_string_equal(health.role, "slave");
+    store_free(misled);
+    redis_process_stop(&replica);
+    fixture_free(fixture);
+}
+
 static void health_says_what_can_be_lost(void **state)
 {
     static const struct {
@@ -217,6 +344,8 @@ int main(void)
         cmocka_unit_test(functions_that_are_gone_are_loaded_again),
         cmocka_unit_test(another_version_of_the_library_is_replaced_at_connection),
         cmocka_unit_test(a_full_redis_refuses_cleanly_and_tasks_can_still_end),
+        cmocka_unit_test(an_instance_that_goes_while_redis_is_away_is_gone_in_the_ledger),
+        cmocka_unit_test(with_a_replica_a_sample_is_acknowledged_when_both_have_it),
         cmocka_unit_test(health_says_what_can_be_lost),
     };
 

@@ -97,6 +97,13 @@ static void a_task_is_forgotten_when_its_time_is_over_and_leaves_nothing(void **
     assert_int_equal(asked_number(fixture, "GET 'stakeout:{shop}:bytes'"), 0);
     /* The list of applications, the version and the byte counter are all that is left. */
     assert_int_equal(asked_number(fixture, "DBSIZE"), 3);
+
+    /* An hour later the application goes off the list; and comes back with its next task. */
+    redis_process_ask(&fixture->redis, "ZINCRBY stakeout:applications -3600001 shop");
+    trim(fixture, 0, 0);
+    assert_int_equal(asked_number(fixture, "EXISTS stakeout:applications"), 0);
+    create_ok(fixture, &spec);
+    assert_int_equal(asked_number(fixture, "ZCARD stakeout:applications"), 1);
 }
 
 static void the_byte_budget_takes_the_samples_of_the_oldest_ended_tasks(void **state)
