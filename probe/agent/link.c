@@ -305,12 +305,14 @@ static int send_events(struct link *link)
     struct text answer;
     int rc;
 
+    /* What is in a batch stays as it is: it can be read without the lock, for which the sampler
+     * would have to wait. */
     pthread_mutex_lock(&link->lock);
     message.events_count =
         event_queue_batch(&link->events, clock_monotonic_ns(), events, EVENTS_MAX);
-    rc = message.events_count > 0 ? wire_log_encode(&message, &body) : -ENODATA;
     pthread_mutex_unlock(&link->lock);
-    if (rc == -ENODATA) return 0;
+    if (message.events_count == 0) return 0;
+    rc = wire_log_encode(&message, &body);
     if (rc == 0) rc = post(link, "/probe/v1/log", buf_peek(&body), &answer);
     if (rc == -ENOMEM) return uplink_distrust(&link->sending, &link->lane, "there is no memory");
     if (rc == -EAGAIN) return rc;
@@ -386,8 +388,8 @@ static uint64_t next_look_ns(struct link *link)
 
 static void hurry(struct link *link)
 {
-    uplink_hurry(&link->sending, &link->lane);
-    uplink_hurry(&link->sending, reporter_lane(link->reporter));
+    uplink_hurry(&link->lane);
+    uplink_hurry(reporter_lane(link->reporter));
 }
 
 /* Waits for work, for the next moment, or for the end. */

@@ -6,6 +6,8 @@
  * acquire), never by a lock: a fork in between must not leave one taken. */
 #include "probe/agent/name_lookup.h"
 
+#include "probe/agent/thread.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -14,12 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <time.h>
 
 enum {
-    LOOKUPS_MAX = 4, /* at once, abandoned ones included */
-    LOOKUP_STACK_SIZE = 256 * 1024,
+    LOOKUPS_MAX = 4,          /* at once, abandoned ones included */
     LOOKUP_LOOK_NS = 2000000, /* how often the caller looks */
 };
 
@@ -67,7 +67,7 @@ static void *run_job(void *argument)
     struct job *job = argument;
     int rc;
 
-    prctl(PR_SET_NAME, "stakeout-name");
+    thread_name("stakeout-name");
     rc = resolve(job->host, job->port, AI_ADDRCONFIG, &job->found);
     atomic_store_explicit(&job->state, rc == 0 ? JOB_FOUND : JOB_FAILED, memory_order_release);
     job_unref(job);
@@ -77,17 +77,11 @@ static void *run_job(void *argument)
 
 static int start_thread(struct job *job)
 {
-    pthread_attr_t attributes;
     pthread_t thread;
-    int rc;
+    int rc = thread_start(&thread, run_job, job);
 
-    rc = pthread_attr_init(&attributes);
-    if (rc != 0) return -rc;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, LOOKUP_STACK_SIZE);
-    rc = pthread_create(&thread, &attributes, run_job, job);
-    pthread_attr_destroy(&attributes);
-    return -rc;
+    if (rc == 0) pthread_detach(thread);
+    return rc;
 }
 
 static int start_job(const struct name_query *query, struct job **ret)

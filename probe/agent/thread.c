@@ -1,27 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/agent/thread.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { THREAD_STACK_SIZE = 256 * 1024, AGENT_NICE = 10 };
+/* We use a few dozen KB; but the host's thread-local variables come out of a thread's stack, too.
+ * What is not touched costs nothing but addresses. */
+enum { THREAD_STACK_SIZE = 1024 * 1024, AGENT_NICE = 10 };
 
-int thread_start(pthread_t *ret, void *(*run)(void *), void *argument)
+/* A host with more thread-locals than that gets threads with the host's own stack size. */
+static int create(pthread_t *ret, void *(*run)(void *), void *argument)
 {
     pthread_attr_t attributes;
-    sigset_t all, before;
     int rc;
 
     rc = pthread_attr_init(&attributes);
-    if (rc != 0) return -rc;
+    if (rc != 0) return rc;
     pthread_attr_setstacksize(&attributes, THREAD_STACK_SIZE);
+    rc = pthread_create(ret, &attributes, run, argument);
+    pthread_attr_destroy(&attributes);
+    return rc == EINVAL ? pthread_create(ret, NULL, run, argument) : rc;
+}
+
+int thread_start(pthread_t *ret, void *(*run)(void *), void *argument)
+{
+    sigset_t all, before;
+    int rc;
+
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(ret, &attributes, run, argument);
+    rc = create(ret, run, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
     return -rc;
 }
 

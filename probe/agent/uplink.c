@@ -50,6 +50,7 @@ static int rest(struct uplink *uplink, struct uplink_lane *lane, uint32_t retry_
 {
     lane->retry_at_ns =
         clock_monotonic_ns() + backoff_next_ns(&lane->backoff, retry_after_s, random_u64());
+    lane->is_ordered = retry_after_s > 0;
     say_trouble(uplink, reason);
     return -EAGAIN;
 }
@@ -115,7 +116,7 @@ bool uplink_is_ready(const struct uplink_lane *lane, uint64_t now_ns)
     return now_ns >= lane->retry_at_ns;
 }
 
-void uplink_hurry(const struct uplink *uplink, struct uplink_lane *lane)
+void uplink_hurry(struct uplink_lane *lane)
 {
-    if (uplink->answer.retry_after_s == 0) lane->retry_at_ns = 0;
+    if (!lane->is_ordered) lane->retry_at_ns = 0;
 }

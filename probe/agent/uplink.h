@@ -38,6 +38,7 @@ struct uplink {
 struct uplink_lane {
     struct backoff backoff;
     uint64_t retry_at_ns; /* 0: now */
+    bool is_ordered;      /* by a Retry-After */
 };
 
 struct uplink_options {
@@ -59,6 +60,6 @@ int uplink_distrust(struct uplink *uplink, struct uplink_lane *lane, const char 
 /* Is it time to try? uplink_hurry(): a scheduler that was seen alive elsewhere ends a rest that it
  * did not ask for. */
 bool uplink_is_ready(const struct uplink_lane *lane, uint64_t now_ns);
-void uplink_hurry(const struct uplink *uplink, struct uplink_lane *lane);
+void uplink_hurry(struct uplink_lane *lane);
 
 #endif

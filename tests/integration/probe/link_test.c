@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What passes between the probe in a real process and a scripted scheduler: reports with names, sent
- * until they are acknowledged; pulses and logs that are resent as they were; tasks that end.
+/* What passes between the probe in a real process and a scripted scheduler: reports with names,
+ * sent until they are acknowledged; pulses and logs that are resent as they were; tasks that end.
  *
  * argv[1] is the host program (host.c). */
 #include "tests/integration/probe/scene.h"
