@@ -68,6 +68,14 @@ static uint64_t state_moves(uint64_t state)
     return state & (STATE_MOVES_MASK | STATE_SLOT_MASK | 7);
 }
 
+/* Is the call still in the stint that we know, or has it ended in it? */
+static bool is_same_stint(const struct listening *listening, uint64_t state)
+{
+    if (state_phase(state) == RECORD_ENDED)
+        return state_moves(state) == ((listening->moves & ~UINT64_C(7)) | RECORD_ENDED);
+    return state_moves(state) == listening->moves;
+}
+
 static struct face *face_of(const struct listening *listening)
 {
     return &hot.faces[atomic_load_explicit(&hot.records[listening->record].face,
@@ -165,14 +173,21 @@ int listening_begin(struct engine *engine, struct listening *listening, uint32_t
     return 0;
 }
 
-/* The call's CPU time since it triggered, when its thread's clock reads this. */
-static uint64_t call_cpu_ns(const struct listening *listening, uint64_t clock_ns)
+/* The call's CPU time since it triggered, when its thread's clock reads this. False: the call moved
+ * meanwhile, and the clock would be set against another thread's. */
+static bool call_cpu_ns(const struct listening *listening, uint64_t clock_ns, uint64_t *ret)
 {
     const struct face *face = face_of(listening);
     uint64_t stint = atomic_load_explicit(&face->stint_cpu_ns, memory_order_relaxed);
     uint64_t carried = atomic_load_explicit(&face->carried_cpu_ns, memory_order_relaxed);
 
-    return clock_ns > stint ? carried + (clock_ns - stint) : carried;
+    /* Pairs with the release of the move: who sees its values, sees that it is under way. */
+    atomic_thread_fence(memory_order_acquire);
+    if (!is_same_stint(listening, atomic_load_explicit(&hot.records[listening->record].state,
+                                                       memory_order_relaxed)))
+        return false;
+    *ret = clock_ns > stint ? carried + (clock_ns - stint) : carried;
+    return true;
 }
 
 /* Time in the queue since the last look, from schedstat. */
@@ -244,31 +259,49 @@ static void look_detached(struct listening *listening, const struct record_view 
 
     self_read_text((uint64_t)(uintptr_t)view->waiting_for, name, sizeof name);
     snprintf(text, sizeof text, "%s%s", name[0] != '\0' ? "detached: " : "detached", name);
-    look.cpu_ns = call_cpu_ns(listening, 0);
+    if (!call_cpu_ns(listening, 0, &look.cpu_ns)) return;
     waiting_for_put(listening, text, &look);
     if (builder_detached_stack(&listening->builder, &look.stack) < 0) return;
     look_add(listening, &look);
 }
 
-/* The bounds of the thread's stack: the mapping that holds the call's begin, up to where the C
- * library keeps the thread, or the environment begins. */
-static bool bounds_find(const struct engine *engine, struct listening *listening, uint64_t sp)
+/* The mapping that holds a stack pointer, up to where the C library keeps the thread, or the
+ * environment begins. */
+static int stack_mapping(const struct engine *engine, uint64_t sp, uint64_t thread_pointer,
+                         struct mapping *ret)
 {
-    uint64_t top =
-        atomic_load_explicit(&hot.slots[listening->slot].thread_pointer, memory_order_relaxed);
+    uint64_t top = thread_pointer;
     struct rlimit limit;
-    struct mapping mapping;
+    int rc = self_mapping(sp, ret);
 
-    if (listening->high != 0) return true;
-    if (self_mapping(sp, &mapping) < 0) return false;
-    if (mapping.is_main_stack) {
+    if (rc < 0) return rc;
+    if (ret->is_main_stack) {
         uint64_t size = MAIN_STACK_MAX; /* it grows: what is below may be mapped by now */
 
         if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < size) size = limit.rlim_cur;
-        if (mapping.high - size < mapping.low) mapping.low = mapping.high - size;
+        if (ret->high - size < ret->low) ret->low = ret->high - size;
         top = engine->main_stack_end;
     }
-    if (top > sp && top < mapping.high) mapping.high = top;
+    if (top > sp && top < ret->high) ret->high = top;
+    return 0;
+}
+
+/* Finds the bounds of the stack that the call began on. */
+static bool bounds_find(struct engine *engine, struct listening *listening, uint64_t sp)
+{
+    struct known_stack *known = &engine->known_stacks[listening->slot % KNOWN_STACKS];
+    uint64_t top =
+        atomic_load_explicit(&hot.slots[listening->slot].thread_pointer, memory_order_relaxed);
+    struct mapping mapping;
+
+    if (listening->high != 0) return true;
+    if (known->tid == listening->tid && known->high == top && sp >= known->low && sp < top) {
+        mapping = (struct mapping){ known->low, known->high, 0 };
+    } else {
+        if (stack_mapping(engine, sp, top, &mapping) < 0) return false;
+        if (mapping.high == top)
+            *known = (struct known_stack){ listening->tid, mapping.low, mapping.high };
+    }
     listening->low = mapping.low;
     listening->high = mapping.high;
     return true;
@@ -323,7 +356,7 @@ static void look_blocked_add(struct engine *engine, struct listening *listening,
     if (stack_of_walk(engine, listening, &look.stack) < 0) return;
     blocked_describe(&names, wait, &engine->walk, &account);
     look.wait = account.kind;
-    look.cpu_ns = call_cpu_ns(listening, clock_ns);
+    if (!call_cpu_ns(listening, clock_ns, &look.cpu_ns)) return;
     look.queue_ns = queue_since(engine, listening);
     waiting_for_put(listening, account.waiting_for, &look);
     listening->holds = true;
@@ -430,7 +463,7 @@ static void look_running(struct engine *engine, struct listening *listening,
         struct look look = listening->last;
 
         look.at_ns = now_ns;
-        look.cpu_ns = call_cpu_ns(listening, clock_ns);
+        if (!call_cpu_ns(listening, clock_ns, &look.cpu_ns)) return;
         look.queue_ns = queue_since(engine, listening);
         look_add(listening, &look);
         return;
@@ -466,7 +499,7 @@ bool listening_look(struct engine *engine, struct listening *listening, uint64_t
         return true;
     }
     if (state_phase(view.state) == RECORD_ENDED) return false;
-    if (state_moves(view.state) != listening->moves) stint_begin(listening, &view);
+    if (!is_same_stint(listening, view.state)) stint_begin(listening, &view);
     if (state_phase(view.state) == RECORD_DETACHED) {
         look_detached(listening, &view, now_ns);
     } else {
@@ -527,8 +560,7 @@ static void copy_take(struct engine *engine, struct listening *listening, const 
     }
     clock_ns = clock_at_copy(listening->loan_clock_ns, clock_ns,
                              now_ns > look.at_ns ? now_ns - look.at_ns : 0);
-    look.cpu_ns = call_cpu_ns(listening, clock_ns);
-    if (look.cpu_ns < listening->builder.cpu_ns) look.cpu_ns = listening->builder.cpu_ns;
+    if (!call_cpu_ns(listening, clock_ns, &look.cpu_ns)) look.cpu_ns = listening->builder.cpu_ns;
     look.queue_ns = queue_since(engine, listening);
     look_add(listening, &look);
 }
@@ -607,8 +639,7 @@ struct sample *listening_end(struct engine *engine, struct listening *listening)
             snapshot_drop(listening, SNAPSHOT_DROP_CALL_ENDED);
         }
     }
-    if (state_moves(state) == ((listening->moves & ~UINT64_C(7)) | RECORD_ENDED))
-        end.queue_ns = queue_since(engine, listening);
+    if (is_same_stint(listening, state)) end.queue_ns = queue_since(engine, listening);
     sample = builder_end(&listening->builder, &end);
     record_free(listening->record, state);
     listening_close(listening);
@@ -617,9 +648,11 @@ struct sample *listening_end(struct engine *engine, struct listening *listening)
 
 struct sample *listening_report(struct listening *listening, uint64_t now_ns)
 {
+    uint64_t cpu_ns = 0;
+
     listening->next_report_ns = now_ns + REPORT_INTERVAL_NS;
-    return builder_report(&listening->builder, now_ns,
-                          call_cpu_ns(listening, thread_cpu_ns(listening->tid)));
+    if (!call_cpu_ns(listening, thread_cpu_ns(listening->tid), &cpu_ns)) cpu_ns = 0;
+    return builder_report(&listening->builder, now_ns, cpu_ns);
 }
 
 bool listening_abandon(struct listening *listening)

@@ -19,6 +19,15 @@
 
 enum { NO_LOAN = -1 };
 
+/* The bounds of a thread's own stack, which are its for life: kept, because a look into
+ * /proc/self/maps takes as long as there are mappings. */
+struct known_stack {
+    uint32_t tid;
+    uint64_t low, high; /* high: where the C library keeps the thread; so it is this very stack */
+};
+
+enum { KNOWN_STACKS = 64 }; /* by slot, modulo this */
+
 /* What all listeners share. */
 struct engine {
     struct sampler_options options;
@@ -27,6 +36,7 @@ struct engine {
     struct tick_clock clock;
     uint64_t main_stack_end; /* above it are the environment's strings */
     bool syscall_unreadable, schedstat_unreadable, handler_taken;
+    struct known_stack known_stacks[KNOWN_STACKS];
     struct walk walk;
     unsigned char stack[STACK_COPY_SIZE_MAX];
 };

@@ -132,12 +132,13 @@ int builder_add(struct sample_builder *builder, const struct look *look)
                                    .waiting_for = look->waiting_for };
     if (sample->snapshot_count > 1) {
         /* What thinning left of a snapshot that went last belongs to the one that follows. */
-        snapshot->cpu_ns = look->cpu_ns - builder->cpu_ns + sample->end_cpu_ns;
+        if (look->cpu_ns > builder->cpu_ns) snapshot->cpu_ns = look->cpu_ns - builder->cpu_ns;
+        snapshot->cpu_ns += sample->end_cpu_ns;
         snapshot->queue_ns = sample->end_queue_ns;
         sample->end_cpu_ns = sample->end_queue_ns = 0;
         builder_add_queue(builder, look->queue_ns);
     }
-    builder->cpu_ns = look->cpu_ns;
+    if (look->cpu_ns > builder->cpu_ns) builder->cpu_ns = look->cpu_ns;
     if (sample->snapshot_count == SNAPSHOTS_MAX) builder_thin(builder);
     return 0;
 }

@@ -222,8 +222,13 @@ static void a_host_survives_being_watched(void **state)
                  ledger.pending);
     }
     ledger = ledger_read();
-    print_message("  %lu calls, %lu samples, %lu snapshots, pause p99 %lu ns\n", ledger.seen,
-                  atomic_load(&sample_count), ledger.snapshots, ledger.pause_ns_p99);
+    print_message("  %lu calls, %lu samples, %lu snapshots, late %.1f ms, pause p99 %lu ns\n",
+                  ledger.seen, atomic_load(&sample_count), ledger.snapshots,
+                  (double)ledger.late_ns_max / 1e6, ledger.pause_ns_p99);
+    for (int i = 0; i < CALL_DROP_COUNT; i++) {
+        if (ledger.drops[i] > 0)
+            print_message("  %lu %s\n", ledger.drops[i], call_drop_slug((enum call_drop)i));
+    }
     for (int i = 0; i < SNAPSHOT_DROP_COUNT; i++) {
         if (ledger.snapshot_drops[i] > 0)
             print_message("  %lu %s\n", ledger.snapshot_drops[i],

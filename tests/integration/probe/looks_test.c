@@ -330,7 +330,7 @@ static void code_may_be_unloaded_after_it_was_seen(void **state)
     }
 }
 
-__attribute__((noinline, noclone)) static void descend(int depth)
+__attribute__((noinline)) static void descend(int depth)
 {
     volatile char frame[16] = { 0 };
 
