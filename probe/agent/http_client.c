@@ -200,10 +200,8 @@ static void remember_local_address(struct http_client *client)
     if (getsockname(client->fd, &local.any, &size) < 0) return;
     if (local.any.sa_family == AF_INET) {
         inet_ntop(AF_INET, &local.v4.sin_addr, client->local_ip, sizeof client->local_ip);
-        client->local_port = ntohs(local.v4.sin_port);
     } else if (local.any.sa_family == AF_INET6) {
         inet_ntop(AF_INET6, &local.v6.sin6_addr, client->local_ip, sizeof client->local_ip);
-        client->local_port = ntohs(local.v6.sin6_port);
     }
 }
 

@@ -49,7 +49,6 @@ struct http_client {
     uint64_t fd_identity;                /* descriptors.h */
     uint64_t deadline_ns;                /* of the request under way */
     char local_ip[HOST_IP_SIZE_MAX + 1]; /* of the latest connection; "": none yet */
-    uint16_t local_port;
 };
 
 struct http_request {

@@ -22,6 +22,8 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#define OWN_PROGRAM "/proc/self/exe"
+
 enum {
     SYMBOLS_READ_COUNT = 512, /* symbols per read */
     ALIASES_MAX = 16,         /* at one address; and how far an enclosing symbol is looked for */
@@ -44,6 +46,7 @@ struct ranges {
 struct entry {
     struct entry *next;
     char *path;
+    const char *opened; /* what is opened for it: the path, or OWN_PROGRAM */
     uint8_t build_id[BUILD_ID_SIZE_MAX];
     size_t build_id_size;
     int error; /* why it cannot be read; 0: it can */
@@ -144,13 +147,13 @@ static struct entry *entry_find(struct symbol_index *index, const struct symbol_
 
 static int open_module(const struct entry *entry, struct elf_file *ret)
 {
-    if (strcmp(entry->path, "[vdso]") == 0) {
+    if (strcmp(entry->opened, "[vdso]") == 0) {
         uint64_t address = getauxval(AT_SYSINFO_EHDR);
 
         return address ? elf_file_open_image(address, ret) : -ENOENT;
     }
-    if (entry->path[0] != '/') return -ENOENT;
-    return elf_file_open(entry->path, ret);
+    if (entry->opened[0] != '/') return -ENOENT;
+    return elf_file_open(entry->opened, ret);
 }
 
 /* The same file as when the entry was made? Only then do its offsets mean anything. */
@@ -200,6 +203,19 @@ static int inspect(struct entry *entry)
     return 0;
 }
 
+/* A program that was replaced on disk while it runs, by an upgrade, is still there in /proc. The
+ * build-id says whether it is the module that is meant. */
+static int inspect_anywhere(struct entry *entry)
+{
+    int rc = inspect(entry);
+
+    if (rc == 0 || entry->build_id_size == 0) return rc;
+    entry->opened = OWN_PROGRAM;
+    if (inspect(entry) == 0) return 0;
+    entry->opened = entry->path;
+    return rc;
+}
+
 static struct entry *entry_add(struct symbol_index *index, const struct symbol_module *module)
 {
     struct entry *entry = calloc(1, sizeof *entry);
@@ -210,7 +226,8 @@ static struct entry *entry_add(struct symbol_index *index, const struct symbol_m
     if (module->build_id.size > 0)
         memcpy(entry->build_id, module->build_id.data, module->build_id.size);
     entry->build_id_size = module->build_id.size;
-    entry->error = inspect(entry);
+    entry->opened = entry->path;
+    entry->error = inspect_anywhere(entry);
     entry->next = index->entries;
     index->entries = entry;
     index->entry_count++;

@@ -12,7 +12,8 @@
  * of the name. Names stay mangled: the scheduler writes them for people.
  *
  * A module is opened by its path and believed only if its build-id is the one that was asked for;
- * "[vdso]" is read from memory. What was upgraded on disk since it was loaded has no names here.
+ * "[vdso]" is read from memory, and a program that was replaced on disk, from /proc. A library
+ * that was replaced since it was loaded has no names here.
  *
  * Threads: one at a time; the reporter's. Memory: at most what symbol_index_new() was told;
  * the modules that were asked for longest ago go first. */

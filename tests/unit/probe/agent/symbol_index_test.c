@@ -159,6 +159,24 @@ static void the_vdso_is_read_from_memory(void **state)
     assert_true(is_found);
 }
 
+/* After an upgrade the path leads elsewhere, or nowhere. */
+static void a_program_that_was_replaced_on_disk_is_still_named(void **state)
+{
+    struct loaded loaded;
+    struct symbol_module module;
+    struct symbol symbol;
+
+    load((const void *)a_static_function, &loaded);
+    if (loaded.build_id_size == 0) skip();
+    snprintf(loaded.path, sizeof loaded.path, "/bin/sh");
+    module = module_of(&loaded);
+    assert_int_equal(symbol_index_function(*state, &module,
+                                           (uint64_t)(uintptr_t)a_static_function - loaded.bias,
+                                           &symbol),
+                     0);
+    assert_string_equal(symbol.name, "a_static_function");
+}
+
 static void another_build_id_is_another_module(void **state)
 {
     struct loaded loaded;
@@ -302,6 +320,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(exported_functions_of_libc_are_where_the_loader_says, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_vdso_is_read_from_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_program_that_was_replaced_on_disk_is_still_named, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(another_build_id_is_another_module, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stripped_function_has_the_begin_of_its_unwind_entry,
                                         setup, teardown),
