@@ -31,6 +31,7 @@ struct intake {
     const struct sample_symbols *symbols; /* may be NULL */
     struct expansions expansions;
     uint32_t *path_of_stack; /* HASH_NONE: not walked yet */
+    uint32_t *wait_of_stack; /* a snapshot that saw it wait for something known; HASH_NONE: none */
     uint32_t *scratch;       /* one expanded stack */
     uint32_t scratch_capacity;
 };
@@ -66,6 +67,30 @@ static struct text intake_waiting_for(const struct intake *intake, uint32_t stri
     return stack_table_text(&intake->sample->stacks, string);
 }
 
+static void intake_waits(struct intake *intake)
+{
+    const struct sample *sample = intake->sample;
+
+    for (uint32_t i = 0; i < sample->snapshot_count; i++) {
+        const struct snapshot *snapshot = &sample->snapshots[i];
+
+        if (snapshot->wait != WAIT_NONE && snapshot->wait != WAIT_OTHER)
+            intake->wait_of_stack[snapshot->stack] = i;
+    }
+}
+
+/* The snapshot that says what its thread waited for until the next one. One that found it on a CPU,
+ * or queued for one, does not know; but if the same call was seen waiting on the same stack
+ * (within fsync, say, which computes and waits by turns), that is what it waited for. */
+static const struct snapshot *intake_wait(const struct intake *intake,
+                                          const struct snapshot *snapshot)
+{
+    uint32_t seen = intake->wait_of_stack[snapshot->stack];
+
+    if (snapshot->wait != WAIT_NONE || seen == HASH_NONE) return snapshot;
+    return &intake->sample->snapshots[seen];
+}
+
 static void intake_moments(struct intake *intake)
 {
     struct analysis *analysis = intake->analysis;
@@ -73,7 +98,8 @@ static void intake_moments(struct intake *intake)
 
     for (uint32_t i = 0; i < sample->snapshot_count; i++) {
         const struct snapshot *snapshot = &sample->snapshots[i];
-        struct text waiting_for = intake_waiting_for(intake, snapshot->waiting_for);
+        const struct snapshot *wait = intake_wait(intake, snapshot);
+        struct text waiting_for = intake_waiting_for(intake, wait->waiting_for);
 
         analysis->moments[analysis->moment_count++] = (struct moment){
             .path = intake_path(intake, snapshot->stack),
@@ -81,7 +107,7 @@ static void intake_moments(struct intake *intake)
             .wait = snapshot->wait,
             .waiting_for = frame_table_string(&analysis->frames, waiting_for),
             .offset_ns = snapshot->offset_ns,
-            .cost = cost_of_weight(sample_weight(sample, i), snapshot->wait),
+            .cost = cost_of_weight(sample_weight(sample, i), wait->wait),
         };
     }
 }
@@ -117,12 +143,15 @@ static void intake_sample(struct analysis *analysis, const struct sample *sample
 
     expansions_init(&intake.expansions, &analysis->frames, sample, symbols);
     intake.path_of_stack = mem_alloc((stack_count + 1) * sizeof *intake.path_of_stack);
+    intake.wait_of_stack = mem_alloc((stack_count + 1) * sizeof *intake.wait_of_stack);
     for (uint32_t i = 0; i < stack_count; i++)
-        intake.path_of_stack[i] = HASH_NONE;
+        intake.path_of_stack[i] = intake.wait_of_stack[i] = HASH_NONE;
     intake_call(analysis, sample);
+    intake_waits(&intake);
     intake_moments(&intake);
     expansions_done(&intake.expansions);
     free(intake.path_of_stack);
+    free(intake.wait_of_stack);
     free(intake.scratch);
 }
 

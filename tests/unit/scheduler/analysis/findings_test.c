@@ -58,6 +58,14 @@ static const struct {
         "Waited 1.00 s of 3.00 s for the disk in load().",
         "Waited 500 ms of 3.00 s for upstream." } },
 
+    { "what the same stack was seen waiting for, where a look came at another moment", 1000, 0,
+      { { 400, 100, 0, WAIT_NONE, NULL, "fsync" LIBC " < save < main" },
+        { 300, 0, 0, WAIT_DISK, "journal", "fsync" LIBC " < save < main" },
+        { 300, 0, 0, WAIT_NONE, NULL, "write" LIBC " < append < main" } },
+      { "Waited 600 ms of 1.00 s for the disk (journal) in save().",
+        "Waited 300 ms of 1.00 s for an unknown cause in append().",
+        "Ran 100 ms of 1.00 s on a CPU in save()." } },
+
     { "several mutexes in one function", 1000, 0,
       { { 500, 0, 0, WAIT_LOCK, "mutex a", "f < main" },
         { 300, 0, 0, WAIT_LOCK, "mutex b", "f < main" },
