@@ -22,6 +22,7 @@ static int clear(void **state)
     unsetenv("STAKEOUT_REDIS_SERVER");
     unsetenv("STAKEOUT_READ_MODULE_PATHS");
     unsetenv("STAKEOUT_STATE_DIR");
+    unsetenv("STAKEOUT_DEBUG_DIR");
     setenv("STATE_DIRECTORY", "/nowhere/state", 1);
     return 0;
 }
@@ -54,6 +55,7 @@ static void nothing_said_means_the_defaults(void **state)
     assert_int_equal(config.retention_days, 7);
     assert_int_equal(config.retention_bytes, 0);
     assert_true(config.read_module_paths);
+    assert_string_equal(config.debug_dir, "/usr/lib/debug");
     assert_int_equal(config.log_level, LOG_INFO);
     assert_int_equal(config.argument_count, 0);
 }
