@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* chaos_test.c: hosts that do everything at once, while all their calls are slow and looked at.
  *
- * Nothing is claimed of the samples but that they are sound; what is claimed is that the host lives:
- * no crash, no deadlock, no call that is lost from the ledger. */
+ * Nothing is claimed of the samples but that they are sound; what is claimed is that the host
+ * lives: no crash, no deadlock, no call that is lost from the ledger. */
 #include "common/base/clock.h"
 #include "common/model/problem.h"
 #include "common/wire/messages.h"
