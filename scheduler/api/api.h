@@ -30,7 +30,7 @@ struct api_health {
     bool store_answers;
     const char *store;     /* what it is: "a private redis-server, ..." */
     const char *guarantee; /* what can be lost with it, in one sentence */
-    uint64_t loop_lag_ms;  /* how late the last turn of the event loop was */
+    uint64_t loop_lag_ms;  /* the latest turn of the event loop in the last 10 s */
 };
 
 struct api_options {

@@ -29,7 +29,8 @@ static bool check_loop(json_t *checks, const struct api_health *health)
     bool is_ok = health->loop_lag_ms <= LOOP_LAG_MS_MAX;
     char detail[96];
 
-    snprintf(detail, sizeof detail, "The event loop was %" PRIu64 " ms late at its last turn.",
+    snprintf(detail, sizeof detail,
+             "The event loop was at most %" PRIu64 " ms late in the last 10 s.",
              health->loop_lag_ms);
     add_check(checks, "loop", is_ok, detail);
     return is_ok;
