@@ -10,22 +10,27 @@
 
 enum { BLOB_LEVEL = 1 };
 
-int blob_pack(struct text bytes, struct buf *ret)
+/* Made once, for the process: making one costs as much as compressing a small report. */
+static ZSTD_CCtx *context_get(void)
 {
-    ZSTD_CCtx *context = ZSTD_createCCtx();
-    size_t size_max = ZSTD_compressBound(bytes.size), size;
-    void *to = buf_reserve(ret, size_max);
+    static ZSTD_CCtx *context;
 
+    if (context) return context;
+    context = ZSTD_createCCtx();
     CHECK(context);
-    if (!to) {
-        ZSTD_freeCCtx(context);
-        return -ENOBUFS;
-    }
     ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, BLOB_LEVEL);
     ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
     ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 1);
-    size = ZSTD_compress2(context, to, size_max, bytes.data, bytes.size);
-    ZSTD_freeCCtx(context);
+    return context;
+}
+
+int blob_pack(struct text bytes, struct buf *ret)
+{
+    size_t size_max = ZSTD_compressBound(bytes.size), size;
+    void *to = buf_reserve(ret, size_max);
+
+    if (!to) return -ENOBUFS;
+    size = ZSTD_compress2(context_get(), to, size_max, bytes.data, bytes.size);
     CHECK(!ZSTD_isError(size));
     buf_commit(ret, size);
     return 0;

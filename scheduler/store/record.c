@@ -135,53 +135,56 @@ static int read_instances(struct text value, struct task_spec *ret)
     return reader.failed || reader.rest.size > 0 ? -EBADMSG : 0;
 }
 
+/* clang-format off */
+static const struct field_row {
+    const char *name;
+    enum { FIELD_I64, FIELD_U64, FIELD_U32, FIELD_STRING } kind;
+    size_t offset, size_max; /* in struct task; of a string, without its end */
+} field_rows[] = {
+#define ROW(name, kind, member, size_max) { name, kind, offsetof(struct task, member), size_max }
+    ROW("application",  FIELD_STRING, spec.application,   APPLICATION_SIZE_MAX),
+    ROW("interface",    FIELD_STRING, spec.interface,     INTERFACE_SIZE_MAX),
+    ROW("note",         FIELD_STRING, spec.note,          NOTE_SIZE_MAX),
+    ROW("author",       FIELD_STRING, spec.author,        AUTHOR_SIZE_MAX),
+    ROW("duration_min", FIELD_I64,    spec.duration_min,  0),
+    ROW("threshold_ms", FIELD_I64,    spec.threshold_ms,  0),
+    ROW("frequency_ms", FIELD_I64,    spec.frequency_ms,  0),
+    ROW("sample_cap",   FIELD_I64,    spec.sample_cap,    0),
+    ROW("start_ms",     FIELD_U64,    spec.start_wall_ms, 0),
+    ROW("created_ms",   FIELD_U64,    created_wall_ms,    0),
+    ROW("started_ms",   FIELD_U64,    started_wall_ms,    0),
+    ROW("ends_ms",      FIELD_U64,    ends_wall_ms,       0),
+    ROW("ended_ms",     FIELD_U64,    ended_wall_ms,      0),
+    ROW("samples",      FIELD_U32,    sample_count,       0),
+#undef ROW
+};
+/* clang-format on */
+
+static int read_row(const struct field_row *row, struct text value, struct task *task)
+{
+    void *to = (char *)task + row->offset;
+    uint64_t number;
+
+    if (row->kind == FIELD_STRING) return read_text(value, to, row->size_max);
+    if (text_to_u64(value, &number) < 0 || number > INT64_MAX) return -EBADMSG;
+    if (row->kind == FIELD_I64) *(int64_t *)to = (int64_t)number;
+    if (row->kind == FIELD_U64) *(uint64_t *)to = number;
+    if (row->kind == FIELD_U32) *(uint32_t *)to = (uint32_t)number;
+    return 0;
+}
+
 /* One field of the HASH. Unknown ones are none of ours. */
 static int read_task_field(struct text field, struct text value, struct task *task)
 {
-    struct task_spec *spec = &task->spec;
-    struct {
-        const char *name;
-        int64_t *number;
-        uint64_t *wall_ms;
-    } numbers[] = {
-        { "duration_min", &spec->duration_min, NULL },
-        { "threshold_ms", &spec->threshold_ms, NULL },
-        { "frequency_ms", &spec->frequency_ms, NULL },
-        { "sample_cap", &spec->sample_cap, NULL },
-        { "start_ms", NULL, &spec->start_wall_ms },
-        { "created_ms", NULL, &task->created_wall_ms },
-        { "started_ms", NULL, &task->started_wall_ms },
-        { "ends_ms", NULL, &task->ends_wall_ms },
-        { "ended_ms", NULL, &task->ended_wall_ms },
-    };
-    uint64_t number;
-
-    for (size_t i = 0; i < ARRAY_COUNT(numbers); i++) {
-        if (!text_is_equal(field, text_of(numbers[i].name))) continue;
-        if (text_to_u64(value, &number) < 0 || number > INT64_MAX) return -EBADMSG;
-        if (numbers[i].number) *numbers[i].number = (int64_t)number;
-        if (numbers[i].wall_ms) *numbers[i].wall_ms = number;
-        return 0;
-    }
-    if (text_is_equal(field, TEXT("samples"))) {
-        if (text_to_u64(value, &number) < 0 || number > SAMPLE_CAP_MAX) return -EBADMSG;
-        task->sample_count = (uint32_t)number;
-        return 0;
+    for (size_t i = 0; i < ARRAY_COUNT(field_rows); i++) {
+        if (!text_is_equal(field, text_of(field_rows[i].name))) continue;
+        return read_row(&field_rows[i], value, task);
     }
     if (text_is_equal(field, TEXT("state"))) return task_state_parse(value, &task->state);
+    if (text_is_equal(field, TEXT("instances"))) return read_instances(value, &task->spec);
     if (text_is_equal(field, TEXT("threshold_from"))) {
-        return read_threshold_from(value, &spec->threshold_from);
+        return read_threshold_from(value, &task->spec.threshold_from);
     }
-    if (text_is_equal(field, TEXT("instances"))) return read_instances(value, spec);
-    if (text_is_equal(field, TEXT("application"))) {
-        return read_text(value, spec->application, APPLICATION_SIZE_MAX);
-    }
-    if (text_is_equal(field, TEXT("interface"))) {
-        return read_text(value, spec->interface, INTERFACE_SIZE_MAX);
-    }
-    if (text_is_equal(field, TEXT("note"))) return read_text(value, spec->note, NOTE_SIZE_MAX);
-    if (text_is_equal(field, TEXT("author")))
-        return read_text(value, spec->author, AUTHOR_SIZE_MAX);
     return 0;
 }
 
