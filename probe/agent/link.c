@@ -87,6 +87,7 @@ struct link {
     bool has_open_books;       /* of a task that is not final yet */
     bool is_behind;            /* something could not be sent */
     bool is_last;
+    int host_nice;
     char host_ip[HOST_IP_SIZE_MAX + 1];
 };
 
@@ -123,7 +124,21 @@ static void add_event(struct link *link, const struct event *event)
     pthread_mutex_unlock(&link->lock);
 }
 
-/* On the poll's thread. */
+static void on_event(void *context, const struct task_id *task, uint32_t event, const char *detail,
+                     uint64_t count)
+{
+    struct event line = { .task = *task, .event = event, .count = count };
+
+    snprintf(line.detail, sizeof line.detail, "%s", detail ? detail : "");
+    add_event(context, &line);
+}
+
+/* On the poll's thread, like the next. */
+static void on_refusal(void *context, const struct task_id *task, const char *why)
+{
+    on_event(context, task, TASK_EVENT_REFUSED, why, 1);
+}
+
 static void on_poll_answer(void *context)
 {
     struct link *link = context;
@@ -139,15 +154,6 @@ static size_t name_data(void *context, uint64_t address, char *ret, size_t ret_s
     struct link *link = context;
 
     return data_namer_find(link->data_namer, address, ret, ret_size);
-}
-
-static void on_event(void *context, const struct task_id *task, uint32_t event, const char *detail,
-                     uint64_t count)
-{
-    struct event line = { .task = *task, .event = event, .count = count };
-
-    snprintf(line.detail, sizeof line.detail, "%s", detail ? detail : "");
-    add_event(context, &line);
 }
 
 /* ---- pulses ---- */
@@ -454,7 +460,8 @@ static int open_link(struct link *link)
     struct poller_options poller = { .settings = &link->settings,
                                      .incarnation = link->incarnation,
                                      .context = link,
-                                     .on_answer = on_poll_answer };
+                                     .on_answer = on_poll_answer,
+                                     .on_refusal = on_refusal };
     int rc;
 
     uplink_init(&link->sending, &uplink);
@@ -462,7 +469,7 @@ static int open_link(struct link *link)
     find_host_ip(link);
     rc = sampler_start(&options, link->settings.is_statistics_off);
     if (rc < 0) return rc;
-    thread_yield_to_host(); /* the sampler does not: it was started before */
+    link->host_nice = thread_yield_to_host(); /* the sampler was started before */
     rc = poller_start(&link->poller, &poller);
     descriptors_release_low();
     if (rc < 0) sampler_stop();
@@ -490,6 +497,7 @@ static void *run_link(void *argument)
         log_line(LOG_INFO, "probe: %s as %s, for %s", link->settings.application,
                  link->settings.instance, link->settings.server);
         serve(link);
+        thread_catch_up(link->host_nice);
         poller_stop(&link->poller);
         sampler_stop();
         flush(link);

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* poller.c: ask, be parked, hand over, ask again.
+ *
+ * What comes is compared by version for equality, never for order: a Redis may have been restored.
+ * `left_ms` becomes a moment of our own clock as the answer arrives, so that neither a wrong clock
+ * nor a scheduler that goes away moves a task's end. A scheduler that answers at once without
+ * anything new (a proxy that does not park, say) is rested from like one that fails. */
 #include "probe/agent/poller.h"
 
 #include "common/base/own.h"
@@ -52,6 +58,16 @@ static bool is_task_sound(const struct wire_poll_task *task)
            task->left_ms <= INT64_MAX / NS_PER_MS;
 }
 
+/* It shows in the task's log and ledger, if it is a task at all. */
+static void refuse_task(const struct poller *poller, const struct wire_poll_task *task)
+{
+    struct task_id id;
+
+    if (task_id_parse(task->id, &id) == 0)
+        poller->options.on_refusal(poller->options.context, &id,
+                                   "its threshold, frequency or cap is not one this probe knows");
+}
+
 static int adopt_tasks(struct poller *poller, const struct wire_poll_answer *answer)
 {
     struct task_order *orders = calloc(answer->tasks_count + 1, sizeof *orders);
@@ -61,7 +77,10 @@ static int adopt_tasks(struct poller *poller, const struct wire_poll_answer *ans
 
     if (!orders) return -ENOMEM;
     for (uint32_t i = 0; i < answer->tasks_count; i++) {
-        if (!is_task_sound(&answer->tasks[i])) continue;
+        if (!is_task_sound(&answer->tasks[i])) {
+            refuse_task(poller, &answer->tasks[i]);
+            continue;
+        }
         has_active = has_active || answer->tasks[i].state == TASK_ACTIVE;
         adopt_task(&answer->tasks[i], now_ns, &orders[count++]);
     }

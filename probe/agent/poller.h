@@ -12,6 +12,7 @@
 #ifndef STAKEOUT_PROBE_AGENT_POLLER_H
 #define STAKEOUT_PROBE_AGENT_POLLER_H
 
+#include "common/model/id.h"
 #include "probe/agent/uplink.h"
 
 #include <pthread.h>
@@ -22,7 +23,8 @@ struct poller_options {
     const struct settings *settings; /* borrowed as long as the poller runs */
     uint64_t incarnation;
     void *context;
-    void (*on_answer)(void *context); /* on its thread: the scheduler is there */
+    void (*on_answer)(void *context); /* on its thread, like the next: the scheduler is there */
+    void (*on_refusal)(void *context, const struct task_id *task, const char *why);
 };
 
 struct poller {

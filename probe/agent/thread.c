@@ -42,9 +42,16 @@ void thread_name(const char *name)
     prctl(PR_SET_NAME, name);
 }
 
-void thread_yield_to_host(void)
+int thread_yield_to_host(void)
 {
     id_t self = (id_t)gettid();
+    int before = getpriority(PRIO_PROCESS, self);
 
-    if (getpriority(PRIO_PROCESS, self) < AGENT_NICE) setpriority(PRIO_PROCESS, self, AGENT_NICE);
+    if (before < AGENT_NICE) setpriority(PRIO_PROCESS, self, AGENT_NICE);
+    return before;
+}
+
+void thread_catch_up(int nice)
+{
+    setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
 }

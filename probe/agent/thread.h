@@ -15,7 +15,10 @@ int thread_start(pthread_t *ret, void *(*run)(void *), void *argument);
 void thread_name(const char *name);
 
 /* Makes the calling thread yield to the host's: nice 10, if it is not nicer already. Threads that
- * it starts from then on are as nice. */
-void thread_yield_to_host(void);
+ * it starts from then on are as nice. Returns what it was before. */
+int thread_yield_to_host(void);
+
+/* Tries to take that back, for the last second: a host that ends waits for us. Many may not. */
+void thread_catch_up(int nice);
 
 #endif

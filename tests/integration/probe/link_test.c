@@ -155,6 +155,20 @@ static void a_task_ends_by_itself(void **state)
     assert_int_equal(fake_scheduler_count(scene->fake, "report"), 0);
 }
 
+static void an_order_that_makes_no_sense_is_refused_by_name(void **state)
+{
+    struct scene *scene = *state;
+    struct wire_poll_task task = scene_slow_task;
+
+    scene_start_host(scene, NULL);
+    task.frequency_ms = FREQUENCY_MS_MIN - 1;
+    fake_scheduler_set_tasks(scene->fake, "v2", &task, 1);
+    scene_ask(scene, "start", "start 0");
+    scene_await_event(scene, TASK_EVENT_REFUSED);
+    scene_ask(scene, "call GET /slow 100", "called");
+    assert_int_equal(fake_scheduler_count(scene->fake, "report"), 0);
+}
+
 static void a_task_that_is_taken_back_is_not_watched_any_more(void **state)
 {
     struct scene *scene = *state;
@@ -286,6 +300,7 @@ int main(int argc, char **argv)
         SCENE_CLAIM(what_is_refused_is_not_sent_again_but_counted),
         SCENE_CLAIM(try_later_is_tried_later),
         SCENE_CLAIM(a_task_ends_by_itself),
+        SCENE_CLAIM(an_order_that_makes_no_sense_is_refused_by_name),
         SCENE_CLAIM(a_task_that_is_taken_back_is_not_watched_any_more),
         SCENE_CLAIM(a_report_that_cannot_be_digested_holds_up_nothing_else),
         SCENE_CLAIM(a_pulse_is_resent_unchanged_until_it_is_acknowledged),
