@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The probe as a guest: it takes nothing of its host's, is there once, leaves when it is told to, goes
- * with fork() and exit(), and says why when it cannot.
+/* The probe as a guest: it takes nothing of its host's, is there once, leaves when it is told to,
+ * goes with fork() and exit(), and says why when it cannot.
  *
  * argv[1] is the host program (host.c), argv[2] the one that can break an invariant, argv[3] the
  * one that opens the library at run time (plugin.c). */
