@@ -1,6 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-# The Debian packages: cpack -G DEB makes stakeout (programs), libstakeout0 (what an application
-# runs with) and libstakeout-dev (what it is built with).
+# The documents that are installed, and the Debian packages: cpack -G DEB makes stakeout (programs),
+# libstakeout0 (what an application runs with) and libstakeout-dev (what it is built with).
+foreach(pair programs:stakeout library:libstakeout0 development:libstakeout-dev)
+    string(REPLACE ":" ";" pair ${pair})
+    list(GET pair 0 component)
+    list(GET pair 1 package)
+    install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${package}
+            RENAME copyright COMPONENT ${component})
+endforeach()
+install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/scheduler/PRODUCTION.md
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/stakeout COMPONENT programs)
+install(FILES ${PROJECT_SOURCE_DIR}/common/wire/WIRE.md
+              ${PROJECT_SOURCE_DIR}/probe/examples/event_loop.c
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libstakeout-dev COMPONENT development)
+
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME stakeout)
 set(CPACK_PACKAGE_VENDOR "The stakeout maintainers")
@@ -14,12 +27,13 @@ set(CPACK_COMPONENTS_ALL programs library development)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON) # and so a postinst that calls ldconfig
 set(CPACK_DEBIAN_PACKAGE_SECTION devel)
 
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_NAME stakeout)
 set(CPACK_COMPONENT_PROGRAMS_DESCRIPTION
-    "Active profiling of slow calls: scheduler and command line
- stakeoutd keeps tasks in Redis and gathers what probes report; stakeout is the
+    "Scheduler and command line: stakeoutd keeps tasks in Redis and gathers what probes report; stakeout is the
  operator's command line.")
 # Recommended, not needed: --redis names a Redis of one's own.
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_RECOMMENDS redis-server)
@@ -29,14 +43,12 @@ set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 # Opened when the probe starts, not linked: see probe/README.md.
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_DEPENDS libunwind8)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION
-    "Active profiling of slow calls: the probe
- What an application that is linked with stakeout needs to run.")
+    "The probe: what an application that is linked with stakeout needs to run.")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libstakeout-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libstakeout0 (= ${PROJECT_VERSION})")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
-    "Active profiling of slow calls: header and libraries to build with
- The header, the static library, a pkg-config file and a CMake package.")
+    "To build an application with the probe: the header, the static library, a pkg-config file and a CMake package.")
 include(CPack)

@@ -180,6 +180,7 @@ static void methods_that_a_path_lacks_are_named(void **state)
     room_ask(&room, GET("/nothing"), "\"status\":404");
     assert_non_null(strstr(room.got, "application/problem+json"));
     room_ask(&room, GET("/hello?a=%zz"), "\"status\":400");
+    assert_non_null(strstr(room.got, "\"type\":\"bad-request\""));
     room_ask(&room, "BREW /hello HTTP/1.1\r\n" HOST "\r\n", "\"status\":501");
 }
 
@@ -189,6 +190,7 @@ static void other_hosts_and_origins_are_refused(void **state)
 {
     (void)state;
     room_ask(&room, "GET /hello HTTP/1.1\r\nHost: evil.com\r\n\r\n", "\"status\":403");
+    assert_non_null(strstr(room.got, "\"type\":\"forbidden\""));
     assert_non_null(strstr(room.got, "evil.com"));
     room_ask(&room,
              "POST /small HTTP/1.1\r\n" HOST
@@ -243,6 +245,7 @@ static void a_missing_token_is_asked_for(void **state)
     (void)state;
     room.has_tokens = true;
     room_ask(&room, GET("/hello"), "\"status\":401");
+    assert_non_null(strstr(room.got, "\"type\":\"unauthorized\""));
     assert_non_null(strstr(room.got, "WWW-Authenticate: Bearer"));
 }
 
