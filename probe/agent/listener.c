@@ -117,7 +117,8 @@ static void stint_begin(struct listening *listening, const struct record_view *v
     listening->high = 0;
     listening->has_queue = false;
     listening->holds = false;
-    listening->known_wait.is_set = false;
+    listening->known_count = 0;
+    memset(listening->known_waits, 0, sizeof listening->known_waits);
     listening->is_opaque = false;
 }
 
@@ -364,33 +365,71 @@ static void look_blocked_add(struct engine *engine, struct listening *listening,
     look_add(listening, &look);
 }
 
-static bool is_known_wait(const struct listening *listening, const struct wait_view *wait)
+/* What distinguishes a wait that the walk could not come out of. */
+static struct known_wait wait_of_walk(const struct wait_view *wait, const struct walk *walk)
 {
-    const struct known_wait *known = &listening->known_wait;
-
-    return known->is_set && known->syscall == wait->syscall && known->sp == wait->sp &&
-           known->pc == wait->pc;
+    return (struct known_wait){ .is_set = true,
+                                .syscall = wait->syscall,
+                                .frame_count = walk->count,
+                                .sp = wait->sp,
+                                .pc = wait->pc,
+                                .last_pc = walk->frames[walk->count - 1].pc };
 }
 
-/* Walks the stack that lies in engine->stack. Returns whether it can be relied upon as a whole. */
-static bool walk_blocked(struct engine *engine, const struct listening *listening,
-                         const struct wait_view *wait, const struct record_view *view,
-                         struct stack_view *stack)
+static struct known_wait *known_wait_find(struct listening *listening,
+                                          const struct known_wait *wanted)
 {
+    for (uint32_t i = 0; i < KNOWN_WAITS; i++) {
+        struct known_wait *known = &listening->known_waits[i];
+
+        if (known->is_set && known->syscall == wanted->syscall &&
+            known->frame_count == wanted->frame_count && known->sp == wanted->sp &&
+            known->pc == wanted->pc && known->last_pc == wanted->last_pc)
+            return known;
+    }
+    return NULL;
+}
+
+/* Walks the stack that lies in engine->stack. Returns 0 if it can be relied upon as a whole; 1 if
+ * it lacks the frame pointer, and a signal may be spent on that; 2 if one was, and did not help. */
+static int walk_blocked(struct engine *engine, struct listening *listening,
+                        const struct wait_view *wait, const struct record_view *view,
+                        struct stack_view *stack)
+{
+    struct known_wait wanted, *known;
+
     stack->registers[REGISTER_RIP] = wait->pc;
     stack->registers[REGISTER_RSP] = wait->sp;
     stack->known = REGISTER_BIT(REGISTER_RIP) | REGISTER_BIT(REGISTER_RSP);
     stack->anchor_sp = view->anchor_sp;
     stack->anchor_pc = view->anchor_pc;
-    if (is_known_wait(listening, wait) && listening->known_wait.has_rbp) {
-        stack->registers[REGISTER_RBP] = listening->known_wait.rbp;
-        stack->known |= REGISTER_BIT(REGISTER_RBP);
-        unwinder_walk(engine->unwinder, stack, &engine->walk);
-        if (engine->walk.is_complete || engine->walk.reached_begin) return true;
-        stack->known &= ~REGISTER_BIT(REGISTER_RBP);
-    }
     unwinder_walk(engine->unwinder, stack, &engine->walk);
-    return engine->walk.is_complete || !engine->walk.lacks_register;
+    if (engine->walk.is_complete || !engine->walk.lacks_register) return 0;
+    wanted = wait_of_walk(wait, &engine->walk);
+    known = known_wait_find(listening, &wanted);
+    if (!known) return 1;
+    if (!known->has_rbp) return 2;
+    stack->registers[REGISTER_RBP] = known->rbp;
+    stack->known |= REGISTER_BIT(REGISTER_RBP);
+    unwinder_walk(engine->unwinder, stack, &engine->walk);
+    if (engine->walk.is_complete || engine->walk.reached_begin) return 0;
+    stack->known &= ~REGISTER_BIT(REGISTER_RBP);
+    unwinder_walk(engine->unwinder, stack, &engine->walk);
+    return 2;
+}
+
+/* Spends a signal on the frame pointer of a wait. Returns whether a copy is to be expected. */
+static bool signal_for_wait(struct engine *engine, struct listening *listening,
+                            const struct record_view *view, const struct wait_view *wait,
+                            uint64_t clock_ns)
+{
+    struct known_wait *known = &listening->known_waits[listening->known_count++ % KNOWN_WAITS];
+
+    *known = wait_of_walk(wait, &engine->walk);
+    if (!signal_request(engine, listening, view, clock_ns, clock_monotonic_ns())) return false;
+    listening->loan_wait = *wait;
+    listening->loan_known = known;
+    return true;
 }
 
 /* Reads a blocked thread's line, and its stack where it lies, as of one moment. Returns 0 with
@@ -422,7 +461,7 @@ static int read_blocked(struct engine *engine, const struct listening *listening
 
 /* Way 2. Returns false if it does not apply: the thread runs. */
 static bool look_blocked(struct engine *engine, struct listening *listening,
-                         const struct record_view *view, uint64_t clock_ns, uint64_t now_ns)
+                         const struct record_view *view, uint64_t clock_ns)
 {
     struct stack_view stack = { 0 };
     struct wait_view wait;
@@ -438,18 +477,9 @@ static bool look_blocked(struct engine *engine, struct listening *listening,
         engine->syscall_unreadable |= thread_cpu_ns(listening->tid) != 0;
         return false;
     }
-    if (!walk_blocked(engine, listening, &wait, view, &stack) && !is_known_wait(listening, &wait) &&
-        listening->loan == NO_LOAN) {
-        struct known_wait known = {
-            .is_set = true, .syscall = wait.syscall, .sp = wait.sp, .pc = wait.pc
-        };
-
-        listening->known_wait = known;
-        if (signal_request(engine, listening, view, clock_ns, now_ns)) {
-            listening->loan_wait = wait;
-            return true;
-        }
-    }
+    if (walk_blocked(engine, listening, &wait, view, &stack) == 1 && listening->loan == NO_LOAN &&
+        signal_for_wait(engine, listening, view, &wait, clock_ns))
+        return true;
     look_blocked_add(engine, listening, &wait, clock_ns);
     return true;
 }
@@ -469,7 +499,7 @@ static void look_running(struct engine *engine, struct listening *listening,
         return;
     }
     listening->holds = false;
-    if (look_blocked(engine, listening, view, clock_ns, now_ns)) return;
+    if (look_blocked(engine, listening, view, clock_ns)) return;
     if (listening->loan == NO_LOAN) signal_request(engine, listening, view, clock_ns, now_ns);
 }
 
@@ -551,8 +581,8 @@ static void copy_take(struct engine *engine, struct listening *listening, const 
                                        .tid = listening->tid };
         struct wait_account account;
 
-        listening->known_wait.has_rbp = true;
-        listening->known_wait.rbp = loan->registers[REGISTER_RBP];
+        listening->loan_known->has_rbp = true;
+        listening->loan_known->rbp = loan->registers[REGISTER_RBP];
         blocked_describe(&names, &listening->loan_wait, &engine->walk, &account);
         look.syscall = listening->loan_wait.syscall;
         look.wait = account.kind;

@@ -41,12 +41,16 @@ struct engine {
     unsigned char stack[STACK_COPY_SIZE_MAX];
 };
 
-/* A wait in which the thread was sent a signal, and its frame pointer then. */
+/* A wait in which the thread was sent a signal, and its frame pointer then. It is known again by
+ * the system call, where it stands, and how far the walk came without the frame pointer. */
 struct known_wait {
     bool is_set, has_rbp;
     int32_t syscall;
-    uint64_t sp, pc, rbp;
+    uint32_t frame_count;
+    uint64_t sp, pc, last_pc, rbp;
 };
+
+enum { KNOWN_WAITS = 4 }; /* a loop that waits for this and that in turn */
 
 struct listening {
     bool is_used;
@@ -75,7 +79,9 @@ struct listening {
     uint64_t loan_sent_ns, loan_clock_ns;
     struct wait_view loan_wait; /* sp 0: it was running */
     struct wait_account loan_account;
-    struct known_wait known_wait;
+    struct known_wait *loan_known; /* whose frame pointer the copy will tell; or NULL */
+    struct known_wait known_waits[KNOWN_WAITS];
+    uint32_t known_count; /* ever; the oldest gives way */
 };
 
 int engine_open(struct engine *engine, const struct sampler_options *options);
