@@ -10,7 +10,7 @@
 
 /* What the host measured of one function: CLOCK_MONOTONIC and the thread's own clocks. */
 struct truth_part {
-    uint64_t wall_ns, cpu_ns;
+    uint64_t wall_ns, cpu_ns, queue_ns;
 };
 
 struct truth {

@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PATH_SIZE_MAX = 256, RECOVER_MS_MAX = 30000 };
@@ -86,16 +87,24 @@ const char *house_ask_redis(struct house *house, const char *command)
 
 /* Hosts and tasks --------------------------------------------------------------------------- */
 
-struct host_process *house_host(struct house *house, const char *application, const char *instance)
+struct host_process *house_program(struct house *house, const char *program,
+                                   const char *application, const char *instance)
 {
-    char server[64], application_is[160], instance_is[300];
-    const char *variables[] = { server, application_is, instance_is, NULL };
+    char server[64], application_is[160], instance_is[300], log_is[300];
+    const char *log = getenv("STAKEOUT_LOG"); /* of who looks into a failure: "stderr" */
+    const char *variables[] = { server, application_is, instance_is, log ? log_is : NULL, NULL };
 
     snprintf(server, sizeof server, "STAKEOUT_SERVER=http://127.0.0.1:%u",
              (unsigned)house->scheduler.port);
     snprintf(application_is, sizeof application_is, "STAKEOUT_APPLICATION=%s", application);
     snprintf(instance_is, sizeof instance_is, "STAKEOUT_INSTANCE=%s", instance);
-    return host_process_start(LOAD_HOST_PATH, variables);
+    snprintf(log_is, sizeof log_is, "STAKEOUT_LOG=%s", log ? log : "");
+    return host_process_start(program, variables);
+}
+
+struct host_process *house_host(struct house *house, const char *application, const char *instance)
+{
+    return house_program(house, LOAD_HOST_PATH, application, instance);
 }
 
 static int otherwise(int value, int fallback)
