@@ -164,11 +164,13 @@ static int await_slice(const struct http_client *client, int fd, short events)
     return fds[0].revents != 0 ? 0 : -EAGAIN;
 }
 
+/* In a table that is shared with the host, the number may lead elsewhere after any slice. */
 static int await(const struct http_client *client, short events)
 {
     int rc;
 
     do {
+        if (!descriptor_is(client->fd, client->fd_identity)) return -EBADF;
         rc = await_slice(client, client->fd, events);
     } while (rc == -EAGAIN);
     return rc;
