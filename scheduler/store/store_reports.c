@@ -229,6 +229,14 @@ static void report_send(struct report *report)
     round_send(round);
 }
 
+static void refuse_size(void *context)
+{
+    struct problem problem;
+
+    problem_set(&problem, PROBLEM_TOO_LARGE, "a report may have at most %d bytes", REPORT_SIZE_MAX);
+    report_end(context, &problem);
+}
+
 void store_report(struct store *store, const struct sample_summary *summary, struct text bytes,
                   store_commit_fn then, void *context)
 {
@@ -241,7 +249,10 @@ void store_report(struct store *store, const struct sample_summary *summary, str
     report->then = then;
     report->context = context;
     report->blob = BUF_INIT(BLOB_SIZE_MAX);
-    CHECK(bytes.size <= REPORT_SIZE_MAX);
+    if (bytes.size > REPORT_SIZE_MAX) {
+        store_defer(store, refuse_size, report);
+        return;
+    }
     CHECK(blob_pack(bytes, &report->blob) == 0);
     store->bytes_in += bytes.size;
     report_send(report);

@@ -179,6 +179,52 @@ static void a_staged_blob_that_expired_is_staged_again(void **state)
     assert_string_equal(redis_process_ask(&fixture->redis, command), "-1");
 }
 
+static void on_large(void *context, const struct store_commit *commit,
+                     const struct problem *problem)
+{
+    struct told *told = context;
+
+    told->done = true;
+    told->code = problem ? problem->code : PROBLEM_NONE;
+    if (commit) told->outcome = commit->outcome;
+}
+
+static bool was_told(struct fixture *fixture, void *context)
+{
+    (void)fixture;
+    return ((struct told *)context)->done;
+}
+
+static void a_report_may_have_a_megabyte_and_not_one_byte_more(void **state)
+{
+    struct fixture *fixture = *state;
+    struct task task = task_with_cap(fixture, 2);
+    struct sample_summary summary = { .task = task.id,
+                                      .revision = 1,
+                                      .incarnation = 1,
+                                      .id = sample_id_make(),
+                                      .application = "shop" };
+    char *bytes = mem_zalloc(1, REPORT_SIZE_MAX + 1);
+    struct told told = { 0 };
+
+    store_report(fixture->store, &summary, (struct text){ bytes, REPORT_SIZE_MAX + 1 }, on_large,
+                 &told);
+    assert_false(told.done);
+    fixture_wait(fixture, was_told, &told);
+    assert_int_equal(told.code, PROBLEM_TOO_LARGE);
+    assert_int_equal(assert_sane(fixture, &task), 0);
+
+    told.done = false;
+    summary.trace = trace_id_make();
+    store_report(fixture->store, &summary, (struct text){ bytes, REPORT_SIZE_MAX }, on_large,
+                 &told);
+    fixture_wait(fixture, was_told, &told);
+    assert_int_equal(told.code, PROBLEM_NONE);
+    assert_int_equal(told.outcome, REPORT_ACCEPTED);
+    assert_int_equal(assert_sane(fixture, &task), 1);
+    free(bytes);
+}
+
 /* The cap under 8 schedulers, each sending every sample twice ------------------------------- */
 
 enum { RIVALS = 8, PER_RIVAL = 30 };
@@ -265,6 +311,7 @@ int main(void)
         CASE(a_report_of_no_task_is_refused),
         CASE(a_task_that_is_due_is_started_by_its_first_report),
         CASE(a_staged_blob_that_expired_is_staged_again),
+        CASE(a_report_may_have_a_megabyte_and_not_one_byte_more),
         CASE(the_cap_is_exact_under_8_schedulers_with_duplicates),
 #undef CASE
     };
