@@ -8,6 +8,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/own.h"
+#include "common/base/random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,32 +135,52 @@ static void begin_answer(struct http_request *request, int status, const char *c
 }
 
 /* Ours ends here; what libevent holds of it lives until it is written. */
-static void release(struct http_request *request)
+static void release(struct http_request *request, size_t size)
 {
-    struct connection *connection = request->connection;
-
-    connection->request = NULL;
-    connection->is_answering = true;
-    connection->changed_ns = clock_monotonic_ns();
+    connection_begin_answer(request->connection, size);
     request_free(request);
+}
+
+static bool has_room(const struct http *http, size_t size)
+{
+    return size <= ANSWER_SIZE_FREE ||
+           http->counts.answer_size + size <= http->limits.answer_budget;
+}
+
+/* In place of an answer whose headers the handler has set. */
+static void answer_busy(struct http_request *request)
+{
+    struct verdict *verdict = &request->verdict;
+
+    evhttp_clear_headers(evhttp_request_get_output_headers(request->ev));
+    verdict_refuse(verdict, 503, "Too many large answers are being read by others; try again.");
+    verdict->retry_after_s = 1 + random_u64() % 10;
+    answer_verdict(request);
 }
 
 static void send_answer(struct http_request *request, int status, const char *content_type,
                         struct evbuffer *body)
 {
+    struct bufferevent *bev = request->connection->bev;
     struct evhttp_request *ev = request->ev;
     size_t size = evbuffer_get_length(body);
     char length[24];
 
+    if (!has_room(request->http, size)) {
+        evbuffer_free(body);
+        answer_busy(request);
+        return;
+    }
     begin_answer(request, status, content_type);
     if (status != 204 && status != 304) {
         snprintf(length, sizeof length, "%zu", size);
         add_default(request, "Content-Length", length);
     }
     if (request->method == HEAD_HEAD) evbuffer_drain(body, size);
-    release(request);
+    release(request, size);
     evhttp_send_reply(ev, status, status_phrase(status), body);
     evbuffer_free(body);
+    bufferevent_disable(bev, EV_READ); /* invariant 4 of connection.c */
 }
 
 void http_reply(struct http_request *request, int status, const char *content_type,
@@ -282,6 +303,6 @@ void http_stream_end(struct http_request *request)
     struct evhttp_request *ev = request->ev;
 
     CHECK(request->is_stream);
-    release(request);
+    release(request, 0);
     if (ev) evhttp_send_reply_end(ev);
 }

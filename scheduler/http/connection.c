@@ -28,7 +28,11 @@
  *     client that closes its sending half counts as gone.
  * (2) A connection is freed by evhttp_connection_free() alone, which calls on_close() here. It is
  *     never called from within the gate or a handler: they doom, and the reaper closes.
- * (3) bodies held = sum of body_size of all requests = http->counts.body_size. */
+ * (3) bodies held = sum of body_size of all requests = http->counts.body_size; likewise
+ *     answer_size, of all connections.
+ * (4) While an answer is written its connection is not read either: libevent would take the end
+ *     of what a client sends for the client's end, and drop what is left of the answer. One that
+ *     is really gone is known by the write that fails, or by the sweep. */
 #include "scheduler/http/private.h"
 
 #include "common/base/check.h"
@@ -106,6 +110,7 @@ static void connection_free(struct connection *connection)
     LIST_REMOVE(connection, bucket);
     http->connection_count--;
     connection_unwatch(connection);
+    connection_end_answer(connection);
     drop_requests(connection);
     buf_done(&connection->head);
     tell_gone(connection);
@@ -177,6 +182,25 @@ void connection_unwatch(struct connection *connection)
     if (connection->on_stir) event_free(connection->on_stir);
     connection->on_stir = NULL;
     connection->is_blind = false;
+}
+
+/* --- an answer's bytes --- */
+
+void connection_begin_answer(struct connection *connection, size_t size)
+{
+    connection->request = NULL;
+    connection->is_answering = true;
+    connection->answer_size = size;
+    connection->http->counts.answer_size += size;
+    connection->changed_ns = clock_monotonic_ns();
+}
+
+void connection_end_answer(struct connection *connection)
+{
+    connection->http->counts.answer_size -= connection->answer_size;
+    connection->answer_size = 0;
+    connection->is_answering = false;
+    connection->changed_ns = clock_monotonic_ns();
 }
 
 /* --- refusals --- */
@@ -543,7 +567,7 @@ static void sweep(struct connection *connection, uint64_t now_ns)
     if (connection->is_refused)
         patience_ms = LINGER_MS;
     else if (connection->is_answering)
-        patience_ms = limits->answer_ms;
+        patience_ms = limits->answer_ms + (uint32_t)(connection->answer_size / limits->answer_rate);
     else if (connection->must_close || connection->http->is_draining)
         patience_ms = 0;
     if (!is_older(connection->changed_ns, patience_ms, now_ns)) return;

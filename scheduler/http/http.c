@@ -38,7 +38,9 @@ static void set_limits(struct http_limits *limits)
     if (limits->unread_size_max == 0) limits->unread_size_max = 1024 * 1024;
     if (limits->request_ms == 0) limits->request_ms = 10000;
     if (limits->idle_ms == 0) limits->idle_ms = 75000;
+    if (limits->answer_budget == 0) limits->answer_budget = 256 * 1024 * 1024;
     if (limits->answer_ms == 0) limits->answer_ms = 60000;
+    if (limits->answer_rate == 0) limits->answer_rate = 64;
     if (limits->sweep_ms == 0) limits->sweep_ms = 500;
 }
 
@@ -47,8 +49,7 @@ static void on_written(struct evhttp_request *ev, void *context)
     struct connection *connection = context;
 
     (void)ev;
-    connection->is_answering = false;
-    connection->changed_ns = clock_monotonic_ns();
+    connection_end_answer(connection);
     /* What came meanwhile could not be read: its time begins now. */
     if (connection->coming_since_ns != 0) connection->coming_since_ns = connection->changed_ns;
 }
@@ -175,7 +176,8 @@ void http_stop(struct http *http)
     http->listener = listener_close(http->listener);
     connections_adopt(-1, 0, http);
     evhttp_free(http->ev);
-    CHECK(http->connection_count == 0 && http->counts.body_size == 0);
+    CHECK(http->connection_count == 0);
+    CHECK(http->counts.body_size == 0 && http->counts.answer_size == 0);
     event_free(http->adopter);
     event_free(http->reaper);
     event_free(http->sweeper);

@@ -63,9 +63,11 @@ struct http_limits {
     size_t connection_count_max; /* default: 8192, and 128 less than the descriptors allow */
     size_t body_budget;          /* bytes of bodies held at once, 64 MB; beyond it: 503 */
     size_t unread_size_max;      /* of a stream, 1 MB */
+    size_t answer_budget;        /* bytes of answers that are being read, 256 MB; beyond it: 503 */
     uint32_t request_ms;         /* from a request's first byte to its last, 10 s */
     uint32_t idle_ms;            /* between requests, 75 s */
-    uint32_t answer_ms;          /* to read an answer, 60 s */
+    uint32_t answer_ms;          /* to read an answer, 60 s, and as long as its size takes at */
+    uint32_t answer_rate;        /* this many bytes per ms, 64 */
     uint32_t sweep_ms;           /* how often the three are looked at, 500 ms */
 };
 
@@ -102,6 +104,7 @@ struct http_counts {
     uint64_t refused;       /* requests that no handler saw */
     uint64_t cut;           /* connections closed for being slow, idle or in the way */
     size_t body_size;       /* bytes of bodies held now */
+    size_t answer_size;     /* bytes of answers that are being written now */
 };
 struct http_counts http_counts(const struct http *http);
 void http_add_routes(struct http *http, const struct http_route *routes, size_t count,

@@ -27,7 +27,8 @@ enum {
     PIPELINE_MAX = 100,    /* requests of a connection that wait for their turn */
     READ_SIZE_MAX = 16384, /* bytes of one read(2): what the gate looks at in one go */
     ADDRESS_SIZE_MAX = 46,
-    LINGER_MS = 2000, /* after a refusal, for the client to read it */
+    LINGER_MS = 2000,         /* after a refusal, for the client to read it */
+    ANSWER_SIZE_FREE = 65536, /* an answer of so few bytes is given even beyond the budget */
 };
 
 struct listener;
@@ -64,7 +65,8 @@ struct connection {
     uint64_t body_left;           /* bytes still to come of the newest request's body */
     uint64_t coming_since_ns;     /* first byte of a request that is not complete; 0: none */
     uint64_t changed_ns;          /* became idle, or its answer was given, or it was refused */
-    bool is_answering;            /* libevent is writing an answer */
+    size_t answer_size;           /* of the answer that libevent is writing */
+    bool is_answering;            /* it is writing one */
     bool is_feeding;              /* the gate itself is changing the input */
     bool must_close;              /* something unacceptable follows: close after the answer */
     bool is_refused;              /* taken away from libevent, to be closed */
@@ -120,6 +122,8 @@ void connections_sweep(evutil_socket_t fd, short what, void *http);
 void connection_doom(struct connection *connection);  /* closed on the loop's next turn */
 void connection_watch(struct connection *connection); /* begins and ends looking for a close */
 void connection_unwatch(struct connection *connection);
+void connection_begin_answer(struct connection *connection, size_t size);
+void connection_end_answer(struct connection *connection);
 
 /* request.c */
 void request_free(struct http_request *request); /* gives its share of the body budget back */

@@ -3,6 +3,7 @@
 
 #include "tests/support/test.h"
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
 
 #include <arpa/inet.h>
@@ -36,6 +37,22 @@ static void on_echo(struct http_request *request, void *context)
     http_reply(request, 200, "application/octet-stream", http_body(request));
 }
 
+static void reply_large(struct room *room, struct http_request *request)
+{
+    char *body = mem_alloc(room->large_size);
+
+    memset(body, 'x', room->large_size);
+    http_reply_take(request, 200, "text/plain", body, room->large_size);
+}
+
+static void on_large(struct http_request *request, void *context)
+{
+    struct room *room = context;
+
+    room->handled_count++;
+    reply_large(room, request);
+}
+
 static void on_gone(void *context)
 {
     struct room *room = context;
@@ -64,6 +81,7 @@ static void on_stream(struct http_request *request, void *context)
 static const struct http_route routes[] = {
     { HTTP_GET, "/hello", HTTP_VIEWER, 0, on_hello },
     { HTTP_GET, "/open", HTTP_ANYONE, 0, on_hello },
+    { HTTP_GET, "/large", HTTP_VIEWER, 0, on_large },
     { HTTP_GET, "/park", HTTP_VIEWER, 0, on_park },
     { HTTP_GET, "/stream", HTTP_VIEWER, 0, on_stream },
     { HTTP_POST, "/echo", HTTP_OPERATOR, 1024 * 1024, on_echo },
@@ -255,6 +273,24 @@ void room_expect_close(struct room *room, int fd)
     }
 }
 
+size_t room_swallow(struct room *room, int fd, size_t size)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + patience_ns;
+    size_t left = size;
+
+    while (left > 0) {
+        size_t part = left < sizeof room->got ? left : sizeof room->got;
+        ssize_t got = recv(fd, room->got, part, MSG_DONTWAIT);
+
+        if (got == 0 || (got < 0 && errno != EAGAIN)) break;
+        if (got > 0) left -= (size_t)got;
+        if (clock_monotonic_ns() > deadline_ns)
+            fail_msg("%zu of %zu bytes did not come", left, size);
+        room_turn(room);
+    }
+    return size - left;
+}
+
 void room_ask(struct room *room, const char *request, const char *needle)
 {
     int fd = room_connect(room);
@@ -267,7 +303,10 @@ void room_ask(struct room *room, const char *request, const char *needle)
 void room_wake(struct room *room)
 {
     for (size_t i = 0; i < room->parked_count; i++) {
-        http_reply(room->parked[i], 200, "text/plain", TEXT("woken\n"));
+        if (room->large_size > 0)
+            reply_large(room, room->parked[i]);
+        else
+            http_reply(room->parked[i], 200, "text/plain", TEXT("woken\n"));
     }
     room->parked_count = 0;
 }

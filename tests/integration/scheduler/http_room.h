@@ -8,7 +8,7 @@
  *     room_expect(&room, fd, "200 OK");      turns the loop until it came; fails after 10 s
  *     room_expect_close(&room, fd);
  *
- * Routes: GET /hello, GET /park (answered by room_wake()), POST /echo (1 MB), POST /small (16
+ * Routes: GET /hello, GET /large (large_size bytes), GET /park (answered by room_wake()), POST /echo (1 MB), POST /small (16
  * bytes), GET /stream (fed by room_publish()), GET /probe (role probe), POST /operate. */
 #ifndef STAKEOUT_TESTS_INTEGRATION_SCHEDULER_HTTP_ROOM_H
 #define STAKEOUT_TESTS_INTEGRATION_SCHEDULER_HTTP_ROOM_H
@@ -29,6 +29,7 @@ struct room {
     size_t gone_count;
     size_t answer_count; /* of on_answer */
     int last_status;
+    size_t large_size;    /* of the answer to /large, and to /park when it is woken; 0: "woken\n" */
     bool has_tokens;      /* "viewer", "operator" and "probe" are the tokens of their roles */
     char got[256 * 1024]; /* what the latest expectation saw */
     size_t got_size;
@@ -51,6 +52,10 @@ void room_send_bytes(struct room *room, int fd, const void *data, size_t size); 
 /* Until `needle` has come, from where the last expectation on any client ended. */
 void room_expect(struct room *room, int fd, const char *needle);
 void room_expect_close(struct room *room, int fd); /* what comes before it is in room->got */
+
+/* Reads at most `size` bytes of what comes, turning the loop; fewer if the server closes. They
+ * are not kept. Returns how many they were. */
+size_t room_swallow(struct room *room, int fd, size_t size);
 
 /* One request of its own: what came until the server closed, or `needle`. */
 void room_ask(struct room *room, const char *request, const char *needle);

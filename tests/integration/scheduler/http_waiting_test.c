@@ -5,6 +5,8 @@
 
 #include "tests/support/test.h"
 
+#include "common/base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -230,6 +232,148 @@ static void a_drain_answers_and_closes(void **state)
     assert_non_null(strstr(room.got, "woken\n"));
     assert_int_equal(http_connection_count(room.http), 0);
     close(parked), close(idle);
+    room_close(&room);
+}
+
+/* --- large answers --- */
+
+enum { LARGE = 12 * 1024 * 1024 }; /* more than the buffers of both sockets take */
+
+/* What comes of one answer, from its head on. */
+static size_t swallow_answer(int fd)
+{
+    const char *end;
+    size_t head;
+
+    room_expect(&room, fd, "\r\n\r\n");
+    end = strstr(room.got, "\r\n\r\n");
+    head = (size_t)(end - room.got) + 4;
+    return room.got_size - head + room_swallow(&room, fd, LARGE - (room.got_size - head));
+}
+
+static void a_large_answer_comes_whole(void **state)
+{
+    int fd = room_connect(&room);
+    size_t one = 1;
+
+    (void)state;
+    room.large_size = LARGE;
+    for (int round = 0; round < 4; round++) {
+        room_send(fd, GET("/large"));
+        assert_int_equal(swallow_answer(fd), LARGE);
+        room_send(fd, GET("/park"));
+        room_until(&room, is_parked, &one, "parked");
+        if (round == 1) room_send(fd, GET("/hello")); /* sent ahead */
+        room_turn(&room);
+        room_wake(&room);
+        assert_int_equal(swallow_answer(fd), LARGE);
+        if (round == 1) room_expect(&room, fd, "hello\n");
+    }
+    assert_int_equal(http_counts(room.http).cut, 0);
+    close(fd);
+    room_until_empty(&room);
+    assert_int_equal(http_counts(room.http).answer_size, 0);
+}
+
+static void a_client_that_said_all_gets_the_whole_answer(void **state)
+{
+    int fd = room_connect(&room);
+
+    (void)state;
+    room.large_size = LARGE;
+    room_send(fd, GET("/large"));
+    shutdown(fd, SHUT_WR);
+    assert_int_equal(swallow_answer(fd), LARGE);
+    room_expect_close(&room, fd);
+    close(fd);
+}
+
+static void a_client_that_goes_while_it_is_answered_leaves_nothing(void **state)
+{
+    int gone = room_connect(&room), cut = room_connect(&room);
+
+    (void)state;
+    room.large_size = LARGE;
+    room_send(gone, GET("/large"));
+    room_send(cut, GET("/large"));
+    room_expect(&room, gone, "200 OK");
+    room_expect(&room, cut, "200 OK");
+    close(gone);
+    reset(cut);
+    room_until_empty(&room);
+    assert_int_equal(http_counts(room.http).answer_size, 0);
+}
+
+static void a_client_that_does_not_read_its_answer_is_cut(void **state)
+{
+    const struct http_limits limits = { .answer_ms = 20, .answer_rate = 1 << 30, .sweep_ms = 5 };
+    int fd;
+
+    (void)state;
+    room_open(&room, &limits);
+    room.large_size = LARGE;
+    fd = room_connect(&room);
+    room_send(fd, GET("/large"));
+    room_expect(&room, fd, "200 OK");
+    room_until_empty(&room);
+    assert_int_equal(http_counts(room.http).cut, 1);
+    close(fd);
+    room_close(&room);
+}
+
+static bool has_swept_often(void *context)
+{
+    uint64_t until_ns = *(uint64_t *)context;
+
+    return clock_monotonic_ns() > until_ns;
+}
+
+static void a_large_answer_may_take_as_long_as_its_size(void **state)
+{
+    const struct http_limits limits = { .answer_ms = 1, .answer_rate = 1024, .sweep_ms = 5 };
+    uint64_t until_ns;
+    int fd;
+
+    (void)state;
+    room_open(&room, &limits);
+    room.large_size = LARGE;
+    fd = room_connect(&room);
+    room_send(fd, GET("/large"));
+    room_expect(&room, fd, "200 OK");
+    until_ns = clock_monotonic_ns() + 100 * NS_PER_MS; /* of the 12 s that it may take */
+    room_until(&room, has_swept_often, &until_ns, "sweeps");
+    assert_int_equal(http_counts(room.http).cut, 0);
+    close(fd);
+    room_until_empty(&room);
+    room_close(&room);
+}
+
+static void large_answers_have_a_budget(void **state)
+{
+    const struct http_limits limits = { .answer_budget = LARGE + 1000 };
+    int first, second;
+
+    (void)state;
+    room_open(&room, &limits);
+    room.large_size = LARGE;
+    first = room_connect(&room);
+    second = room_connect(&room);
+    room_send(first, GET("/large"));
+    room_expect(&room, first, "200 OK");
+    room_send(second, GET("/large"));
+    room_expect(&room, second, "}\n");
+    assert_non_null(strstr(room.got, "HTTP/1.1 503 "));
+    assert_non_null(strstr(room.got, "Retry-After: "));
+    assert_null(strstr(room.got, "text/plain"));
+    room_send(second, GET("/hello")); /* small ones are given all the same */
+    room_expect(&room, second, "hello\n");
+    close(first);
+    while (http_counts(room.http).answer_size > 0) {
+        room_turn(&room);
+    }
+    room_send(second, GET("/large"));
+    assert_int_equal(swallow_answer(second), LARGE);
+    close(second);
     room_close(&room);
 }
 
@@ -465,6 +609,12 @@ int main(void)
         IN_ROOM(a_thousand_are_parked_and_woken),
         cmocka_unit_test(a_stop_tells_what_is_parked),
         cmocka_unit_test(a_drain_answers_and_closes),
+        IN_ROOM(a_large_answer_comes_whole),
+        IN_ROOM(a_client_that_said_all_gets_the_whole_answer),
+        IN_ROOM(a_client_that_goes_while_it_is_answered_leaves_nothing),
+        cmocka_unit_test(a_client_that_does_not_read_its_answer_is_cut),
+        cmocka_unit_test(a_large_answer_may_take_as_long_as_its_size),
+        cmocka_unit_test(large_answers_have_a_budget),
         IN_ROOM(a_stream_sends_until_its_client_goes),
         IN_ROOM(a_stream_ends_where_its_handler_ends_it),
         IN_ROOM(a_stream_that_is_not_read_is_closed_beyond_its_bound),
