@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/integration/system/house.h"
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/own.h"
 #include "tests/support/api_client.h"
 #include "tests/support/redis_process.h"
 #include "tests/support/test.h"
@@ -12,7 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_SIZE_MAX = 256, RECOVER_MS_MAX = 30000 };
+enum {
+    PATH_SIZE_MAX = 256,
+    RECOVER_MS_MAX = 30000,
+    CLI_OUTPUT_SIZE_MAX = 65536,
+    CLI_COMMAND_SIZE_MAX = 65536,
+};
 
 void house_open(struct house *house)
 {
@@ -206,6 +213,47 @@ void house_wait_state(struct house *house, const struct task_id *task, const cha
 
     if (!wait_until(is_in_state, &wait, deadline_ms))
         fail_msg("the task is %s, not %s", wait.seen, state);
+}
+
+/* 'word', as a shell takes it for one. */
+static void put_quoted(struct buf *to, const char *word)
+{
+    CHECK(!strchr(word, '\''));
+    buf_printf(to, " '%s'", word);
+}
+
+/* The whole of what a stream still has. */
+static void read_all(FILE *stream, char ret[CLI_OUTPUT_SIZE_MAX])
+{
+    CHECK(stream != NULL);
+    ret[fread(ret, 1, CLI_OUTPUT_SIZE_MAX - 1, stream)] = '\0';
+}
+
+int house_cli(struct house *house, const char *const *words, const char **ret)
+{
+    static char said[CLI_OUTPUT_SIZE_MAX];
+    OWN(buf_done) struct buf command = BUF_INIT(CLI_COMMAND_SIZE_MAX);
+    char errors_path[PATH_SIZE_MAX];
+    FILE *pipe, *errors;
+    int status;
+
+    snprintf(errors_path, sizeof errors_path, "%s/cli.err", house->scheduler.directory);
+    buf_printf(&command, "STAKEOUT_SERVER=http://127.0.0.1:%u %s", (unsigned)house->scheduler.port,
+               STAKEOUT_PATH);
+    for (; *words; words++) {
+        put_quoted(&command, *words);
+    }
+    buf_printf(&command, " 2>%s", errors_path);
+    CHECK(!command.failed);
+    pipe = popen(command.data, "r");
+    read_all(pipe, said);
+    status = pclose(pipe);
+    *ret = said;
+    if (status == 0) return 0;
+    errors = fopen(errors_path, "re");
+    read_all(errors, said);
+    fclose(errors);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 static int64_t figure_of(const json_t *instance, const char *figure)

@@ -5,7 +5,6 @@
 #include "tests/support/wait.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { SAYS_MS = 15000, OUTPUT_SIZE_MAX = 16384 };
@@ -31,25 +30,18 @@ static int stop_all(void **state)
     return 0;
 }
 
-/* What `stakeout task show` prints of a task. */
+/* What `stakeout task show` prints of a task, as one line: a sentence may be wrapped. */
 static const char *show(const struct task_id *task)
 {
-    static char output[OUTPUT_SIZE_MAX];
-    char command[512];
-    size_t size;
-    FILE *pipe;
+    static char line[OUTPUT_SIZE_MAX];
+    const char *output;
 
-    snprintf(command, sizeof command, "%s --server http://127.0.0.1:%u task show %s 2>&1",
-             STAKEOUT_PATH, (unsigned)house.scheduler.port, task->text);
-    pipe = popen(command, "r");
-    CHECK(pipe != NULL);
-    size = fread(output, 1, sizeof output - 1, pipe);
-    output[size] = '\0';
-    pclose(pipe);
-    for (char *c = output; *c; c++) {
-        if (*c == '\n') *c = ' '; /* a sentence may be wrapped */
+    house_cli(&house, (const char *const[]){ "task", "show", task->text, NULL }, &output);
+    snprintf(line, sizeof line, "%s", output);
+    for (char *c = line; *c; c++) {
+        if (*c == '\n') *c = ' ';
     }
-    return output;
+    return line;
 }
 
 struct saying {
