@@ -169,6 +169,16 @@ int redis_address_parse(struct text url, struct redis_address *ret, struct probl
     return rc;
 }
 
+/* The first IPv4 address, or else the first: "localhost" is ::1 before it is 127.0.0.1 on most
+ * machines, and a Redis need not listen there. */
+static const struct addrinfo *address_choose(const struct addrinfo *found)
+{
+    for (const struct addrinfo *it = found; it; it = it->ai_next) {
+        if (it->ai_family == AF_INET) return it;
+    }
+    return found;
+}
+
 int redis_address_resolve(struct redis_address *address, struct problem *problem)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
@@ -183,7 +193,9 @@ int redis_address_resolve(struct redis_address *address, struct problem *problem
         rc = getaddrinfo(address->host, NULL, &hints, &found);
     }
     if (rc == 0) {
-        rc = getnameinfo(found->ai_addr, found->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
+        const struct addrinfo *chosen = address_choose(found);
+
+        rc = getnameinfo(chosen->ai_addr, chosen->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
                          NI_NUMERICHOST);
         freeaddrinfo(found);
     }

@@ -129,7 +129,7 @@ static void names_are_resolved_to_numbers(void **state)
 
     (void)state;
     assert_int_equal(redis_address_resolve(&address, &problem), 0);
-    assert_true(strcmp(address.host, "127.0.0.1") == 0 || strcmp(address.host, "::1") == 0);
+    assert_string_equal(address.host, "127.0.0.1"); /* not ::1, where a Redis need not listen */
     assert_int_equal(redis_address_resolve(&address, &problem), 0); /* a number stays one */
     assert_int_equal(redis_address_resolve(&path, &problem), 0);
     unknown.host[0] = ' '; /* nobody's resolver need be asked for this */
