@@ -47,12 +47,10 @@ enum {
 
 int engine_open(struct engine *engine, const struct sampler_options *options)
 {
-    uint32_t file_count_max = options->thread_files_max > 0 ? options->thread_files_max : 16;
-
     memset(engine, 0, sizeof *engine);
     engine->options = *options;
     engine->main_stack_end = getauxval(AT_RANDOM);
-    thread_files_init(&engine->files, file_count_max);
+    thread_files_init(&engine->files, options->thread_files_max);
     tick_clock_update(&engine->clock);
     return unwinder_open(&engine->unwinder);
 }

@@ -49,9 +49,10 @@ struct sampler_options {
      * there is none. Takes no lock of the host's and does not block for long. */
     size_t (*name_data)(void *context, uint64_t address, char *ret, size_t ret_size);
 
-    int signal_number;         /* 0: SIGURG */
-    uint32_t thread_files_max; /* /proc files kept open, two to a thread; 0: 16. In a descriptor
-                                  table of our own it may be 128 */
+    int signal_number; /* 0: SIGURG */
+    uint32_t
+        thread_files_max; /* /proc files kept open, two to a thread: 128 in a descriptor table of
+                                  our own, 0 (none is kept) in the host's */
 };
 
 /* Starts the thread, takes the signal if nobody has it, and opens the hot side, so that begins are

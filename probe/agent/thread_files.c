@@ -16,7 +16,6 @@ void thread_files_init(struct thread_files *files, uint32_t file_count_max)
 
     *files = (struct thread_files){ .thread_count_max = count };
     if (count > THREAD_FILES_MAX) files->thread_count_max = THREAD_FILES_MAX;
-    if (count == 0) files->thread_count_max = 1;
 }
 
 static void thread_close(struct thread_file *thread)
@@ -61,24 +60,48 @@ static struct thread_file *thread_get(struct thread_files *files, uint32_t tid)
     return oldest;
 }
 
-/* Reads a file from its begin. The thread that it is of may be gone, and its tid another's: then
- * the files are opened again, once. */
-static int file_read(struct thread_files *files, uint32_t tid, bool is_syscall, char *ret,
-                     size_t ret_size)
+/* Reads a file that is kept. The thread that it is of may be gone, and its tid another's: then the
+ * files are opened again, once. */
+static ssize_t read_kept(struct thread_files *files, uint32_t tid, bool is_syscall, char *ret,
+                         size_t ret_size)
 {
+    ssize_t size = -ENOENT;
+
     for (int attempt = 0; attempt < 2; attempt++) {
         struct thread_file *thread = thread_get(files, tid);
         int fd = is_syscall ? thread->syscall_fd : thread->schedstat_fd;
-        ssize_t size = fd >= 0 ? pread(fd, ret, ret_size - 1, 0) : -1;
 
-        if (size > 0) {
-            ret[size] = '\0';
-            return 0;
-        }
-        if (fd >= 0 && size < 0 && errno != ESRCH) return -errno;
+        size = fd >= 0 ? pread(fd, ret, ret_size, 0) : -1;
+        if (size > 0) return size;
+        size = fd >= 0 && size < 0 ? -errno : -ENOENT;
+        if (size != -ESRCH && size != -ENOENT) return size;
         thread_close(thread);
     }
-    return -ENOENT;
+    return size;
+}
+
+static ssize_t read_at_once(uint32_t tid, const char *name, char *ret, size_t ret_size)
+{
+    int fd = file_open(tid, name);
+    ssize_t size;
+
+    if (fd < 0) return -errno;
+    size = read(fd, ret, ret_size);
+    if (size < 0) size = -errno;
+    close(fd);
+    return size;
+}
+
+static int file_read(struct thread_files *files, uint32_t tid, bool is_syscall, char *ret,
+                     size_t ret_size)
+{
+    ssize_t size = files->thread_count_max > 0
+                       ? read_kept(files, tid, is_syscall, ret, ret_size - 1)
+                       : read_at_once(tid, is_syscall ? "syscall" : "schedstat", ret, ret_size - 1);
+
+    if (size <= 0) return size < 0 ? (int)size : -ENOENT;
+    ret[size] = '\0';
+    return 0;
 }
 
 int thread_files_syscall(struct thread_files *files, uint32_t tid, char *ret, size_t ret_size)

@@ -4,7 +4,9 @@
  * The files of the threads that are looked at are kept open, because opening costs five times what
  * reading does, and because a file that was opened goes on working after a setuid() of the host. A
  * file is of its thread for ever: a tid that is used again cannot be mistaken for it. When all
- * places are taken, the one that was used longest ago is closed.
+ * places are taken, the one that was used longest ago is closed. With no places at all, each is
+ * opened, read and closed at once: in a table that is the host's too, a number that is kept may one
+ * day be something of the host's.
  *
  * Threads: one at a time. */
 #ifndef STAKEOUT_PROBE_AGENT_THREAD_FILES_H
@@ -17,8 +19,8 @@
 enum { THREAD_FILES_MAX = 64 }; /* threads; two files each */
 
 struct thread_files {
-    uint32_t thread_count_max;
-    uint64_t clock; /* rises with each use */
+    uint32_t thread_count_max; /* 0: none is kept */
+    uint64_t clock;            /* rises with each use */
     struct thread_file {
         uint32_t tid; /* 0: free */
         int syscall_fd, schedstat_fd;

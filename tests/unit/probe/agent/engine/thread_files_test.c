@@ -65,6 +65,21 @@ static void files_are_kept_open_up_to_their_bound(void **state)
     assert_int_equal(count_descriptors(), before);
 }
 
+static void without_places_none_is_kept(void **state)
+{
+    struct thread_files files;
+    uint32_t before = count_descriptors();
+    char line[256];
+
+    (void)state;
+    thread_files_init(&files, 0);
+    assert_int_equal(thread_files_syscall(&files, (uint32_t)syscall(SYS_gettid), line, sizeof line),
+                     0);
+    assert_int_equal(count_descriptors(), before);
+    assert_true(thread_files_syscall(&files, 0x3fffff, line, sizeof line) < 0);
+    thread_files_done(&files);
+}
+
 static void who_asks_is_running(void **state)
 {
     struct thread_files files;
@@ -82,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_kept_open_up_to_their_bound),
+        cmocka_unit_test(without_places_none_is_kept),
         cmocka_unit_test(who_asks_is_running),
     };
 
