@@ -219,7 +219,19 @@ static void on_instance_gone(void *context, struct text application,
                         instance->incarnation);
 }
 
+static bool is_here(void *context, struct text application, uint64_t incarnation)
+{
+    struct intake *intake = context;
+
+    return census_instance_find(intake->census, application, incarnation) != NULL;
+}
+
 void intake_tick(struct intake *intake, uint64_t now_ns)
 {
     census_sweep(intake->census, now_ns, on_instance_gone, intake);
+    if (intake->strangers_due_ns == 0)
+        intake->strangers_due_ns = now_ns + ms_to_ns(STRANGERS_AFTER_MS);
+    if (now_ns < intake->strangers_due_ns || !tasks_are_ready(intake->tasks)) return;
+    intake->strangers_due_ns = UINT64_MAX;
+    tasks_sweep_strangers(intake->tasks, is_here, intake);
 }

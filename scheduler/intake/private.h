@@ -27,6 +27,8 @@ enum {
     /* Requests that wait for the store: bodies of 1 MB each, and their samples beside them. */
     IN_FLIGHT_MAX = 64,
     RETRY_AFTER_S_MAX = 10, /* spread, so that the probes do not come back all at once */
+    /* After a start; a probe that lives has polled by then, also at the end of its back-off. */
+    STRANGERS_AFTER_MS = 60000,
 };
 
 /* The last poll's answer: during a wake-up all of them are equal, and a few ms old at most. */
@@ -59,6 +61,7 @@ struct intake {
     struct poll_cache cache;
     TAILQ_HEAD(, in_flight) in_flight;
     size_t in_flight_count;
+    uint64_t strangers_due_ns; /* 0: not set yet; UINT64_MAX: swept */
 };
 
 /* Who sends: the head of each message, checked. */

@@ -91,4 +91,10 @@ void tasks_delivered(struct tasks *tasks, struct text application, struct text i
 void tasks_instance_gone(struct tasks *tasks, struct text application, struct text instance,
                          uint64_t incarnation);
 
+/* Instances may have gone while no scheduler ran to notice. Once, when all that live have had the
+ * time to come back after a start: those that the ledgers of tasks in memory know, and that are
+ * not here, are gone. is_here is asked until the sweep's last answer has come. */
+typedef bool (*tasks_is_here_fn)(void *context, struct text application, uint64_t incarnation);
+void tasks_sweep_strangers(struct tasks *tasks, tasks_is_here_fn is_here, void *context);
+
 #endif

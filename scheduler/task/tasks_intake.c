@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tasks_intake.c: what instances bring: reports, ledgers, events; and that they come and go.
+/* tasks_intake.c: what instances bring: reports, ledgers, events; and that they come.
  *
  * Ledgers and events of tasks that are not in memory are passed over: such a task ended more than
  * CACHE_AFTER_END_MS ago, and its books are closed. */
@@ -10,9 +10,6 @@
 #include "common/base/check.h"
 #include "common/model/task_event.h"
 #include "scheduler/task/tasks_private.h"
-
-/* Instances that die while Redis is away, of all tasks. Beyond it rows stay open. */
-enum { DEPARTURES_MAX = 20000 };
 
 /* Reports ----------------------------------------------------------------------------------- */
 
@@ -222,60 +219,5 @@ void tasks_delivered(struct tasks *tasks, struct text application, struct text i
             continue;
         }
         deliver(tasks, cached->tasks[i], &who);
-    }
-}
-
-static void on_gone(void *context, const struct problem *problem);
-
-static void depart(struct departure *departure)
-{
-    store_gone(departure->tasks->store, text_of(departure->application), &departure->task,
-               departure->incarnation, on_gone, departure);
-}
-
-/* A departure is told once only, by whoever noticed it; so it must not be lost with Redis. */
-static void on_gone(void *context, const struct problem *problem)
-{
-    struct departure *departure = context;
-    struct tasks *tasks = departure->tasks;
-
-    if (!problem || tasks->departure_count >= DEPARTURES_MAX) {
-        free(departure);
-        return;
-    }
-    departure->next = tasks->departures;
-    tasks->departures = departure;
-    tasks->departure_count++;
-}
-
-void tasks_retry_departures(struct tasks *tasks)
-{
-    struct departure *departure = tasks->departures;
-
-    tasks->departures = NULL;
-    tasks->departure_count = 0;
-    while (departure) {
-        struct departure *next = departure->next;
-        depart(departure);
-        departure = next;
-    }
-}
-
-void tasks_instance_gone(struct tasks *tasks, struct text application, struct text instance,
-                         uint64_t incarnation)
-{
-    struct cached_application *cached = cache_application_find(&tasks->cache, application);
-    struct departure *departure;
-
-    (void)instance; /* the ledger knows it by its incarnation */
-    if (!cached) return;
-    for (size_t i = 0; i < cached->task_count; i++) {
-        cache_task_untell(cached->tasks[i], incarnation); /* if it comes back, it is told anew */
-        departure = mem_zalloc(1, sizeof(*departure));
-        departure->tasks = tasks;
-        departure->task = cached->tasks[i]->task.id;
-        departure->incarnation = incarnation;
-        memcpy(departure->application, cached->name, sizeof(departure->application));
-        depart(departure);
     }
 }

@@ -322,6 +322,35 @@ static void what_is_pending_of_an_instance_that_is_gone_is_lost(void **state)
     answer_done(&log);
 }
 
+static bool only_8_is_here(void *context, struct text application, uint64_t incarnation)
+{
+    (void)context;
+    return text_is_equal(application, TEXT("shop")) && incarnation == 8;
+}
+
+static void who_went_while_no_scheduler_ran_is_gone_and_who_is_here_is_not(void **state)
+{
+    struct fixture *fixture = *state;
+    struct task task = new_task(fixture);
+    struct task_ledger gone = ledger_of(&task, 7, 1, 10), here = ledger_of(&task, 8, 1, 10);
+    struct answer ledger = { 0 };
+
+    put_ledger(fixture, &gone);
+    put_ledger(fixture, &here);
+    tasks_sweep_strangers(fixture->tasks, only_8_is_here, NULL);
+    read_ledger(fixture, &task, &ledger); /* behind the roll-call's reading */
+    read_ledger(fixture, &task, &ledger); /* and behind what it wrote */
+    assert_int_equal(ledger.count, 2);
+    for (size_t i = 0; i < ledger.count; i++) {
+        bool is_gone = ledger.rows[i].incarnation == 7;
+
+        assert_int_equal(ledger.rows[i].is_gone, is_gone);
+        assert_int_equal(ledger.rows[i].counts.drops[CALL_DROP_INSTANCE_LOST], is_gone ? 1 : 0);
+        assert_true(ledger_is_sound(&ledger.rows[i].counts));
+    }
+    answer_done(&ledger);
+}
+
 static void a_refusal_stands_in_the_ledger(void **state)
 {
     struct fixture *fixture = *state;
@@ -498,6 +527,7 @@ int main(void)
         CASE(the_last_sequence_of_a_ledger_wins),
         CASE(delivery_is_noted_once_per_incarnation),
         CASE(what_is_pending_of_an_instance_that_is_gone_is_lost),
+        CASE(who_went_while_no_scheduler_ran_is_gone_and_who_is_here_is_not),
         CASE(a_refusal_stands_in_the_ledger),
         CASE(ended_instances_beyond_the_bound_are_added_up),
         CASE(samples_come_in_pages_in_the_order_in_which_they_came),

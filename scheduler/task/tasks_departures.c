@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tasks_departures.c: what becomes of the books of instances that are gone.
+ *
+ * Whoever notices that an instance is gone says so once: intake, from the census. Two things can
+ * come between: Redis is away, then the departure is kept and told again; or this scheduler itself
+ * was, while the instance went. Nobody will ever notice that one, so the ledgers are read once
+ * after a start, and who is in them and has not been seen since is gone. */
+#include "common/base/check.h"
+#include "scheduler/task/tasks_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Instances that go while Redis is away, of all tasks. Beyond it rows stay open. */
+enum { DEPARTURES_MAX = 20000 };
+
+static void on_gone(void *context, const struct problem *problem);
+
+static void depart(struct departure *departure)
+{
+    store_gone(departure->tasks->store, text_of(departure->application), &departure->task,
+               departure->incarnation, on_gone, departure);
+}
+
+/* A departure is told once only, by whoever noticed it; so it must not be lost with Redis. */
+static void on_gone(void *context, const struct problem *problem)
+{
+    struct departure *departure = context;
+    struct tasks *tasks = departure->tasks;
+
+    if (!problem || tasks->departure_count >= DEPARTURES_MAX) {
+        free(departure);
+        return;
+    }
+    departure->next = tasks->departures;
+    tasks->departures = departure;
+    tasks->departure_count++;
+}
+
+static struct departure *departure_new(struct tasks *tasks, const struct cached_task *cached,
+                                       uint64_t incarnation)
+{
+    struct departure *departure = mem_zalloc(1, sizeof(*departure));
+
+    departure->tasks = tasks;
+    departure->task = cached->task.id;
+    departure->incarnation = incarnation;
+    memcpy(departure->application, cached->application->name, sizeof(departure->application));
+    return departure;
+}
+
+void tasks_retry_departures(struct tasks *tasks)
+{
+    struct departure *departure = tasks->departures;
+
+    tasks->departures = NULL;
+    tasks->departure_count = 0;
+    while (departure) {
+        struct departure *next = departure->next;
+        depart(departure);
+        departure = next;
+    }
+}
+
+void tasks_instance_gone(struct tasks *tasks, struct text application, struct text instance,
+                         uint64_t incarnation)
+{
+    struct cached_application *cached = cache_application_find(&tasks->cache, application);
+
+    (void)instance; /* the ledger knows it by its incarnation */
+    if (!cached) return;
+    for (size_t i = 0; i < cached->task_count; i++) {
+        cache_task_untell(cached->tasks[i], incarnation); /* if it comes back, it is told anew */
+        depart(departure_new(tasks, cached->tasks[i], incarnation));
+    }
+}
+
+/* One task's ledger, being read for strangers. */
+struct roll_call {
+    struct tasks *tasks;
+    struct task_id task;
+    tasks_is_here_fn is_here;
+    void *context;
+};
+
+static void on_ledgers(void *context, const struct store_ledgers *ledgers,
+                       const struct problem *problem)
+{
+    struct roll_call *call = context;
+    struct cached_task *cached = cache_task_find(&call->tasks->cache, &call->task);
+
+    for (size_t i = 0; !problem && cached && i < ledgers->count; i++) {
+        const struct task_ledger *row = &ledgers->rows[i];
+        struct text application = text_of(cached->application->name);
+
+        if (row->incarnation == 0 || row->is_gone) continue;
+        if (call->is_here(call->context, application, row->incarnation)) continue;
+        depart(departure_new(call->tasks, cached, row->incarnation));
+    }
+    free(call);
+}
+
+void tasks_sweep_strangers(struct tasks *tasks, tasks_is_here_fn is_here, void *context)
+{
+    for (size_t i = 0; i < tasks->cache.application_count; i++) {
+        const struct cached_application *application = tasks->cache.applications[i];
+
+        for (size_t j = 0; j < application->task_count; j++) {
+            struct roll_call *call = mem_alloc(sizeof(*call));
+
+            *call = (struct roll_call){ tasks, application->tasks[j]->task.id, is_here, context };
+            store_ledgers(tasks->store, text_of(application->name), &call->task, on_ledgers, call);
+        }
+    }
+}
