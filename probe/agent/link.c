@@ -85,7 +85,8 @@ struct link {
     _Atomic bool is_pulse_due; /* before its time: a task ended; set by the sampler's thread too */
     bool is_reading_sent;      /* the pulse's reading was acknowledged whole */
     bool has_open_books;       /* of a task that is not final yet */
-    bool is_behind;            /* something could not be sent */
+    bool reports_are_behind;   /* some could not be sent */
+    bool words_are_behind;     /* neither could events or counts */
     bool is_last;
     int host_nice;
     char host_ip[HOST_IP_SIZE_MAX + 1];
@@ -368,7 +369,8 @@ static void send_all(struct link *link)
 
     if (uplink_is_ready(reporter_lane(link->reporter), now_ns)) reports = send_reports(link);
     if (uplink_is_ready(&link->lane, now_ns)) words = send_words(link);
-    link->is_behind = reports < 0 || words < 0;
+    link->reports_are_behind = reports < 0;
+    link->words_are_behind = words < 0;
 }
 
 static uint64_t earlier(uint64_t left_ns, uint64_t right_ns)
@@ -376,8 +378,8 @@ static uint64_t earlier(uint64_t left_ns, uint64_t right_ns)
     return left_ns < right_ns ? left_ns : right_ns;
 }
 
-/* When to look again if nobody says anything. What is behind waits for the first lane that
- * rests. */
+/* When to look again if nobody says anything. What is behind waits until its lane has rested, which
+ * may be over by now: then there is no waiting. */
 static uint64_t next_look_ns(struct link *link)
 {
     uint64_t now_ns = clock_monotonic_ns(), at_ns = link->pulse_at_ns;
@@ -386,9 +388,9 @@ static uint64_t next_look_ns(struct link *link)
     if (atomic_load_explicit(&link->is_pulse_due, memory_order_relaxed)) at_ns = now_ns;
     if (is_busy(link)) at_ns = earlier(at_ns, now_ns + ms_to_ns(PULSE_ACTIVE_INTERVAL_MS));
     if (at_ns < link->lane.retry_at_ns) at_ns = link->lane.retry_at_ns;
-    if (!link->is_behind) return at_ns;
-    if (reports_ns > now_ns) at_ns = earlier(at_ns, reports_ns);
-    if (link->lane.retry_at_ns > now_ns) at_ns = earlier(at_ns, link->lane.retry_at_ns);
+    if (link->reports_are_behind && reports_ns != 0) at_ns = earlier(at_ns, reports_ns);
+    if (link->words_are_behind && link->lane.retry_at_ns != 0)
+        at_ns = earlier(at_ns, link->lane.retry_at_ns);
     return at_ns;
 }
 
