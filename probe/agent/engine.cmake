@@ -6,7 +6,7 @@ if(NOT LIBUNWIND_INCLUDE_DIR)
     message(FATAL_ERROR "libunwind.h is missing (Debian: libunwind-dev); tools/dependencies "
                         "installs what the build needs.")
 endif()
-set(STAKEOUT_ENGINE_SOURCES blocked.c books.c interface_totals.c listener.c modules.c
+set(STAKEOUT_ENGINE_SOURCES blocked.c books.c frame_pointer.c interface_totals.c listener.c modules.c
                             sample_builder.c sampler.c sampler_round.c self_memory.c thread_files.c
                             tick_clock.c unwinder.c)
 list(TRANSFORM STAKEOUT_ENGINE_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/probe/agent/)

@@ -374,7 +374,7 @@ static bool walk_steps(struct unwinder *unwinder, unw_cursor_t *cursor, struct w
         if (caller_sp <= sp && !is_signal) return false; /* no progress: not a stack */
         walk->reached_begin |= is_begin_frame(unwinder, walk, sp, caller_sp);
         walk_add(unwinder, walk, is_signal ? pc : pc - 1);
-        sp = caller_sp;
+        walk->end_sp = sp = caller_sp;
     }
     return false;
 }
@@ -386,12 +386,22 @@ void unwinder_walk(struct unwinder *unwinder, const struct stack_view *view, str
     ret->count = 0;
     ret->is_complete = ret->reached_begin = ret->lacks_register = false;
     unwinder->view = view;
+    ret->end_sp = view->registers[REGISTER_RSP];
     unwinder->lacks_register = false;
     walk_add(unwinder, ret, view->registers[REGISTER_RIP]);
     if (unwinder->space && unwinder->call.init_remote(&cursor, unwinder->space, unwinder) == 0)
         ret->is_complete = walk_steps(unwinder, &cursor, ret);
     ret->lacks_register = !ret->is_complete && unwinder->lacks_register;
     unwinder->view = NULL;
+}
+
+bool unwinder_read(struct unwinder *unwinder, uint64_t address, void *ret, size_t size)
+{
+    const struct loaded_module *module = modules_find(&unwinder->modules, address);
+
+    if (!module || size > module->high - address) return false;
+    if (module_segment_end(module, address) == 0) return false;
+    return module_read(unwinder, address, ret, size);
 }
 
 uint64_t unwinder_size(const struct unwinder *unwinder)

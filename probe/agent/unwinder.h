@@ -18,6 +18,7 @@
 #include "probe/hot/stack_copy.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct modules;
@@ -48,6 +49,7 @@ struct walk {
     bool is_complete;    /* the thread's outermost frame was reached */
     bool reached_begin;  /* the frame that called begin was passed */
     bool lacks_register; /* it ended for want of a register that is not known */
+    uint64_t end_sp;     /* the stack pointer of the last frame */
     struct walk_frame frames[WALK_FRAMES_MAX]; /* innermost first */
 };
 
@@ -65,6 +67,10 @@ void unwinder_walk(struct unwinder *unwinder, const struct stack_view *view, str
 
 /* Where the unwind entry that holds an address begins; 0: there is none. */
 uint64_t unwinder_function(struct unwinder *unwinder, uint64_t pc);
+
+/* Reads bytes of a known module, from the pages that the unwinder keeps. False: not all of them are
+ * readable, or they are of no known module. */
+bool unwinder_read(struct unwinder *unwinder, uint64_t address, void *ret, size_t size);
 
 uint64_t unwinder_size(const struct unwinder *unwinder); /* bytes held */
 
