@@ -180,7 +180,7 @@ void cli_query_option(struct cli *cli, struct buf *path, const char *name, enum 
     if (value) query_add(path, name, value);
 }
 
-int cli_query_limit(struct cli *cli, struct buf *path)
+int cli_limit(const struct cli *cli, int64_t *ret)
 {
     const char *value = line_value(cli->line, OPTION_LIMIT);
     struct problem problem;
@@ -193,8 +193,18 @@ int cli_query_limit(struct cli *cli, struct buf *path)
                           (int)PAGE_LIMIT_MAX);
         return cli_misused(OPTION_LIMIT, &problem);
     }
-    query_add(path, "limit", value);
+    *ret = limit;
     return CLI_DONE;
+}
+
+int cli_query_limit(struct cli *cli, struct buf *path)
+{
+    int64_t ignored = 0;
+    int rc = cli_limit(cli, &ignored);
+
+    if (rc == CLI_DONE && line_value(cli->line, OPTION_LIMIT))
+        query_add(path, "limit", line_value(cli->line, OPTION_LIMIT));
+    return rc;
 }
 
 int cli_query_time(struct cli *cli, struct buf *path, const char *name, enum option_id id)

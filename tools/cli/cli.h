@@ -82,6 +82,7 @@ int cli_trace_arg(struct cli *cli, unsigned n, struct trace_id *ret);
 /* Adds an option's value to a query, if it was given: as it is, or checked and as a time. */
 void cli_query_option(struct cli *cli, struct buf *path, const char *name, enum option_id id);
 int cli_query_limit(struct cli *cli, struct buf *path);
+int cli_limit(const struct cli *cli, int64_t *ret); /* left alone if --limit was not given */
 int cli_query_time(struct cli *cli, struct buf *path, const char *name, enum option_id id);
 
 #endif

@@ -12,7 +12,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { PATH_SIZE_MAX = 32 * 1024, TEXT_SIZE_MAX = 64 * 1024 };
+enum {
+    PATH_SIZE_MAX = 32 * 1024,
+    TEXT_SIZE_MAX = 64 * 1024,
+    LIST_PAGES_MAX = 1000, /* that one list asks for: a scheduler keeps fewer tasks */
+};
 
 bool task_is_final(const json_t *task)
 {
@@ -76,7 +80,34 @@ static void put_list_row(struct cli *cli, const json_t *task, uint64_t now_wall_
     screen_put(screen, field_text(task, "author"), table_cell(table));
 }
 
-static void put_list(struct cli *cli, const struct answer *answer)
+/* Appends the rows of a page. */
+static void put_list_page(struct cli *cli, const struct answer *answer, struct table *table)
+{
+    const json_t *task;
+    size_t i;
+
+    json_array_foreach(field_array(answer->document, "tasks"), i, task)
+    {
+        put_list_row(cli, task, view_server_now_ms(answer), table);
+    }
+}
+
+static int get_list_page(struct cli *cli, struct text filters, int64_t limit, const char *cursor,
+                         struct answer *ret)
+{
+    OWN(buf_done) struct buf path = BUF_INIT(PATH_SIZE_MAX);
+    char digits[24];
+
+    snprintf(digits, sizeof digits, "%" PRId64, limit);
+    (void)buf_text(&path, filters);
+    query_add(&path, "limit", digits);
+    if (cursor) query_add(&path, "cursor", cursor);
+    return cli_get(cli, path.data, ret);
+}
+
+/* A page of a list with filters may be short, or empty, and yet not the last: the scheduler
+ * bounds what it looks at for one. */
+static int put_list(struct cli *cli, struct text filters, int64_t limit)
 {
     static const struct table_column columns[] = {
         { .title = "TASK" },
@@ -90,18 +121,29 @@ static void put_list(struct cli *cli, const struct answer *answer)
         { .title = "AUTHOR", .rank = 3, .columns_min = 6 },
     };
     OWN(table_freep) struct table *table = table_new(&cli->screen, columns, ARRAY_COUNT(columns));
-    const json_t *tasks = field_array(answer->document, "tasks"), *task;
-    size_t i;
+    OWN(answer_done) struct answer answer = ANSWER_INIT;
+    OWN(mem_freep) char *cursor = NULL;
+    int rc = get_list_page(cli, filters, limit, line_value(cli->line, OPTION_CURSOR), &answer);
 
-    json_array_foreach(tasks, i, task)
-    {
-        put_list_row(cli, task, view_server_now_ms(answer), table);
+    if (rc == CLI_DONE && line_has(cli->line, OPTION_JSON)) return cli_print_answer(cli, &answer);
+    for (int page = 1; rc == CLI_DONE; rc = get_list_page(cli, filters, limit, cursor, &answer)) {
+        struct text next = field_text(answer.document, "next");
+        int64_t count = (int64_t)json_array_size(field_array(answer.document, "tasks"));
+
+        put_list_page(cli, &answer, table);
+        limit -= count;
+        if (next.size == 0 || limit <= 0 || page++ == LIST_PAGES_MAX) break;
+        free(cursor);
+        cursor = mem_text(next.data, next.size);
     }
+    if (rc != CLI_DONE) return rc;
     if (table_row_count(table) == 0) {
         cli_say("no task is like that; 'stakeout task create' makes one");
     } else {
         view_table(cli, table);
     }
+    view_next_page(&answer);
+    return CLI_DONE;
 }
 
 /* The states are upper case; who types "active" is understood. */
@@ -130,24 +172,18 @@ static int query_state(struct cli *cli, struct buf *path)
 int command_task_list(struct cli *cli)
 {
     OWN(buf_done) struct buf path = BUF_INIT(PATH_SIZE_MAX);
-    OWN(answer_done) struct answer answer = ANSWER_INIT;
+    int64_t limit = PAGE_LIMIT_DEFAULT;
     int rc;
 
     (void)buf_text(&path, TEXT("/api/v1/tasks"));
     cli_query_option(cli, &path, "application", OPTION_APPLICATION);
     cli_query_option(cli, &path, "interface", OPTION_INTERFACE);
     cli_query_option(cli, &path, "author", OPTION_AUTHOR);
-    cli_query_option(cli, &path, "cursor", OPTION_CURSOR);
     rc = query_state(cli, &path);
     if (rc == CLI_DONE) rc = cli_query_time(cli, &path, "from", OPTION_SINCE);
     if (rc == CLI_DONE) rc = cli_query_time(cli, &path, "to", OPTION_UNTIL);
-    if (rc == CLI_DONE) rc = cli_query_limit(cli, &path);
-    if (rc == CLI_DONE) rc = cli_get(cli, path.data, &answer);
-    if (rc != CLI_DONE) return rc;
-    if (line_has(cli->line, OPTION_JSON)) return cli_print_answer(cli, &answer);
-    put_list(cli, &answer);
-    view_next_page(&answer);
-    return CLI_DONE;
+    if (rc == CLI_DONE) rc = cli_limit(cli, &limit);
+    return rc == CLI_DONE ? put_list(cli, buf_peek(&path), limit) : rc;
 }
 
 /* ------------------------------------------------------------------ show */

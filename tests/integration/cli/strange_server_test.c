@@ -107,6 +107,35 @@ static void fields_that_are_missing_or_strange_are_unknown(void **state)
     }
 }
 
+static void a_list_goes_on_behind_empty_pages(void **state)
+{
+    static const char first[] = JSON("{\"tasks\": [], \"next\": \"aa\"}");
+    static const char second[] = JSON("{\"tasks\": [{\"id\": \"one\"}], \"next\": \"bb\"}");
+    static const char third[] = JSON("{\"tasks\": [{\"id\": \"two\"}], \"next\": null}");
+    const struct canned_answer pages[] = {
+        { "/api/v1/tasks?state=ACTIVE&limit=100&cursor=aa", second },
+        { "/api/v1/tasks?state=ACTIVE&limit=99&cursor=bb", third },
+        { "/api/v1/tasks?state=ACTIVE&limit=", first },
+        { NULL, "" },
+    };
+    const struct canned_answer endless = { NULL, first };
+    struct canned_server server;
+
+    (void)state;
+    serve(&server, pages);
+    RUN("task", "list", "--state", "active");
+    canned_server_stop(&server);
+    assert_int_equal(run.code, 0);
+    assert_non_null(strstr(run.out, "one"));
+    assert_non_null(strstr(run.out, "two"));
+    assert_null(strstr(run.err, "there are more"));
+    serve(&server, &endless);
+    RUN("task", "list");
+    canned_server_stop(&server);
+    assert_int_equal(run.code, 0);
+    assert_non_null(strstr(run.err, "there are more: --cursor aa"));
+}
+
 static void names_from_outside_cannot_draw(void **state)
 {
     struct canned_answer canned = {
@@ -221,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answer_of_a_stranger_is_refused),
         cmocka_unit_test(fields_that_are_missing_or_strange_are_unknown),
+        cmocka_unit_test(a_list_goes_on_behind_empty_pages),
         cmocka_unit_test(names_from_outside_cannot_draw),
         cmocka_unit_test(doctor_finds_each_broken_link),
     };
