@@ -357,8 +357,8 @@ static void event_drop(struct event *event)
     if (event) event_free(event);
 }
 
-/* Whoever answers goes first; store answers what is under way as it goes, so its callers are
- * still there then. */
+/* Whoever answers goes first; store and symbols answer what is under way as they go, so their
+ * callers are still there then. */
 static void take_down(struct app *app)
 {
     event_drop(app->on_term);
@@ -368,11 +368,11 @@ static void take_down(struct app *app)
     event_drop(app->drain_timer);
     http_stop(app->http);
     store_free(app->store);
+    symbols_free(app->symbols);
     api_free(app->api);
     history_free(app->history);
     tasks_free(app->tasks);
     intake_free(app->intake);
-    symbols_free(app->symbols);
     census_free(app->census);
     live_free(app->live);
     loop_lag_stop(app->loop_lag);

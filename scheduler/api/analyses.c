@@ -6,11 +6,13 @@
  * more than SNAPSHOTS_INLINE_MAX does it in a child process (offload.h), so that polls and reports
  * are not held up by somebody's look at a hundred samples.
  *
- * The job holds everything, and lives on if the client goes away: the worker reads the samples. */
+ * The job holds everything, and lives on if the client goes away: the worker reads the samples. So
+ * few of them work at once (turns.c), and the rest waits before it loads anything. */
 #include "common/base/check.h"
 #include "scheduler/analysis/analysis.h"
 #include "scheduler/api/answer.h"
 #include "scheduler/api/offload.h"
+#include "scheduler/api/turns.h"
 #include "scheduler/history/history.h"
 #include "scheduler/symbols/symbols.h"
 
@@ -34,6 +36,7 @@ struct subject {
 
 struct job {
     struct pending pending;
+    struct turn turn;
     enum export_format format;
     struct subject subjects[2];
     size_t subject_count, loaded_count;
@@ -44,8 +47,8 @@ struct job {
 
 static void load(struct job *job);
 
-/* What the job owns; the pending itself goes with the answer. */
-static void job_clear(struct job *job)
+/* What the job owns, and its turn; the pending itself goes with the answer. */
+static void job_end(struct job *job)
 {
     for (size_t i = 0; i < job->count; i++) {
         sample_free(job->samples[i]);
@@ -53,11 +56,12 @@ static void job_clear(struct job *job)
     free(job->samples);
     job->samples = NULL;
     job->count = 0;
+    turn_end(job->pending.api->turns);
 }
 
 static void job_refuse(struct job *job, const struct problem *problem)
 {
-    job_clear(job);
+    job_end(job);
     pending_problem(&job->pending, problem);
 }
 
@@ -128,7 +132,7 @@ static void answer_export(struct job *job, struct buf *take_body)
     snprintf(name, sizeof name, "stakeout-%s-%s.%s",
              job->subject_count == 1 ? subject_noun(first) : "diff", subject_id(first),
              export_format_suffix(format));
-    job_clear(job);
+    job_end(job);
     pending_file(&job->pending, export_format_type(format), format == EXPORT_JSON ? NULL : name,
                  take_body);
 }
@@ -146,7 +150,8 @@ static void refuse_export(struct job *job, int rc)
         problem_set(&problem, PROBLEM_TOO_LARGE, "The analysis would be larger than %d MB.",
                     EXPORT_SIZE_MAX >> 20);
     else if (rc == -EBUSY || rc == -EAGAIN || rc == -ECANCELED)
-        problem_set(&problem, PROBLEM_BUSY, "Too many large analyses are being made; try again.");
+        problem_set(&problem, PROBLEM_BUSY,
+                    "No process could be made for the analysis; try again.");
     else
         problem_set(&problem, PROBLEM_INTERNAL, "The analysis could not be made: %s.",
                     strerror(-rc));
@@ -301,14 +306,27 @@ static int read_subject(struct http_request *request, const char *name, struct s
                          problem);
 }
 
+static void begin(void *context)
+{
+    struct job *job = context;
+
+    if (job->pending.request)
+        load(job);
+    else
+        job_refuse(job, &(struct problem){ .code = PROBLEM_BUSY }); /* nobody will read it */
+}
+
 static void start(struct api *api, struct http_request *request, const struct job *draft)
 {
     struct job *job = pending_new(api, request, sizeof *job);
+    struct problem problem;
 
     job->format = draft->format;
     job->subject_count = draft->subject_count;
     memcpy(job->subjects, draft->subjects, sizeof job->subjects);
-    load(job);
+    if (turn_wait(api->turns, &job->turn, begin, job) == 0) return;
+    problem_set(&problem, PROBLEM_BUSY, "Too many analyses are waited for already; try again.");
+    pending_problem(&job->pending, &problem);
 }
 
 static void analyse_one(struct api *api, struct http_request *request, bool is_sample)

@@ -17,6 +17,7 @@ void answer_json(struct http_request *request, int status, json_t *take_body)
 
 void answer_problem(struct http_request *request, const struct problem *problem)
 {
+    if (problem_status(problem->code) == 503) http_answer_header(request, "Retry-After", "1");
     http_reply_problem(request, problem_status(problem->code), problem_slug(problem->code),
                        problem_title(problem->code), problem->detail, problem->field);
 }

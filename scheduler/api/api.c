@@ -11,6 +11,7 @@
 #include "scheduler/api/offload.h"
 #include "scheduler/api/openapi.h"
 #include "scheduler/api/query.h"
+#include "scheduler/api/turns.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -31,6 +32,8 @@ struct route_door {
     const struct route *route;
     struct http_route row; /* http keeps a pointer to it */
 };
+
+enum { TURNS_WAITING_MAX = 256 };
 
 /* "application/json", perhaps with parameters behind a semicolon. */
 static bool is_json(struct text content_type)
@@ -87,6 +90,7 @@ struct api *api_new(const struct api_options *options)
 
     api->rooms = *options;
     api->offloads = offloads_new(options->base);
+    api->turns = turns_new(OFFLOADS_MAX, TURNS_WAITING_MAX);
     api->openapi = openapi_print(&api->openapi_size);
     open_doors(api);
     return api;
@@ -97,6 +101,7 @@ struct api *api_free(struct api *api)
     if (!api) return NULL;
     CHECK(!api->streams);
     offloads_free(api->offloads);
+    turns_free(api->turns);
     free(api->openapi);
     free(api->doors);
     free(api);

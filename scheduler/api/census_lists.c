@@ -5,8 +5,10 @@
 #include "common/model/task_spec.h"
 #include "scheduler/api/answer.h"
 #include "scheduler/api/offload.h"
+#include "scheduler/api/turns.h"
 #include "scheduler/live/census.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +161,8 @@ static void add_interface(void *context, struct text application,
 /* What of the census is to be written. */
 struct interfaces_pending {
     struct pending pending;
+    struct turn turn; /* of a long list */
+    bool has_turn;
     char application[APPLICATION_SIZE_MAX + 1]; /* empty: all */
     struct list list;
     size_t count;
@@ -213,12 +217,12 @@ static void on_written(void *context, int rc, struct buf *result)
     struct interfaces_pending *wanted = context;
     struct problem problem = { 0 };
 
+    if (wanted->has_turn) turn_end(wanted->pending.api->turns);
     if (rc == 0) {
         pending_file(&wanted->pending, "application/json", NULL, result);
         return;
     }
-    problem_set(&problem, PROBLEM_BUSY, "The list of interfaces could not be made: %s; try again.",
-                strerror(-rc));
+    problem_set(&problem, PROBLEM_BUSY, "The list of interfaces could not be made now; try again.");
     pending_problem(&wanted->pending, &problem);
 }
 
@@ -231,13 +235,25 @@ static void write_here(struct interfaces_pending *wanted)
     buf_done(&text);
 }
 
+/* A long list, when its turn has come. */
+static void write_elsewhere(void *context)
+{
+    struct interfaces_pending *wanted = context;
+    struct offload offload = { .size_max = INTERFACE_LIST_SIZE_MAX,
+                               .work = write_interfaces,
+                               .then = on_written,
+                               .context = wanted };
+    int rc = -ECANCELED; /* nobody will read it */
+
+    wanted->has_turn = true;
+    if (wanted->pending.request) rc = offload_start(wanted->pending.api->offloads, &offload);
+    if (rc < 0) on_written(wanted, rc, &(struct buf){ 0 });
+}
+
 void on_interfaces(struct api *api, struct http_request *request)
 {
     struct interfaces_pending *wanted;
     struct text application;
-    struct offload offload = { .size_max = INTERFACE_LIST_SIZE_MAX,
-                               .work = write_interfaces,
-                               .then = on_written };
     int rc;
 
     if (!application_of(request, &application)) return;
@@ -248,8 +264,7 @@ void on_interfaces(struct api *api, struct http_request *request)
         write_here(wanted);
         return;
     }
-    offload.context = wanted;
-    rc = offload_start(api->offloads, &offload);
+    rc = turn_wait(api->turns, &wanted->turn, write_elsewhere, wanted);
     if (rc < 0) on_written(wanted, rc, &(struct buf){ 0 });
 }
 

@@ -9,12 +9,14 @@
 
 struct offloads;
 struct stream; /* events.c */
+struct turns;
 
 struct api {
     struct api_options rooms;
     struct stream *streams;    /* of /events, a list */
     uint64_t streams_tick_ns;  /* when they were last told that we live */
-    struct offloads *offloads; /* of analyses.c */
+    struct offloads *offloads; /* of analyses and long lists; each holds a turn */
+    struct turns *turns;       /* OFFLOADS_MAX at once */
     struct route_door *doors;  /* one per row of routes.def, what http hands back to us */
     char *openapi;             /* the description, made once */
     size_t openapi_size;
