@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "probe/agent/fork_gate.h"
 #include "probe/agent/invariant.h"
 #include "probe/agent/link.h"
 #include "probe/agent/sampler.h"
@@ -108,6 +109,7 @@ static int start_link(void)
     if (agent.link) return -EALREADY;
     if (is_abandoned_running()) return -EAGAIN;
     invariant_forget();
+    fork_gate_open();
     if (agent.identity.incarnation == 0) agent.identity.incarnation = random_u64();
     rc = link_start(&agent.settings, &agent.identity, &agent.link);
     if (rc < 0) complain(&agent.settings, strerrordesc_np(-rc) ? strerrordesc_np(-rc) : "error");

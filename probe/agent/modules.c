@@ -5,6 +5,8 @@
  * read in place there; nothing is parsed beyond that, because the loader's lock is held. */
 #include "probe/agent/modules.h"
 
+#include "probe/agent/fork_gate.h"
+
 #include <elf.h>
 #include <link.h>
 #include <stdlib.h>
@@ -138,12 +140,16 @@ static int by_low(const void *left, const void *right)
 bool modules_refresh(struct modules *modules)
 {
     struct modules now = { 0 };
+    bool has_changed;
 
+    if (!fork_gate_enter()) return false;
     dl_iterate_phdr(on_counters, &now);
-    if (modules->generation != 0 && now.loads == modules->loads && now.unloads == modules->unloads)
-        return false;
+    has_changed =
+        modules->generation == 0 || now.loads != modules->loads || now.unloads != modules->unloads;
     now = (struct modules){ .generation = modules->generation + 1 };
-    dl_iterate_phdr(on_module, &now);
+    if (has_changed) dl_iterate_phdr(on_module, &now);
+    fork_gate_leave();
+    if (!has_changed) return false;
     if (now.count > 1) qsort(now.list, now.count, sizeof *now.list, by_low);
     list_free(modules->list, modules->count);
     *modules = now;

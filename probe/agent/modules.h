@@ -42,7 +42,7 @@ struct modules {
 void modules_done(struct modules *modules); /* accepts a zeroed struct */
 
 /* Rebuilds the list if the loader's counters moved. Returns whether it did. Without memory the list
- * is shorter. */
+ * is shorter. While the host forks nothing is done (fork_gate.h). */
 bool modules_refresh(struct modules *modules);
 
 /* The module that holds an address, in any segment, or NULL. */

@@ -6,6 +6,7 @@
  * acquire), never by a lock: a fork in between must not leave one taken. */
 #include "probe/agent/name_lookup.h"
 
+#include "probe/agent/fork_gate.h"
 #include "probe/agent/thread.h"
 
 #include <errno.h>
@@ -68,7 +69,9 @@ static void *run_job(void *argument)
     int rc;
 
     thread_name("stakeout-name");
+    fork_gate_enter_late();
     rc = resolve(job->host, job->port, AI_ADDRCONFIG, &job->found);
+    fork_gate_leave();
     atomic_store_explicit(&job->state, rc == 0 ? JOB_FOUND : JOB_FAILED, memory_order_release);
     job_unref(job);
     atomic_fetch_sub_explicit(&lookup_count, 1, memory_order_relaxed);

@@ -17,6 +17,7 @@
  * which may be anything: such a step is not believed, and ends the walk. */
 #include "probe/agent/unwinder.h"
 
+#include "probe/agent/fork_gate.h"
 #include "probe/agent/modules.h"
 #include "probe/agent/self_memory.h"
 
@@ -245,6 +246,17 @@ static bool library_bind(void *library, struct libunwind *ret)
     return true;
 }
 
+static bool library_open(struct unwinder *unwinder)
+{
+    bool is_bound;
+
+    fork_gate_enter_late();
+    unwinder->library = dlopen("libunwind-x86_64.so.8", RTLD_NOW | RTLD_LOCAL);
+    is_bound = unwinder->library && library_bind(unwinder->library, &unwinder->call);
+    fork_gate_leave();
+    return is_bound;
+}
+
 static int unwinder_init(struct unwinder *unwinder)
 {
     static unw_accessors_t accessors = {
@@ -260,8 +272,7 @@ static int unwinder_init(struct unwinder *unwinder)
     unwinder->pages = calloc(PAGES, sizeof *unwinder->pages);
     if (!unwinder->pages) return -ENOMEM;
     modules_refresh(&unwinder->modules);
-    unwinder->library = dlopen("libunwind-x86_64.so.8", RTLD_NOW | RTLD_LOCAL);
-    if (!unwinder->library || !library_bind(unwinder->library, &unwinder->call)) return 0;
+    if (!library_open(unwinder)) return 0;
     unwinder->space = unwinder->call.create_addr_space(&accessors, 0);
     if (!unwinder->space) return -ENOMEM;
     unwinder->call.set_caching_policy(unwinder->space, UNW_CACHE_GLOBAL);
@@ -288,7 +299,11 @@ struct unwinder *unwinder_close(struct unwinder *unwinder)
 {
     if (!unwinder) return NULL;
     if (unwinder->space) unwinder->call.destroy_addr_space(unwinder->space);
-    if (unwinder->library) dlclose(unwinder->library);
+    if (unwinder->library) {
+        fork_gate_enter_late();
+        dlclose(unwinder->library);
+        fork_gate_leave();
+    }
     modules_done(&unwinder->modules);
     free(unwinder->pages);
     free(unwinder);
