@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HUGE_NUMBER 0x1p63 /* the first that json_int_t cannot hold */
+
 enum { SHOWN_SIZE_MAX = 40 }; /* of a name or a value in the sentence that refuses it */
 
 static void json_freep(json_t **it)
@@ -49,10 +51,34 @@ static int refuse_body(const json_error_t *error, struct problem *problem)
         snprintf(field, sizeof field, "%.*s", TEXT_ARGS(name));
         return problem_set_field(problem, field, "'%s' is given twice.", field);
     }
-    if (!text_is_printable(reason)) reason = TEXT("it has bytes that cannot be shown");
+    if (json_error_code(error) == json_error_null_character)
+        reason = TEXT("a text has a NUL character");
+    else if (!text_is_printable(reason))
+        reason = TEXT("it has bytes that cannot be shown");
     return problem_set(problem, PROBLEM_BAD_BODY,
                        "The body is not JSON: %.*s (line %d, column %d).", TEXT_ARGS(reason),
                        error->line, error->column);
+}
+
+/* A number that no integer of ours holds. JSON knows no bounds, so it is a field's value that is
+ * wrong, not the body: all numbers are read as reals, and the first one of that size is it. */
+static int refuse_huge(struct text body, const json_error_t *error, struct problem *problem)
+{
+    OWN(json_freep) json_t *object = NULL;
+    const struct task_field *fields;
+    size_t count;
+
+    object = json_loadb(body.data, body.size, JSON_DECODE_INT_AS_REAL, NULL);
+    fields = task_fields(&count);
+    for (size_t i = 0; i < count; i++) {
+        double value = json_real_value(json_object_get(object, fields[i].name));
+        char shown[SHOWN_SIZE_MAX];
+
+        if (value > -HUGE_NUMBER && value < HUGE_NUMBER) continue;
+        snprintf(shown, sizeof shown, "%.3g", value);
+        return task_field_refuse(fields[i].name, text_of(shown), problem);
+    }
+    return refuse_body(error, problem);
 }
 
 static int load_object(struct text body, json_t **ret, struct problem *problem)
@@ -62,6 +88,8 @@ static int load_object(struct text body, json_t **ret, struct problem *problem)
 
     object = json_loadb(body.data ? body.data : "", body.size,
                         JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (!object && json_error_code(&error) == json_error_numeric_overflow)
+        return refuse_huge(body, &error, problem);
     if (!object) return refuse_body(&error, problem);
     if (!json_is_object(object))
         return problem_set(problem, PROBLEM_BAD_BODY,
@@ -177,9 +205,9 @@ static const struct percentile {
 static int refuse_percentile(const struct reader *reader, const struct percentile *percentile,
                              const char *why)
 {
-    return problem_set_field(reader->problem, "threshold_ms", "'threshold_ms' is %s, %s; %s %s.",
-                             percentile->name, why, "it must be",
-                             task_field_find(TEXT("threshold_ms"))->accepts);
+    return problem_set_field(reader->problem, "threshold_ms",
+                             "'threshold_ms' is %s, %s; it must be %d to %d.", percentile->name,
+                             why, (int)THRESHOLD_MS_MIN, (int)THRESHOLD_MS_MAX);
 }
 
 static int resolve(const struct reader *reader, const struct percentile *percentile)

@@ -24,7 +24,7 @@ struct history *history_free(struct history *history)
 int cursor_refuse(struct problem *problem)
 {
     return problem_set_field(problem, "cursor",
-                             "'cursor' must be the \"next\" of the page before, unchanged");
+                             "'cursor' must be the \"next\" of the page before, unchanged.");
 }
 
 int cursor_read_number(struct text cursor, uint64_t *ret, struct problem *problem)
@@ -41,6 +41,6 @@ int cursor_read_number(struct text cursor, uint64_t *ret, struct problem *proble
 int limit_check(uint32_t limit, struct problem *problem)
 {
     if (limit >= 1 && limit <= PAGE_LIMIT_MAX) return 0;
-    return problem_set_field(problem, "limit", "'limit' must be 1 to %d; it is %u", PAGE_LIMIT_MAX,
-                             (unsigned)limit);
+    return problem_set_field(problem, "limit", "'limit' is %u; it must be 1 to %d.",
+                             (unsigned)limit, PAGE_LIMIT_MAX);
 }

@@ -123,7 +123,7 @@ static void trace_end(struct trace_page *page)
 
     if (!page->has_problem && page->count == 0) {
         page->has_problem = true;
-        problem_set(&page->problem, PROBLEM_NO_SUCH_TRACE, "no sample has the trace ID '%s'",
+        problem_set(&page->problem, PROBLEM_NO_SUCH_TRACE, "No sample has the trace ID '%s'.",
                     page->trace.text);
     }
     if (page->count) qsort(page->samples, page->count, sizeof(*page->samples), compare_begin);
@@ -212,7 +212,7 @@ static void on_bytes(void *context, struct text bytes, const struct problem *pro
         return;
     }
     if (!problem && report_decode(bytes, &sample, &reason) < 0) {
-        problem_set(&undecodable, PROBLEM_INTERNAL, "the stored sample '%s' cannot be read: %s",
+        problem_set(&undecodable, PROBLEM_INTERNAL, "The stored sample '%s' cannot be read: %s",
                     read->id.text, reason.detail);
         problem = &undecodable;
     }
@@ -277,7 +277,7 @@ static void on_whole_bytes(void *context, struct text bytes, const struct proble
     struct problem undecodable, reason;
 
     if (!problem && report_decode(bytes, &read->samples[read->count], &reason) < 0) {
-        problem_set(&undecodable, PROBLEM_INTERNAL, "the stored sample '%s' cannot be read: %s",
+        problem_set(&undecodable, PROBLEM_INTERNAL, "The stored sample '%s' cannot be read: %s",
                     read->ids[read->at].text, reason.detail);
         problem = &undecodable;
     } else if (!problem) {

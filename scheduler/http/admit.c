@@ -27,7 +27,7 @@ static const struct {
 } refusals[] = {
     { 400, "bad-request", "The request is malformed" },
     { 401, "unauthorized", "A valid token is needed" },
-    { 403, "forbidden", "This token may not do that" },
+    { 403, "forbidden", "This is not allowed here" },
     { 404, "no-such-page", "Nothing is here" },
     { 405, "bad-method", "This method is not allowed here" },
     { 408, "busy", "Try again later" },

@@ -253,7 +253,7 @@ int census_pulse(struct census *census, const struct wire_pulse *pulse, struct t
     instance = census_instance_make(census, pulse->application, pulse->instance, pulse->incarnation,
                                     now_ns);
     if (!instance)
-        return problem_set(problem, PROBLEM_BUSY, "more than %d instances have reported",
+        return problem_set(problem, PROBLEM_BUSY, "More than %d instances have reported.",
                            INSTANCES_KNOWN_MAX);
     census_instance_touch(instance, pulse->instance, now_ns);
     instance->facts.last_pulse_ns = now_ns;

@@ -65,12 +65,13 @@ static int judge_failure(int rc, struct problem *problem)
 {
     switch (rc) {
     case -ENOBUFS:
-        return problem_set(problem, PROBLEM_BUSY, "too much is waiting for Redis; try again later");
+        return problem_set(problem, PROBLEM_BUSY,
+                           "Too much is waiting for Redis; try again later.");
     case -ENOTCONN:
-        return problem_set(problem, PROBLEM_STORE_DOWN, "Redis does not answer; try again later");
+        return problem_set(problem, PROBLEM_STORE_DOWN, "Redis does not answer; try again later.");
     default:
         return problem_set(problem, PROBLEM_STORE_DOWN,
-                           "the connection to Redis was lost before it answered; try again later");
+                           "The connection to Redis was lost before it answered; try again later.");
     }
 }
 
@@ -132,10 +133,11 @@ int store_judge(struct store *store, const struct redis_value *value, int rc,
 
     if (rc < 0) return judge_failure(rc, problem);
     if (!redis_value_is_error(value)) return 0;
+    if (error.size > 0 && error.data[error.size - 1] == '.') error.size--; /* ours follows */
 
     refusal = find_refusal(error);
     if (!refusal) {
-        return problem_set(problem, PROBLEM_INTERNAL, "Redis refused a command: %.*s",
+        return problem_set(problem, PROBLEM_INTERNAL, "Redis refused a command: %.*s.",
                            TEXT_ARGS(error));
     }
     if (refusal->code == PROBLEM_STORE_FULL) {
@@ -143,12 +145,12 @@ int store_judge(struct store *store, const struct redis_value *value, int rc,
         store->has_problem_full = true;
     }
     if (refusal->is_another && store->is_up) drop_later(store, refusal->says);
-    return problem_set(problem, refusal->code, "%s (%.*s)", refusal->says, TEXT_ARGS(error));
+    return problem_set(problem, refusal->code, "%s (%.*s).", refusal->says, TEXT_ARGS(error));
 }
 
 void store_misread(struct problem *problem, const char *what)
 {
-    problem_set(problem, PROBLEM_INTERNAL, "what Redis holds of %s cannot be read", what);
+    problem_set(problem, PROBLEM_INTERNAL, "What Redis holds of %s cannot be read.", what);
 }
 
 /* Functions --------------------------------------------------------------------------------- */

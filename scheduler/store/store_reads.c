@@ -28,7 +28,7 @@ static void find_end(struct find *find, const struct problem *problem)
     struct problem own;
 
     if (!problem && find->rc == -ENOENT) {
-        problem_set(&own, PROBLEM_NO_SUCH_TASK, "no task has the id '%s'", find->id.text);
+        problem_set(&own, PROBLEM_NO_SUCH_TASK, "No task has the id '%s'.", find->id.text);
         problem = &own;
     } else if (!problem && find->rc < 0) {
         store_misread(&own, "this task");

@@ -94,7 +94,7 @@ static void on_settle_done(void *my, const struct problem *problem)
 
     if (!problem && !report->is_replicated) {
         problem_set(&alone, PROBLEM_STORE_DOWN,
-                    "no replica of Redis confirmed the sample; try again later");
+                    "No replica of Redis confirmed the sample; try again later.");
         problem = &alone;
     }
     report_end(report, problem);
@@ -156,7 +156,8 @@ static void on_commit_done(void *my, const struct problem *problem)
     struct problem busy;
 
     if (!problem && report->again && report->tries >= REPORT_TRIES_MAX) {
-        problem_set(&busy, PROBLEM_BUSY, "the sample is being replaced by others; try again later");
+        problem_set(&busy, PROBLEM_BUSY,
+                    "The sample is being replaced by others; try again later.");
         problem = &busy;
     }
     if (problem || report->misread) {
@@ -233,7 +234,8 @@ static void refuse_size(void *context)
 {
     struct problem problem;
 
-    problem_set(&problem, PROBLEM_TOO_LARGE, "a report may have at most %d bytes", REPORT_SIZE_MAX);
+    problem_set(&problem, PROBLEM_TOO_LARGE, "A report may have at most %d bytes.",
+                REPORT_SIZE_MAX);
     report_end(context, &problem);
 }
 

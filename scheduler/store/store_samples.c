@@ -124,7 +124,7 @@ static void sample_find_end(struct sample_find *find, const struct problem *prob
     struct problem own;
 
     if (!problem && find->rc == -ENOENT) {
-        problem_set(&own, PROBLEM_NO_SUCH_SAMPLE, "no sample has the id '%s'", find->id.text);
+        problem_set(&own, PROBLEM_NO_SUCH_SAMPLE, "No sample has the id '%s'.", find->id.text);
         problem = &own;
     } else if (!problem && find->rc < 0) {
         store_misread(&own, "this sample");
@@ -267,11 +267,11 @@ static void on_blob_done(void *my, const struct problem *problem)
     struct problem own;
 
     if (!problem && find->rc == -ENOENT) {
-        problem_set(&own, PROBLEM_NO_SUCH_SAMPLE, "the stacks of sample '%s' are not here any more",
-                    find->id.text);
+        problem_set(&own, PROBLEM_NO_SUCH_SAMPLE,
+                    "The stacks of sample '%s' are not here any more.", find->id.text);
         problem = &own;
     } else if (!problem && find->rc < 0) {
-        problem_set(&own, PROBLEM_INTERNAL, "the stacks of sample '%s' are damaged in Redis",
+        problem_set(&own, PROBLEM_INTERNAL, "The stacks of sample '%s' are damaged in Redis.",
                     find->id.text);
         problem = &own;
     }

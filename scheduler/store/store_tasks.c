@@ -126,7 +126,7 @@ static void on_create_done(void *my, const struct problem *problem)
     struct problem skew;
 
     if (!problem && move->skewed && move->tries >= CREATE_TRIES_MAX) {
-        problem_set(&skew, PROBLEM_STORE_DOWN, "Redis' clock jumps; try again later");
+        problem_set(&skew, PROBLEM_STORE_DOWN, "Redis' clock jumps; try again later.");
         problem = &skew;
     }
     if (problem) {

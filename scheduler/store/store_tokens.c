@@ -112,7 +112,7 @@ static int check_change(struct token_change *change, struct problem *problem)
 
     if (change->is_revocation) {
         if (!named) {
-            return problem_set_field(problem, "name", "no valid token has the name '%s'",
+            return problem_set_field(problem, "name", "No valid token has the name '%s'.",
                                      change->token.name);
         }
         change->token = *named;
@@ -120,11 +120,11 @@ static int check_change(struct token_change *change, struct problem *problem)
         return 0;
     }
     if (named) {
-        return problem_set_field(problem, "name", "a valid token has the name '%s' already",
+        return problem_set_field(problem, "name", "A valid token has the name '%s' already.",
                                  change->token.name);
     }
     if (store->token_count >= TOKENS_MAX) {
-        return problem_set_field(problem, "name", "there are %d tokens already, which is the most",
+        return problem_set_field(problem, "name", "There are %d tokens already, which is the most.",
                                  TOKENS_MAX);
     }
     change->token.created_wall_ms = store_now_wall_ms(store);

@@ -12,9 +12,10 @@ static int explain_overlap(const struct store_answer *answer, struct problem *pr
 
     wall_time_format(it->starts_wall_ms, starts);
     wall_time_format(it->ends_wall_ms, ends);
-    return problem_set(
-        problem, PROBLEM_OVERLAP, "task %s %s '%s' from %s until %s, and one name could match both",
-        it->id.text, it->is_active ? "watches" : "will watch", it->interface, starts, ends);
+    return problem_set(problem, PROBLEM_OVERLAP,
+                       "Task %s %s '%s' from %s until %s, and one name could match both.",
+                       it->id.text, it->is_active ? "watches" : "will watch", it->interface, starts,
+                       ends);
 }
 
 static int explain_over(const struct store_answer *answer, struct problem *problem)
@@ -22,7 +23,7 @@ static int explain_over(const struct store_answer *answer, struct problem *probl
     char ended[WALL_TIME_SIZE];
 
     wall_time_format(answer->task->ended_wall_ms, ended);
-    return problem_set(problem, PROBLEM_TASK_OVER, "task %s is over: it was %s at %s",
+    return problem_set(problem, PROBLEM_TASK_OVER, "Task %s is over: it was %s at %s.",
                        answer->task->id.text, task_state_name(answer->task->state), ended);
 }
 
@@ -37,19 +38,19 @@ int refusal_explain(const struct store_answer *answer, const struct refused_orde
         return explain_overlap(answer, problem);
     case STORE_TOO_MANY:
         return problem_set(problem, PROBLEM_TOO_MANY_TASKS,
-                           "the application%s%s%s may have %d tasks at one time, and %d that are "
-                           "not over; it has as many",
+                           "The application%s%s%s may have %d tasks at one time, and %d that are "
+                           "not over; it has as many.",
                            order->application ? " '" : "",
                            order->application ? order->application : "",
                            order->application ? "'" : "", TASKS_ACTIVE_MAX, STORE_LIVE_MAX);
     case STORE_NO_TASK:
-        return problem_set(problem, PROBLEM_NO_SUCH_TASK, "no task has the id '%s'",
+        return problem_set(problem, PROBLEM_NO_SUCH_TASK, "No task has the id '%s'.",
                            order->id->text);
     case STORE_OVER:
         return explain_over(answer, problem);
     case STORE_LONGEST:
         return problem_set(problem, PROBLEM_LONGEST,
-                           "task %s has the longest duration already, %d minutes", order->id->text,
+                           "Task %s has the longest duration already, %d minutes.", order->id->text,
                            (int)answer->task->spec.duration_min);
     }
     check_failed("every verdict has its sentence", __FILE__, __LINE__);

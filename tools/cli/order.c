@@ -67,8 +67,8 @@ static int refuse_percentile_of_prefix(const char *value, struct problem *proble
 {
     return problem_set_field(problem, "threshold_ms",
                              "'threshold_ms' is %s, which a prefix of many interfaces does not "
-                             "have; it must be %s.",
-                             value, task_field_find(TEXT("threshold_ms"))->accepts);
+                             "have; it must be %d to %d.",
+                             value, (int)THRESHOLD_MS_MIN, (int)THRESHOLD_MS_MAX);
 }
 
 /* A percentile goes as it is: the scheduler knows what the calls took. */

@@ -123,13 +123,13 @@ static const struct {
     { "15 minutes", duration_15, NULL, NULL },
     { "20 minutes", duration_20, "duration_min", "'duration_min' is 20; it must be 5, 10 or 15." },
     { "threshold 49", threshold_49, "threshold_ms",
-      "'threshold_ms' is 49; it must be 50 to 30000." },
+      "'threshold_ms' is 49; it must be 50 to 30000, or p50, p90 or p99." },
     { "threshold 50", threshold_50, NULL, NULL },
     { "threshold 30000", threshold_30000, NULL, NULL },
     { "threshold 30001", threshold_30001, "threshold_ms",
-      "'threshold_ms' is 30001; it must be 50 to 30000." },
+      "'threshold_ms' is 30001; it must be 50 to 30000, or p50, p90 or p99." },
     { "the least number", threshold_least, "threshold_ms",
-      "'threshold_ms' is -9223372036854775808; it must be 50 to 30000." },
+      "'threshold_ms' is -9223372036854775808; it must be 50 to 30000, or p50, p90 or p99." },
     { "frequency 4", frequency_4, "frequency_ms", "'frequency_ms' is 4; it must be 5 to 1000." },
     { "frequency 5", frequency_5, NULL, NULL },
     { "frequency 1000", frequency_1000, NULL, NULL },
@@ -225,10 +225,12 @@ static void a_value_of_the_wrong_form_is_shown_where_it_can_be(void **state)
 
     (void)state;
     assert_int_equal(task_field_refuse("threshold_ms", TEXT("\"fast\""), &problem), -1);
-    assert_string_equal(problem.detail, "'threshold_ms' is \"fast\"; it must be 50 to 30000.");
-    task_field_refuse("threshold_ms", TEXT("\x1b[2J"), &problem);
     assert_string_equal(problem.detail,
-                        "'threshold_ms' is not acceptable; it must be 50 to 30000.");
+                        "'threshold_ms' is \"fast\"; it must be 50 to 30000, or p50, p90 or p99.");
+    task_field_refuse("threshold_ms", TEXT("\x1b[2J"), &problem);
+    assert_string_equal(
+        problem.detail,
+        "'threshold_ms' is not acceptable; it must be 50 to 30000, or p50, p90 or p99.");
     task_field_refuse("colour", TEXT("red"), &problem);
     assert_string_equal(problem.detail, "'colour' is not a field of a task.");
     assert_string_equal(problem.field, "colour");

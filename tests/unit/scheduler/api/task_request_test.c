@@ -92,10 +92,10 @@ static const struct {
     /* numbers, on both sides of their edges */
     { "smallest threshold", "{" GOOD "\"duration_min\":5,\"threshold_ms\":50}", NULL, NULL },
     { "threshold below", "{" GOOD "\"duration_min\":5,\"threshold_ms\":49}", "threshold_ms",
-      "'threshold_ms' is 49; it must be 50 to 30000." },
+      "'threshold_ms' is 49; it must be 50 to 30000, or p50, p90 or p99." },
     { "largest threshold", "{" GOOD "\"duration_min\":5,\"threshold_ms\":30000}", NULL, NULL },
     { "threshold above", "{" GOOD "\"duration_min\":5,\"threshold_ms\":30001}", "threshold_ms",
-      "'threshold_ms' is 30001; it must be 50 to 30000." },
+      "'threshold_ms' is 30001; it must be 50 to 30000, or p50, p90 or p99." },
     { "smallest frequency", "{" GOOD REST ",\"frequency_ms\":5}", NULL, NULL },
     { "frequency below", "{" GOOD REST ",\"frequency_ms\":4}", "frequency_ms",
       "'frequency_ms' is 4; it must be 5 to 1000." },
@@ -126,8 +126,6 @@ static const struct {
       "'sample_cap' is null; it must be 1 to 100." },
     { "true", "{" GOOD "\"duration_min\":true,\"threshold_ms\":50}", "duration_min",
       "'duration_min' is true; it must be 5, 10 or 15." },
-    { "number beyond 64 bits", "{" GOOD REST ",\"sample_cap\":99999999999999999999}", "",
-      "The body is not JSON" },
 
     /* texts */
     { "application missing", "{\"interface\":\"x\"," REST "}", "application",
@@ -202,8 +200,17 @@ static const struct {
       "{\"application\":\"shop\",\"interface\":\"GET /*\",\"duration_min\":5,\"threshold_ms\":"
       "\"p99\"}",
       "threshold_ms", "'threshold_ms' is p99, which a prefix of many interfaces does not have;" },
+    { "a number beyond all integers",
+      "{" GOOD "\"duration_min\":100000000000000000000,\"threshold_ms\":100}", "duration_min",
+      "'duration_min' is 1e+20; it must be 5, 10 or 15." },
+    { "a number below all integers",
+      "{" GOOD "\"duration_min\":5,\"threshold_ms\":-100000000000000000000}", "threshold_ms",
+      "'threshold_ms' is -1e+20; it must be 50 to 30000, or p50, p90 or p99." },
+    { "a huge number in no field of ours", "{\"x\":100000000000000000000}", "",
+      "The body is not JSON: too big integer" },
+    { "a NUL", "{\"application\":\"a\\u0000\"}", "", "a text has a NUL character" },
     { "p95", "{" GOOD "\"duration_min\":5,\"threshold_ms\":\"p95\"}", "threshold_ms",
-      "'threshold_ms' is \"p95\"; it must be 50 to 30000" },
+      "'threshold_ms' is \"p95\"; it must be 50 to 30000, or p50, p90 or p99" },
 
     /* bodies */
     { "empty", "", "", "The body is not JSON" },

@@ -16,7 +16,7 @@ static void every_verdict_has_its_code_and_names_what_is_in_the_way(void **state
         { STORE_NOT_DUE, PROBLEM_NONE, { NULL } },
         { STORE_OVERLAP,
           PROBLEM_OVERLAP,
-          { "task 00000000000000000001 watches 'GET *'", "1970-01-01T00:00:01.000Z" } },
+          { "Task 00000000000000000001 watches 'GET *'", "1970-01-01T00:00:01.000Z" } },
         { STORE_TOO_MANY, PROBLEM_TOO_MANY_TASKS, { "'shop'", "64" } },
         { STORE_NO_TASK, PROBLEM_NO_SUCH_TASK, { "00000000000000000002" } },
         { STORE_OVER, PROBLEM_TASK_OVER, { "FILLED", "00000000000000000002" } },
