@@ -5,6 +5,7 @@
 #include "common/base/own.h"
 #include "common/model/problem.h"
 #include "common/model/sample.h"
+#include "common/model/task.h"
 #include "common/wire/report.h"
 #include "tests/support/api_client.h"
 #include "tests/support/test.h"
@@ -46,22 +47,41 @@ static void encode_poll(const struct fake_probe *probe, const char *version, str
     assert_int_equal(wire_poll_encode(&poll, to), 0);
 }
 
-size_t fake_probe_poll(struct fake_probe *probe)
+/* Asks, and looks for a task among those that it is told. Returns how many these are. */
+static size_t poll_for(struct fake_probe *probe, const char *task, bool *ret_is_active)
 {
     OWN(wire_arena_done) struct wire_arena arena = { 0 };
     OWN(buf_done) struct buf body = BUF_INIT(POLL_SIZE_MAX);
     struct wire_poll_answer told;
     struct problem problem;
     struct api_answer answer;
-    size_t count;
 
+    *ret_is_active = false;
     encode_poll(probe, "", &body);
     post(probe, "/probe/v1/poll", &body, &answer);
     assert_int_equal(wire_poll_answer_decode(buf_peek(&answer.body), &arena, &told, &problem), 0);
     snprintf(probe->version, sizeof probe->version, "%.*s", TEXT_ARGS(told.version));
-    count = told.tasks_count;
+    for (size_t i = 0; i < told.tasks_count; i++) {
+        if (text_is_equal(told.tasks[i].id, text_of(task)))
+            *ret_is_active = told.tasks[i].state == TASK_ACTIVE;
+    }
     api_answer_done(&answer);
-    return count;
+    return told.tasks_count;
+}
+
+size_t fake_probe_poll(struct fake_probe *probe)
+{
+    bool is_active;
+
+    return poll_for(probe, "", &is_active);
+}
+
+bool fake_probe_is_told(struct fake_probe *probe, const char *task)
+{
+    bool is_active;
+
+    poll_for(probe, task, &is_active);
+    return is_active;
 }
 
 void fake_probe_park(struct fake_probe *probe)

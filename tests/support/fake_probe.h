@@ -16,6 +16,8 @@
 #include "common/model/ledger.h"
 #include "common/wire/messages.h"
 
+#include <stdbool.h>
+
 struct fake_probe {
     uint16_t port;
     const char *application, *instance;
@@ -30,6 +32,9 @@ struct fake_probe {
 
 /* Asks with no version, so that it is answered at once. Returns how many tasks it was told. */
 size_t fake_probe_poll(struct fake_probe *probe);
+
+/* The same: was it told of this task, as one that is active? */
+bool fake_probe_is_told(struct fake_probe *probe, const char *task);
 
 /* Comes back with the version, and stays until fake_probe_done() or the next park. */
 void fake_probe_park(struct fake_probe *probe);
