@@ -69,8 +69,8 @@ void house_cancel(struct house *house, const struct task_id *task);
 void house_wait_state(struct house *house, const struct task_id *task, const char *state,
                       uint64_t deadline_ms);
 
-/* Runs the CLI against the house; `words` ends with NULL. Returns its exit code; what it printed (its
- * output, or after a failure its errors) is in *ret until the next call. */
+/* Runs the CLI against the house; `words` ends with NULL. Returns its exit code; what it printed
+ * (its output, or after a failure its errors) is in *ret until the next call. */
 int house_cli(struct house *house, const char *const *words, const char **ret);
 
 /* One figure of the ledger ("seen"), summed over instances; "drops" sums all reasons. */

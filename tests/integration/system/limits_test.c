@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* limits_test.c: each limit of a task on both sides of its edge, by API and CLI.
  *
- * What is refused is refused by both with the same sentence, which names the field. (The CLI puts its
- * option before it; what the scheduler alone can know is refused there, by the CLI with the same
- * words.) And bad input, however it comes, gets a problem object and changes nothing. */
+ * What is refused is refused by both with the same sentence, which names the field. (The CLI puts
+ * its option before it; what the scheduler alone can know is refused there, by the CLI with the
+ * same words.) And bad input, however it comes, gets a problem object and changes nothing. */
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/own.h"

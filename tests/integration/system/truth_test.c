@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* truth_test.c: is what an operator is told true?
  *
- * A host's call is 300 ms of CPU in a(), 500 ms asleep in b(), 200 ms waiting for a mutex in c(), and
- * the host measures each itself. The task listens from 100 ms on, every 10 ms. The analysis that the
- * API then gives must say the same: each function's total within the gap between the two snapshots
- * around each of its boundaries and 2 %; CPU, queueing and waiting likewise; all sums exactly, in
- * decimal; and in sentences what the call waited for. Through a library without frame pointers,
- * through a C++ host, out of a stripped program, and while others want both cores. */
+ * A host's call is 300 ms of CPU in a(), 500 ms asleep in b(), 200 ms waiting for a mutex in c(),
+ * and the host measures each itself. The task listens from 100 ms on, every 10 ms. The analysis
+ * that the API then gives must say the same: each function's total within the gap between the two
+ * snapshots around each of its boundaries and 2 %; CPU, queueing and waiting likewise; all sums
+ * exactly, in decimal; and in sentences what the call waited for. Through a library without frame
+ * pointers, through a C++ host, out of a stripped program, and while others want both cores. */
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "tests/integration/system/house.h"
