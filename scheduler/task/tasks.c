@@ -45,6 +45,9 @@ struct cached_task *tasks_learn(struct tasks *tasks, const struct task *task, ui
     /* Ours was the only change since: then we need not load. */
     if (version == cached->application->store_version + 1) {
         cached->application->store_version = version;
+    } else if (version != 0 && version < cached->application->store_version) {
+        cached->application->is_loaded =
+            false; /* versions never fall: Redis has lost what it had */
     }
     if (changed || sample) tell(tasks, &cached->task, sample);
     return cached;
@@ -131,7 +134,26 @@ static void load_application(struct tasks *tasks, struct cached_application *app
     store_live(tasks->store, text_of(application->name), CACHE_AFTER_END_MS, on_loaded, load);
 }
 
-/* An application that has no tasks any more in Redis is one whose tasks we must forget. */
+static int compare_names(const void *left, const void *right)
+{
+    return text_compare(*(const struct text *)left, *(const struct text *)right);
+}
+
+static bool is_named(const struct store_applications *all, struct text name)
+{
+    return all->count > 0 &&
+           bsearch(&name, all->names, all->count, sizeof(*all->names), compare_names);
+}
+
+/* Redis lists no application of this name: it has lost what we know, or it never heard of it. */
+static bool must_ask(const struct cached_application *application,
+                     const struct store_applications *all)
+{
+    if (application->is_loading) return false;
+    if (!application->is_loaded) return true;
+    return application->task_count > 0 && !is_named(all, text_of(application->name));
+}
+
 static void on_listed(void *context, const struct store_applications *all,
                       const struct problem *problem)
 {
@@ -147,9 +169,7 @@ static void on_listed(void *context, const struct store_applications *all,
     }
     for (size_t i = 0; i < tasks->cache.application_count; i++) {
         struct cached_application *application = tasks->cache.applications[i];
-        if (!application->is_loaded && !application->is_loading) {
-            load_application(tasks, application);
-        }
+        if (must_ask(application, all)) load_application(tasks, application);
     }
     check_ready(tasks);
 }

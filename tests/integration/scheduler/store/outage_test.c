@@ -124,6 +124,37 @@ static void an_older_redis_has_another_version(void **state)
     fixture_free(fixture);
 }
 
+static bool is_told_of(struct fixture *fixture, void *context)
+{
+    const struct task *told[8];
+
+    return polled(fixture, told) == *(size_t *)context;
+}
+
+/* The connection lives on, so that nothing but the lists says what happened. One that joined late
+ * has loaded everything. */
+static void what_redis_lost_is_polled_no_more(void **state)
+{
+    struct fixture *fixture = fixture_new(ALWAYS), *late;
+    struct task_spec first = spec_of("shop", "GET /a"), second = spec_of("shop", "GET /b");
+    size_t none = 0, one = 1, two = 2;
+
+    (void)state;
+    create_ok(fixture, &first);
+    create_ok(fixture, &second);
+    late = fixture_join(fixture);
+    fixture_wait(late, is_told_of, &two);
+    redis_process_ask(&fixture->redis, "FLUSHALL");
+    fixture_wait(late, is_told_of, &none);
+    create_ok(late, &first);
+    create_ok(late, &second);
+    redis_process_ask(&fixture->redis, "FLUSHALL");
+    create_ok(late, &first); /* before anybody noticed: it takes the place of one that is gone */
+    fixture_wait(late, is_told_of, &one);
+    fixture_free(late);
+    fixture_free(fixture);
+}
+
 static void functions_that_are_gone_are_loaded_again(void **state)
 {
     struct fixture *fixture = fixture_new("");
@@ -341,6 +372,7 @@ int main(void)
         cmocka_unit_test(while_redis_is_away_polls_are_served_and_everything_else_is_refused),
         cmocka_unit_test(while_redis_is_away_tasks_end_on_time),
         cmocka_unit_test(an_older_redis_has_another_version),
+        cmocka_unit_test(what_redis_lost_is_polled_no_more),
         cmocka_unit_test(functions_that_are_gone_are_loaded_again),
         cmocka_unit_test(another_version_of_the_library_is_replaced_at_connection),
         cmocka_unit_test(a_full_redis_refuses_cleanly_and_tasks_can_still_end),
