@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* begin_end_bench.c [ROUNDS]: what a begin and its end cost the host, against clock_gettime().
  *
- * The program is a host of a real scheduler: statistics on, as by default. A round times three loops
- * one after the other: clock_gettime(CLOCK_MONOTONIC) alone, begin and end of an interface that no
- * task watches, and of one that a task watches (with a threshold that no call reaches). It is done
- * before there is any task, too. Times are of the thread's own CPU clock, so that what others take
- * does not count; what disturbs caches and clock still does, so medians over interleaved rounds are
- * printed, and how much of the machine others took, from /proc/stat. */
+ * The program is a host of a real scheduler: statistics on, as by default. A round times three
+ * loops one after the other: clock_gettime(CLOCK_MONOTONIC) alone, begin and end of an interface
+ * that no task watches, and of one that a task watches (with a threshold that no call reaches). It
+ * is done before there is any task, too. Times are of the thread's own CPU clock, so that what
+ * others take does not count; what disturbs caches and clock still does, so medians over
+ * interleaved rounds are printed, and how much of the machine others took, from /proc/stat. */
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "tests/integration/system/house.h"
