@@ -26,8 +26,8 @@ enum {
     CALL_SLOT_SIZE = 6,   /* ff 15, and a distance to where the address lies */
     STUB_SIZE = 16,       /* of the PLT */
     PAIR_SIZE = 16,       /* the caller's frame pointer, and the return address */
-    PROLOGUE_SIZE = 64,   /* bytes of it that are read */
-    INSTRUCTION_SIZE_MAX = 8,
+    PROLOGUE_SIZE = 96,   /* bytes of it that are read */
+    INSTRUCTION_SIZE_MAX = 16,
 };
 
 static uint64_t behind(uint64_t address, const unsigned char *distance)
@@ -60,27 +60,35 @@ static uint64_t stub_target(struct unwinder *unwinder, uint64_t stub)
     return slot_read(behind(stub + at + 6, code + at + 2));
 }
 
-/* Is what ends `code` a call through a register or memory (ff /2), of just that many bytes? */
-static bool is_pointer_call(const unsigned char *code, uint32_t size)
+/* How many bytes an operand takes: the byte that describes it (ModRM), and what that asks for. */
+static uint32_t operand_size(const unsigned char *at)
 {
-    unsigned mode = code[1] >> 6, base = code[1] & 7;
-    uint32_t length = 2;
+    unsigned mode = at[0] >> 6, base = at[0] & 7;
+    uint32_t size;
 
-    if (code[0] != 0xff || (code[1] >> 3 & 7) != 2) return false;
-    if (mode != 3 && base == 4) length++; /* a second byte of addressing */
-    if (mode == 1) length += 1;
-    if (mode == 2 || (mode == 0 && base == 5)) length += 4;
-    if (mode == 0 && base == 4 && size > 2 && (code[2] & 7) == 5) length += 4;
-    return length == size;
+    if (mode == 3) return 1;
+    if (mode == 0 && base == 4 && (at[1] & 7) == 5) return 6;
+    size = base == 4 ? 2 : 1;
+    if (mode == 1) return size + 1;
+    return mode == 2 || base == 5 ? size + 4 : size;
+}
+
+/* Is what ends `code` a call through a register or memory (ff /2), of just that many bytes? */
+static bool is_pointer_call(const unsigned char *end, uint32_t size)
+{
+    const unsigned char *at = end - size;
+
+    if (at[0] != 0xff || (at[1] >> 3 & 7) != 2) return false;
+    return 1 + operand_size(at + 1) == size;
 }
 
 /* May the call that returns to `pc` have called the function? */
 static bool call_leads_to(struct unwinder *unwinder, uint64_t pc, uint64_t function)
 {
-    unsigned char code[CALL_SIZE_MAX];
-    const unsigned char *end = code + sizeof code;
+    unsigned char code[CALL_SIZE_MAX + 1] = { 0 }; /* and one that operand_size() may look at */
+    const unsigned char *end = code + CALL_SIZE_MAX;
 
-    if (!unwinder_read(unwinder, pc - sizeof code, code, sizeof code)) return false;
+    if (!unwinder_read(unwinder, pc - CALL_SIZE_MAX, code, CALL_SIZE_MAX)) return false;
     if (end[-CALL_DIRECT_SIZE] == 0xe8) {
         uint64_t target = behind(pc, end - 4);
 
@@ -89,38 +97,67 @@ static bool call_leads_to(struct unwinder *unwinder, uint64_t pc, uint64_t funct
     if (end[-CALL_SLOT_SIZE] == 0xff && end[1 - CALL_SLOT_SIZE] == 0x15)
         return slot_read(behind(pc, end - 4)) == function;
     for (uint32_t size = 2; size <= CALL_SIZE_MAX; size++) {
-        if (is_pointer_call(end - size, size)) return true;
+        if (is_pointer_call(end, size)) return true;
     }
     return false;
 }
 
+/* The size of an instruction that may stand in a prologue; 0: of any other. `at` is behind its
+ * prefixes. */
+static uint32_t instruction_size(const unsigned char *at, bool is_wide)
+{
+    /* clang-format off */
+    switch (at[0]) {
+    case 0x01: case 0x03: case 0x29: case 0x2b: case 0x31: case 0x33: case 0x63: case 0x85:
+    case 0x88: case 0x89: case 0x8a: case 0x8b: case 0x8d: /* arithmetic, moves, lea */
+        return 1 + operand_size(at + 1);
+    case 0x0f: /* of vectors, and moves that extend; not the conditional jumps */
+        return at[1] >= 0x80 && at[1] < 0x90 ? 0 : 2 + operand_size(at + 2);
+    case 0x83: case 0xc6: /* with a byte */
+        return 2 + operand_size(at + 1);
+    case 0x81: case 0xc7: /* with a word */
+        return 5 + operand_size(at + 1);
+    default:
+        if ((at[0] & 0xf8) == 0x50) return 1; /* push */
+        return (at[0] & 0xf8) != 0xb8 ? 0 : is_wide ? 9 : 5; /* a constant into a register */
+    }
+    /* clang-format on */
+}
+
+static bool is_prefix(unsigned char byte)
+{
+    return byte == 0x64 || byte == 0x66 || byte == 0xf2 || byte == 0xf3;
+}
+
 /* The bytes between the frame pointer and the stack pointer that a prologue reserves: the pushes
- * and the subtraction behind "push %rbp; mov %rsp,%rbp". Moves between registers may lie between;
- * at anything else the reading ends: what it missed shows in that no pair is at that place. */
+ * and the subtraction behind "push %rbp" and "mov %rsp,%rbp". Compilers mix in what else the
+ * function begins with; at a jump, a call or something unusual the reading ends. If it misses
+ * something, no pair is at that place. */
 static uint64_t prologue_size(const unsigned char *code)
 {
-    static const unsigned char landing[] = { 0xf3, 0x0f, 0x1e, 0xfa };
-    static const unsigned char frame[] = { 0x55, 0x48, 0x89, 0xe5 };
+    static const unsigned char landing[] = { 0xf3, 0x0f, 0x1e, 0xfa }, frame[] = { 0x89, 0xe5 };
     const unsigned char *at = code, *end = code + PROLOGUE_SIZE - INSTRUCTION_SIZE_MAX;
     uint64_t size = 0;
+    bool has_frame = false;
 
     if (memcmp(at, landing, sizeof landing) == 0) at += sizeof landing;
-    if (memcmp(at, frame, sizeof frame) != 0) return 0;
-    for (at += sizeof frame; at < end;) {
-        const unsigned char *plain = at + ((at[0] & 0xf0) == 0x40); /* behind its REX prefix */
+    if (*at++ != 0x55) return 0; /* push %rbp */
+    while (at < end) {
+        uint32_t length;
+        bool is_wide;
 
-        if ((plain[0] & 0xf8) == 0x50) { /* push */
-            size += 8;
-            at = plain + 1;
-        } else if (plain[0] == 0x83 && plain[1] == 0xec) { /* sub $byte, %rsp */
-            return size + plain[2];
-        } else if (plain[0] == 0x81 && plain[1] == 0xec) { /* sub $word, %rsp */
-            return size + behind(0, plain + 2);
-        } else if ((plain[0] == 0x89 || plain[0] == 0x31) && plain[1] >= 0xc0) {
-            at = plain + 2; /* between registers */
-        } else {
-            break;
+        while (at < end && is_prefix(*at)) {
+            at++;
         }
+        is_wide = (*at & 0xf8) == 0x48;
+        if ((*at & 0xf0) == 0x40) at++;
+        if (has_frame && at[0] == 0x83 && at[1] == 0xec) return size + at[2]; /* sub $.., %rsp */
+        if (has_frame && at[0] == 0x81 && at[1] == 0xec) return size + behind(0, at + 2);
+        if (is_wide && memcmp(at, frame, sizeof frame) == 0) has_frame = true;
+        if ((at[0] & 0xf8) == 0x50) size += 8;
+        length = instruction_size(at, is_wide);
+        if (length == 0) break;
+        at += length;
     }
     return size;
 }

@@ -467,7 +467,7 @@ static int open_link(struct link *link)
     int rc;
 
     uplink_init(&link->sending, &uplink);
-    descriptors_separate(link->settings.log);
+    if (descriptors_separate(link->settings.log)) options.thread_files_max = THREAD_FILES_HELD;
     find_host_ip(link);
     rc = sampler_start(&options, link->settings.is_statistics_off);
     if (rc < 0) return rc;

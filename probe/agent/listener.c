@@ -6,7 +6,8 @@
  * 2. It is blocked: /proc says where its stack pointer and program counter are, the stack is read
  *    where it lies, and the CPU clock, read again, says that both are of one moment. Nothing of
  *    this is noticed by the thread. Of the other registers none is known; where the walk needs the
- *    frame pointer, one signal per wait is spent on it.
+ *    frame pointer, it is found on the stack (frame_pointer.c), or, where that is not sure and the
+ *    walk did not even reach the call's begin, one signal per wait is spent on it.
  * 3. It is running, or could: it copies its stack itself, in our handler (hot/stack_copy.c).
  *
  * INVARIANTS
@@ -19,6 +20,7 @@
  *     sure. */
 #include "probe/agent/listener.h"
 
+#include "probe/agent/frame_pointer.h"
 #include "probe/agent/modules.h"
 #include "probe/agent/self_memory.h"
 #include "probe/hot/call.h"
@@ -389,7 +391,8 @@ static struct known_wait *known_wait_find(struct listening *listening,
 }
 
 /* Walks the stack that lies in engine->stack. Returns 0 if it can be relied upon as a whole; 1 if
- * it lacks the frame pointer, and a signal may be spent on that; 2 if one was, and did not help. */
+ * it lacks the frame pointer, and a signal may be spent on that; 2 if it stays cut: a signal was
+ * spent and did not help, or is not worth it. */
 static int walk_blocked(struct engine *engine, struct listening *listening,
                         const struct wait_view *wait, const struct record_view *view,
                         struct stack_view *stack)
@@ -403,9 +406,10 @@ static int walk_blocked(struct engine *engine, struct listening *listening,
     stack->anchor_pc = view->anchor_pc;
     unwinder_walk(engine->unwinder, stack, &engine->walk);
     if (engine->walk.is_complete || !engine->walk.lacks_register) return 0;
+    if (frame_pointer_find(engine->unwinder, stack, &engine->walk)) return 0;
     wanted = wait_of_walk(wait, &engine->walk);
     known = known_wait_find(listening, &wanted);
-    if (!known) return 1;
+    if (!known) return engine->walk.reached_begin ? 2 : 1; /* the call itself is seen as a whole */
     if (!known->has_rbp) return 2;
     stack->registers[REGISTER_RBP] = known->rbp;
     stack->known |= REGISTER_BIT(REGISTER_RBP);

@@ -24,6 +24,7 @@
 #include "common/model/task_spec.h"
 
 enum {
+    THREAD_FILES_HELD = 128, /* of 64 threads */
     SAMPLER_TASKS_MAX = 256, /* as many as a poll's answer may hold, ended ones included */
     SAMPLER_TROUBLES_MAX = 8,
     SAMPLER_TROUBLE_SIZE_MAX = 199, /* bytes: a pulse takes 200 */
@@ -50,9 +51,10 @@ struct sampler_options {
     size_t (*name_data)(void *context, uint64_t address, char *ret, size_t ret_size);
 
     int signal_number; /* 0: SIGURG */
-    uint32_t
-        thread_files_max; /* /proc files kept open, two to a thread: 128 in a descriptor table of
-                                  our own, 0 (none is kept) in the host's */
+
+    /* /proc files that are kept open, two to a thread: THREAD_FILES_HELD in a descriptor table of our
+     * own; 0, none, in the host's. */
+    uint32_t thread_files_max;
 };
 
 /* Starts the thread, takes the signal if nobody has it, and opens the hot side, so that begins are

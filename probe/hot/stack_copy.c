@@ -190,7 +190,7 @@ static int loan_find(uint32_t tid)
         if (status == LOAN_FREE) {
             found = i;
         } else if (status != LOAN_BACK && loan->order.tid == tid) {
-            return -EALREADY;
+            return status == LOAN_LOST ? -ETIMEDOUT : -EALREADY;
         }
     }
     return found;

@@ -66,7 +66,8 @@ int stack_copy_open(int signal_number);
 bool stack_copy_is_open(void);
 
 /* Lends a buffer and sends the signal. Returns the loan's index; -ENOBUFS: all are lent;
- * -EALREADY: a signal to this thread is under way; -EBUSY: the handler is not ours any more;
+ * -EALREADY: a signal to this thread is under way; -ETIMEDOUT: one that was written off may still
+ * be; -EBUSY: the handler is not ours any more;
  * -ESRCH: the thread is gone; -EAGAIN: the kernel took no signal. */
 int stack_copy_request(const struct loan_order *order);
 

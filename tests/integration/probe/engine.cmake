@@ -19,6 +19,9 @@ target_compile_definitions(test_integration_probe_looks
                            PRIVATE TRUTH_LIBRARY="$<TARGET_FILE:truth_work_bare>")
 add_dependencies(test_integration_probe_looks truth_work_bare)
 
+stakeout_test(integration probe_signals signals_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
+              stakeout_engine stakeout_model)
+
 # It forks beside threads, and ThreadSanitizer may then hang in its own locks.
 if(NOT STAKEOUT_SANITIZE STREQUAL "thread")
     stakeout_test(integration probe_chaos chaos_test.c $<TARGET_OBJECTS:stakeout_hot> LINK

@@ -87,15 +87,6 @@ __attribute__((noinline)) static void variable(void *context)
     way->sink += (uint64_t)bytes[7];
 }
 
-__attribute__((noinline, optimize("omit-frame-pointer", "O2"))) static void bare(void *context)
-{
-    struct way *way = context;
-    volatile uint64_t locals[9] = { 0 };
-
-    go_on(way);
-    way->sink += locals[3];
-}
-
 __attribute__((noinline)) static void through_direct_call(void *context)
 {
     struct way *way = context;
@@ -154,9 +145,8 @@ static uint32_t random_below(uint32_t bound)
 
 static void way_make(struct way *way)
 {
-    static const step_fn kinds[] = {
-        variable, bare, through_direct_call, through_sort, through_descent, through_library
-    };
+    static const step_fn kinds[] = { variable, through_direct_call, through_sort, through_descent,
+                                     through_library };
     int length = 1 + (int)random_below(24);
 
     *way = (struct way){ .at = 0 };

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* signals_test.c: how many signals a call gets that does nothing but wait: none.
+ *
+ * Each waits in one system call from before its trigger to its end, in a function whose frame is
+ * found by rbp. Counted are both ends: the signals that were sent, and what the host saw. */
+#include "common/base/clock.h"
+#include "common/wire/messages.h"
+#include "probe/agent/sampler.h"
+#include "probe/hot/memory.h"
+#include "probe/include/stakeout/stakeout.h"
+#include "tests/support/test.h"
+#include "tests/support/wait.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { THRESHOLD_MS = 50, FREQUENCY_MS = 5, WAIT_MS = 300, SNAPSHOTS_MIN = 5 };
+
+static struct sample *_Atomic heard;
+
+static void on_sample(void *context, struct sample *take_sample)
+{
+    (void)context;
+    sampler_settle(&(struct settlement){
+        .sample = take_sample->id, .revision = take_sample->revision, .outcome = REPORT_ACCEPTED });
+    sample_free(atomic_exchange(&heard, take_sample));
+}
+
+static bool one_is_heard(void *context)
+{
+    (void)context;
+    return atomic_load(&heard) != NULL;
+}
+
+/* Signals that were sent so far: each loan counts its own. */
+static uint32_t signals_sent(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < STACK_COPIES_MAX; i++) {
+        count += atomic_load(&hot.loans[i].sequence);
+    }
+    return count;
+}
+
+static struct timespec after_ms(clockid_t clock, uint64_t ms)
+{
+    struct timespec at;
+
+    clock_gettime(clock, &at);
+    at.tv_nsec += (long)(ms * NS_PER_MS);
+    at.tv_sec += at.tv_nsec / (long)NS_PER_S;
+    at.tv_nsec %= (long)NS_PER_S;
+    return at;
+}
+
+/* ---- waits: each returns whether it lasted as long as it was to ---- */
+
+static bool wait_by_poll(void)
+{
+    return poll(NULL, 0, WAIT_MS) == 0;
+}
+
+static bool wait_by_select(void)
+{
+    struct timeval time = { .tv_usec = WAIT_MS * 1000 };
+
+    return select(0, NULL, NULL, NULL, &time) == 0;
+}
+
+static bool wait_by_nanosleep(void)
+{
+    return nanosleep(&(struct timespec){ .tv_nsec = WAIT_MS * (long)NS_PER_MS }, NULL) == 0;
+}
+
+static bool wait_by_epoll(void)
+{
+    struct epoll_event event;
+    int fd = epoll_create1(EPOLL_CLOEXEC), rc = epoll_wait(fd, &event, 1, WAIT_MS);
+
+    close(fd);
+    return rc == 0;
+}
+
+static bool wait_by_semaphore(void)
+{
+    struct timespec until = after_ms(CLOCK_REALTIME, WAIT_MS);
+    sem_t semaphore;
+
+    sem_init(&semaphore, 0, 0);
+    return sem_timedwait(&semaphore, &until) < 0 && errno == ETIMEDOUT;
+}
+
+static bool wait_by_condition(void)
+{
+    struct timespec until = after_ms(CLOCK_REALTIME, WAIT_MS);
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+    int rc;
+
+    pthread_mutex_lock(&lock);
+    rc = pthread_cond_timedwait(&condition, &lock, &until);
+    pthread_mutex_unlock(&lock);
+    return rc == ETIMEDOUT;
+}
+
+static void *write_later(void *fd)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = WAIT_MS * (long)NS_PER_MS }, NULL);
+    return (void *)(intptr_t)write(*(int *)fd, "x", 1);
+}
+
+static bool wait_by_read(void)
+{
+    pthread_t thread;
+    char byte;
+    int ends[2];
+    ssize_t got;
+
+    if (pipe(ends) < 0 || pthread_create(&thread, NULL, write_later, &ends[1]) != 0) return false;
+    got = read(ends[0], &byte, 1);
+    pthread_join(thread, NULL);
+    close(ends[0]);
+    close(ends[1]);
+    return got == 1;
+}
+
+static bool wait_by_join(void)
+{
+    pthread_t thread;
+    int fd = -1;
+
+    return pthread_create(&thread, NULL, write_later, &fd) == 0 && pthread_join(thread, NULL) == 0;
+}
+
+static const struct {
+    const char *says;
+    bool (*wait)(void);
+} waits[] = {
+    { "poll", wait_by_poll },           { "select", wait_by_select },
+    { "nanosleep", wait_by_nanosleep }, { "epoll_wait", wait_by_epoll },
+    { "semaphore", wait_by_semaphore }, { "condition", wait_by_condition },
+    { "read", wait_by_read },           { "join", wait_by_join },
+};
+
+static stakeout_interface_id arm(void)
+{
+    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
+                                .interface = "waiter",
+                                .state = TASK_ACTIVE,
+                                .threshold_ns = THRESHOLD_MS * NS_PER_MS,
+                                .frequency_ns = FREQUENCY_MS * NS_PER_MS,
+                                .sample_cap = 100,
+                                .ends_monotonic_ns = clock_monotonic_ns() + 300 * NS_PER_S };
+
+    sampler_set_tasks(&order, 1);
+    return stakeout_interface("waiter");
+}
+
+static void a_call_that_waits_is_never_signalled(void **state)
+{
+    stakeout_interface_id interface = arm();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        uint32_t before = signals_sent();
+        stakeout_call call = stakeout_call_begin(interface);
+        bool is_whole = waits[i].wait();
+        uint32_t sent = signals_sent() - before;
+
+        stakeout_call_end(call, 0);
+        if (!wait_until(one_is_heard, NULL, 10000)) fail_msg("%s: no sample", waits[i].says);
+        if (!is_whole) fail_msg("%s: interrupted", waits[i].says);
+        if (sent > 0) fail_msg("%s: %u signals", waits[i].says, sent);
+        if (atomic_load(&heard)->snapshot_count < SNAPSHOTS_MIN)
+            fail_msg("%s: %u snapshots", waits[i].says, atomic_load(&heard)->snapshot_count);
+        sample_free(atomic_exchange(&heard, NULL));
+    }
+}
+
+static int setup(void **state)
+{
+    static const struct sampler_options options = { .on_sample = on_sample,
+                                                    .thread_files_max = THREAD_FILES_HELD };
+
+    (void)state;
+    return sampler_start(&options, false);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    sampler_stop();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_call_that_waits_is_never_signalled),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
