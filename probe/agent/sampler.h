@@ -52,8 +52,8 @@ struct sampler_options {
 
     int signal_number; /* 0: SIGURG */
 
-    /* /proc files that are kept open, two to a thread: THREAD_FILES_HELD in a descriptor table of our
-     * own; 0, none, in the host's. */
+    /* /proc files that are kept open, two to a thread: THREAD_FILES_HELD in a descriptor table of
+     * our own; 0, none, in the host's. */
     uint32_t thread_files_max;
 };
 

@@ -76,7 +76,8 @@ STAKEOUT_API void stakeout_stop(void);
  *          "GET /item/{id}": there are 4096 interfaces, then all others are "(other)".
  * Returns  its id; 0 if the name is not acceptable.
  *
- * Threads: any, without a lock. Keep the id: looking it up for each call costs a hash of the name. */
+ * Threads: any, without a lock. Keep the id: looking it up for each call costs a hash of the name.
+ */
 STAKEOUT_API stakeout_interface_id stakeout_interface(const char *name);
 
 /* Marks the begin of a call of an interface: a request, a query, a job.
