@@ -59,8 +59,8 @@ struct app {
     struct api *api;
     struct gauges gauges;
     struct event *on_term, *on_int, *tasks_timer, *tick_timer, *drain_timer;
-    uint64_t drain_end_ns; /* 0: not draining */
-    struct store_health health;
+    uint64_t drain_end_ns;            /* 0: not draining */
+    struct store_health health, told; /* as it is now; as it was when the log last spoke of it */
     char store_says[sizeof(struct store_health)];
     int exit_code;
 };
@@ -77,13 +77,29 @@ static void on_change(void *context, const struct task *task, const struct sampl
     api_task_changed(app->api, task, sample);
 }
 
+/* Says in the log what is wrong with Redis, or what can be lost; and when that is over. */
+static void log_health(struct app *app)
+{
+    const struct store_health *now = &app->health, *told = &app->told;
+    bool is_told = now->is_up == told->is_up && now->is_writable == told->is_writable &&
+                   now->keeps_all == told->keeps_all;
+
+    if (is_told) return;
+    app->told = app->health;
+    if (*now->says)
+        log_line(LOG_WARN, "scheduler: %s", now->says);
+    else
+        log_line(LOG_INFO, "scheduler: Redis %s answers; what is acknowledged survives kill -9",
+                 now->version);
+}
+
 static void on_ready(void *context)
 {
     struct app *app = context;
 
     store_health(app->store, &app->health);
-    log_line(LOG_INFO, "scheduler: ready; Redis %s, %s", app->health.version,
-             app->health.keeps_all ? "what is acknowledged survives kill -9" : app->health.says);
+    log_health(app);
+    log_line(LOG_INFO, "scheduler: ready");
     notify("READY=1");
 }
 
@@ -171,6 +187,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)what;
     timer_set(app->tick_timer, TICK_MS);
     store_health(app->store, &app->health);
+    log_health(app);
     if (app->health.is_up)
         metrics_observe_ns(app->metrics, METRIC_REDIS_LATENCY, NULL, app->health.latency_ns);
     intake_tick(app->intake, now_ns);
@@ -382,7 +399,7 @@ static void take_down(struct app *app)
 
 int app_run(const struct config *config)
 {
-    struct app app = { .config = config };
+    struct app app = { .config = config, .told.is_up = true }; /* so that its absence is news */
     struct problem problem = { 0 };
 
     log_start(STDERR_FILENO, config->log_level);

@@ -3,9 +3,11 @@
 #include "tests/support/api_client.h"
 #include "tests/support/scheduler_process.h"
 #include "tests/support/test.h"
+#include "tests/support/wait.h"
 
 #include "common/model/problem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The name of a socket that nobody ever made. */
@@ -43,6 +45,28 @@ static void it_is_alive_and_not_ready(void **state)
     assert_non_null(strstr(detail_of(&answer, "store"), "does not answer"));
     assert_string_equal(detail_of(&answer, "tasks"), "The tasks are not loaded from Redis yet.");
     api_answer_done(&answer);
+}
+
+static bool log_says_why(void *context)
+{
+    char path[128], text[4096];
+    FILE *log;
+    size_t size;
+
+    (void)context;
+    snprintf(path, sizeof path, "%s/log", scheduler.directory);
+    log = fopen(path, "re");
+    assert_non_null(log);
+    size = fread(text, 1, sizeof text - 1, log);
+    fclose(log);
+    text[size] = '\0';
+    return strstr(text, "Redis is not available: ") != NULL;
+}
+
+static void its_log_says_what_it_waits_for(void **state)
+{
+    (void)state;
+    assert_true(wait_until(log_says_why, NULL, 20000));
 }
 
 /* Its tokens are not known, so that nobody can be told from anybody: a probe must try again, and
@@ -85,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_alive_and_not_ready),
+        cmocka_unit_test(its_log_says_what_it_waits_for),
         cmocka_unit_test(everybody_is_told_to_try_again),
         cmocka_unit_test(it_stops_as_others_do),
     };
