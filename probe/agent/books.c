@@ -99,16 +99,15 @@ static void tally_all(struct tally by_interface[INTERFACE_IDS])
     }
 }
 
-static struct tally tally_of(const struct books *books, const struct watch *watch,
-                             const struct tally *by_interface)
+static struct tally tally_of(const struct books *books, const struct watch *watch)
 {
     struct tally sum = { 0 };
 
     for (uint32_t id = 1; id < INTERFACE_IDS; id++) {
         if (!watch_has(books, watch, id)) continue;
-        sum.count += by_interface[id].count;
-        sum.slow += by_interface[id].slow;
-        sum.missed += by_interface[id].missed;
+        sum.count += books->tallies[id].count;
+        sum.slow += books->tallies[id].slow;
+        sum.missed += books->tallies[id].missed;
     }
     return sum;
 }
@@ -119,10 +118,9 @@ static uint64_t larger(uint64_t a, uint64_t b)
 }
 
 /* What a watch has seen; nothing here ever goes back, whatever the races of the reading. */
-static void watch_refresh(const struct books *books, struct watch *watch,
-                          const struct tally *by_interface)
+static void watch_refresh(const struct books *books, struct watch *watch)
 {
-    struct tally now = tally_of(books, watch, by_interface);
+    struct tally now = tally_of(books, watch);
     uint64_t below_before = watch->since.count - watch->since.slow;
     uint64_t below_now = (now.count - watch->base.count) - (now.slow - watch->base.slow);
 
@@ -142,28 +140,24 @@ static void watch_refresh(const struct books *books, struct watch *watch,
 
 void books_refresh(struct books *books)
 {
-    static struct tally by_interface[INTERFACE_IDS]; /* 98 KB; guarded as the books are */
-
     if (books->armed_count == 0) return;
-    tally_all(by_interface);
+    tally_all(books->tallies);
     for (uint32_t i = 0; i < SAMPLER_TASKS_MAX; i++) {
-        if (books->watches[i].phase == WATCH_ARMED)
-            watch_refresh(books, &books->watches[i], by_interface);
+        if (books->watches[i].phase == WATCH_ARMED) watch_refresh(books, &books->watches[i]);
     }
 }
 
 /* Begins to watch; what ended before, or while this begins, does not count. */
 static void watch_begin(struct books *books, struct watch *watch)
 {
-    static struct tally by_interface[INTERFACE_IDS];
     struct tally now;
 
     watch->phase = WATCH_ARMED;
     watch->matched_end = 1;
     watch->matched_other = false;
     watch_match(books, watch);
-    tally_all(by_interface);
-    now = tally_of(books, watch, by_interface);
+    tally_all(books->tallies);
+    now = tally_of(books, watch);
     watch->base = (struct tally){ now.count - watch->since.count, now.slow - watch->since.slow,
                                   now.missed - watch->since.missed };
     count_armed(books);

@@ -49,7 +49,8 @@ struct books {
     struct watch watches[SAMPLER_TASKS_MAX];
     uint16_t watch_of[INTERFACE_IDS]; /* by interface: index + 1 of the armed watch; 0: none */
     uint32_t armed_count;
-    uint64_t threshold_ns_min; /* of the armed; UINT64_MAX: none is */
+    uint64_t threshold_ns_min;           /* of the armed; UINT64_MAX: none is */
+    struct tally tallies[INTERFACE_IDS]; /* of the reading under way */
 };
 
 struct watch *books_find(struct books *books, const struct task_id *task);

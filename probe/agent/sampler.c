@@ -18,6 +18,8 @@
 
 struct sampler sampler = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+static_assert(sizeof sampler <= MEMORY_SAMPLER_MAX, "8 MB in all");
+
 /* The thread inherits a mask that blocks every signal: none of the host's comes to us. */
 static int thread_start(void)
 {

@@ -32,7 +32,15 @@ enum {
     PAGE_SIZE_BYTES = 4096,
     INTERFACE_IDS = INTERFACES_MAX + 2, /* 0: none; then the registered ones; the last: (other) */
     RECORDS = THREADS_MAX + CALLS_MAX,  /* one at home with each slot, and the shared ones */
+
+    /* What is reserved at start, 8 MB: this object, the names, and the sampler's books. */
+    MEMORY_HOT_MAX = 6016 * 1024,
+    MEMORY_REGISTRY_MAX = 1152 * 1024,
+    MEMORY_SAMPLER_MAX = 1024 * 1024,
 };
+
+static_assert(MEMORY_HOT_MAX + MEMORY_REGISTRY_MAX + MEMORY_SAMPLER_MAX <= 8 * 1024 * 1024,
+              "8 MB in all");
 
 struct hot {
     /* Read by every begin; written by open and close alone. */
@@ -70,7 +78,7 @@ struct hot {
     _Alignas(PAGE_SIZE_BYTES) unsigned char stack_bytes[STACK_COPIES_MAX][STACK_COPY_SIZE_MAX];
 };
 
-static_assert(sizeof(struct hot) <= 6 * 1024 * 1024, "with the registry, 8 MB in all");
+static_assert(sizeof(struct hot) <= MEMORY_HOT_MAX, "8 MB in all");
 
 extern struct hot hot;
 

@@ -6,7 +6,7 @@
  * the winner's. There is no lock, so a fork in the middle of it harms nobody. */
 #include "probe/hot/registry.h"
 
-#include "probe/hot/notes.h"
+#include "probe/hot/memory.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -14,13 +14,11 @@
 enum {
     TABLE_SIZE = 2 * INTERFACES_MAX, /* half empty at the fullest */
     TABLE_MASK = TABLE_SIZE - 1,
-    NAMES_SIZE = 2 * 1024 * 1024, /* every name may be the longest */
+    NAMES_SIZE = 1024 * 1024, /* 256 bytes a name: half of the longest, ten times the usual */
     ENTRY_EMPTY = 0,
     ENTRY_READY = 1,
     ENTRY_VACANT = 2,
 };
-
-static_assert(NAMES_SIZE >= INTERFACES_MAX * INTERFACE_SIZE_MAX, "every name may be the longest");
 
 struct entry {
     _Atomic uint32_t status;
@@ -35,6 +33,8 @@ static _Atomic uint32_t names_used;
 static _Atomic bool other_is_used;
 static char names[NAMES_SIZE];
 
+static_assert(sizeof entries + sizeof table + sizeof names <= MEMORY_REGISTRY_MAX, "8 MB in all");
+
 static bool name_is_acceptable(struct text name)
 {
     if (name.size == 0 || name.size > INTERFACE_SIZE_MAX) return false;
@@ -46,20 +46,31 @@ static bool entry_is(uint32_t id, struct text name)
     return entries[id].size == name.size && memcmp(entries[id].name, name.data, name.size) == 0;
 }
 
-/* Takes an id and copies the name; 0 when there are no more ids. */
+/* Takes room for a name; NULL when there is no more. */
+static char *name_room(size_t size)
+{
+    uint32_t used = atomic_load_explicit(&names_used, memory_order_relaxed);
+
+    do {
+        if (size > NAMES_SIZE - used) return NULL;
+    } while (!atomic_compare_exchange_weak_explicit(&names_used, &used, used + (uint32_t)size,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return names + used;
+}
+
+/* Takes an id and copies the name; 0 when there are no more ids, or no room. */
 static uint32_t entry_make(struct text name)
 {
     uint32_t count = atomic_load_explicit(&id_count, memory_order_relaxed);
-    uint32_t at;
+    char *room = count < INTERFACES_MAX ? name_room(name.size) : NULL;
 
+    if (!room) return 0;
     do {
         if (count >= INTERFACES_MAX) return 0;
     } while (!atomic_compare_exchange_weak_explicit(&id_count, &count, count + 1,
                                                     memory_order_relaxed, memory_order_relaxed));
-    /* There is room: at most INTERFACES_MAX names of at most the largest size come here. */
-    at = atomic_fetch_add_explicit(&names_used, (uint32_t)name.size, memory_order_relaxed);
-    memcpy(names + at, name.data, name.size);
-    entries[count + 1].name = names + at;
+    memcpy(room, name.data, name.size);
+    entries[count + 1].name = room;
     entries[count + 1].size = (uint32_t)name.size;
     return count + 1;
 }

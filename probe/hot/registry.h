@@ -2,7 +2,8 @@
 /* registry.h: the names of the interfaces, and their ids.
  *
  * Names are put in for ever: an id stays valid for the life of the process, in forked children
- * too. Ids are 1 to INTERFACES_MAX; INTERFACE_OTHER stands for all that came later.
+ * too. Ids are 1 to INTERFACES_MAX; INTERFACE_OTHER stands for all that came later, or when the
+ * names, 1 MB of them, were more than 256 bytes long on average.
  *
  * Threads: any, without a lock. Signals: none. */
 #ifndef STAKEOUT_PROBE_HOT_REGISTRY_H
