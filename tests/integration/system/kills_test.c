@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kills_test.c: kill -9 of Redis, of the scheduler and of both, ten times each, under load.
  *
- * Two hosts fill tasks of cap 100, one after the other; another fills small ones; and reporters of
+ * Two hosts fill tasks of cap 100, one after the other; four fill small ones; and reporters of
  * the test itself send samples to a task of their own, each again and again until it is answered.
  * Then: nothing that was acknowledged is lost, nothing is there twice, every cap is exact.
  *
@@ -129,9 +129,9 @@ static struct sequence sequences[] = {
 static const struct {
     const char *application, *instance, *load;
 } loads[] = {
-    { "shop", "shop-1", "run 3 400 GET /slow" },
-    { "shop", "shop-2", "run 3 400 GET /slow" },
-    { "small", "small-1", "run 2 200 GET /small" },
+    { "shop", "shop-1", "run 3 400 GET /slow" },    { "shop", "shop-2", "run 3 400 GET /slow" },
+    { "small", "small-1", "run 1 200 GET /small" }, { "small", "small-2", "run 1 200 GET /small" },
+    { "small", "small-3", "run 1 200 GET /small" }, { "small", "small-4", "run 1 200 GET /small" },
 };
 
 static struct host_process *hosts[ARRAY_COUNT(loads)];
