@@ -38,20 +38,25 @@ local function int(number)
 end
 
 -- One line of a task's log, as ../record.c reads it. `limit` events at most, the rest is counted.
+-- Returns the line's place, from 1; 0 if it found none.
 local function log_append(task, log, limit, record)
     if redis.call('LLEN', log) >= limit then
         redis.call('HINCRBY', task, 'log_cut', 1)
-        return
+        return 0
     end
-    redis.call('RPUSH', log, record)
+    return redis.call('RPUSH', log, record)
 end
 
 -- An event of the scheduler's own. `what` may carry incarnation, instance, detail and count.
-local function log_own(task, log, now, event, what)
-    log_append(task, log, LOG_EVENTS_MAX, table.concat({
+local function log_record(now, event, what)
+    return table.concat({
         int(now), int(event), what.incarnation or '0', '0', int(what.count or 1),
         what.instance or '', what.detail or '',
-    }, '\n'))
+    }, '\n')
+end
+
+local function log_own(task, log, now, event, what)
+    return log_append(task, log, LOG_EVENTS_MAX, log_record(now, event, what))
 end
 
 -- What every function that touches a task gives back: verdict, version, now, the task's fields.

@@ -13,18 +13,26 @@ local function sample_read(samples, id)
     return { order = tonumber(order), revision = tonumber(revision), size = tonumber(size) }
 end
 
--- A refusal's line in the log, at most one a second and incarnation, with its count.
+-- A refusal's line in the log, at most one a second and incarnation, with its count: what comes
+-- within the second is added to the line, so that the counts of all lines add up. `seen` holds
+-- "when count place" of the latest one; place 0: the log was full.
 local function log_over_cap(keys, now, who)
     local field = 'over:' .. who.incarnation
-    local last, count = string.match(redis.call('HGET', keys.seen, field) or '0 0', '(%d+) (%d+)')
+    local held = redis.call('HGET', keys.seen, field)
+    local at, count, place = string.match(held or '', '^(%d+) (%d+) (%d+)$')
+    local line = { incarnation = who.incarnation, instance = who.instance }
 
-    count = tonumber(count) + 1
-    if now - tonumber(last) >= 1000 then
-        log_own(keys.task, keys.log, now, EVENT.OVER_CAP,
-                { incarnation = who.incarnation, instance = who.instance, count = count })
-        last, count = now, 0
+    if at and now - tonumber(at) < 1000 then
+        line.count = tonumber(count) + 1
+        if place ~= '0' then
+            redis.call('LSET', keys.log, tonumber(place) - 1,
+                       log_record(tonumber(at), EVENT.OVER_CAP, line))
+        end
+    else
+        at, line.count = int(now), 1
+        place = int(log_own(keys.task, keys.log, now, EVENT.OVER_CAP, line))
     end
-    redis.call('HSET', keys.seen, field, int(tonumber(last)) .. ' ' .. int(count))
+    redis.call('HSET', keys.seen, field, at .. ' ' .. int(line.count) .. ' ' .. place)
 end
 
 -- May a new id take a place? nil, or why not.

@@ -165,6 +165,36 @@ static void the_log_tells_the_life_of_a_task(void **state)
     answer_done(&log);
 }
 
+/* At most a line per second and instance; and yet the lines add up. */
+static void every_refusal_is_in_the_log(void **state)
+{
+    enum { LATE = 20 };
+    struct fixture *fixture = *state;
+    struct task_spec spec = spec_of("shop", "GET /a");
+    struct answer log = { 0 };
+    uint64_t count = 0, lines = 0;
+    struct task task;
+
+    spec.sample_cap = 1;
+    task = create_ok(fixture, &spec);
+    for (size_t i = 0; i < 1 + LATE; i++) {
+        OWN(sample_freep) struct sample *sample = sample_of(&task);
+
+        sample->incarnation = 0xabcdef;
+        report(fixture, sample);
+    }
+    read_log(fixture, &task, "", 100, &log);
+    for (size_t i = 0; i < log.count; i++) {
+        if (log.events[i].event != TASK_EVENT_OVER_CAP) continue;
+        count += log.events[i].count;
+        lines++;
+        assert_int_equal(log.events[i].incarnation, 0xabcdef);
+    }
+    assert_int_equal(count, LATE);
+    assert_true(lines < LATE / 2); /* 20 reports take no ten seconds */
+    answer_done(&log);
+}
+
 static void an_event_is_taken_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -522,6 +552,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         CASE(the_log_tells_the_life_of_a_task),
+        CASE(every_refusal_is_in_the_log),
         CASE(an_event_is_taken_once),
         CASE(a_full_log_counts_what_it_cuts_and_keeps_room_for_the_end),
         CASE(the_last_sequence_of_a_ledger_wins),
