@@ -22,7 +22,6 @@ static uint32_t add_long(uint32_t number)
 static void long_names_have_room_for_half_of_the_ids(void **state)
 {
     (void)state;
-    assert_true(ROOM_FOR < INTERFACES_MAX);
     for (uint32_t i = 0; i < ROOM_FOR; i++) {
         assert_int_equal(add_long(i), i + 1);
     }
