@@ -235,12 +235,12 @@ static bool describe_poll(const struct wait_view *wait, struct wait_account *ret
         return false;
     }
     ret->kind = count > 0 ? WAIT_NETWORK : WAIT_SLEEP;
-    if (count > 0) {
-        snprintf(ret->waiting_for, sizeof ret->waiting_for,
-                 wait->syscall == SYS_poll || wait->syscall == SYS_ppoll
-                     ? "%" PRIu64 " descriptor(s)"
-                     : "descriptors below %" PRIu64,
-                 count);
+    if (count == 0) return true;
+    if (wait->syscall == SYS_poll || wait->syscall == SYS_ppoll) {
+        snprintf(ret->waiting_for, sizeof ret->waiting_for, "%" PRIu64 " descriptor%s", count,
+                 count == 1 ? "" : "s");
+    } else {
+        snprintf(ret->waiting_for, sizeof ret->waiting_for, "descriptors below %" PRIu64, count);
     }
     return true;
 }
