@@ -8,7 +8,7 @@ if(NOT LIBUNWIND_INCLUDE_DIR)
 endif()
 set(STAKEOUT_ENGINE_SOURCES blocked.c books.c fork_gate.c frame_pointer.c interface_totals.c
                             listener.c modules.c sample_builder.c sampler.c sampler_round.c
-                            self_memory.c thread_files.c tick_clock.c unwinder.c)
+                            self_memory.c thread.c thread_files.c tick_clock.c unwinder.c)
 list(TRANSFORM STAKEOUT_ENGINE_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/probe/agent/)
 add_library(stakeout_engine STATIC ${STAKEOUT_ENGINE_SOURCES})
 target_link_libraries(stakeout_engine PUBLIC stakeout_model stakeout_flags ${CMAKE_DL_LIBS})

@@ -8,6 +8,7 @@
 #include "common/wire/messages.h"
 #include "probe/agent/sampler_state.h"
 #include "probe/agent/self_memory.h"
+#include "probe/agent/thread.h"
 #include "probe/hot/call.h"
 #include "probe/hot/wake.h"
 
@@ -19,19 +20,6 @@
 struct sampler sampler = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static_assert(sizeof sampler <= MEMORY_SAMPLER_MAX, "8 MB in all");
-
-/* The thread inherits a mask that blocks every signal: none of the host's comes to us. */
-static int thread_start(void)
-{
-    sigset_t all, before;
-    int rc;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(&sampler.thread, NULL, sampler_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -rc;
-}
 
 /* What was counted before belongs to a sampler that is gone. Statistics go on. */
 static void books_reset(void)
@@ -58,7 +46,7 @@ static int sampler_open(const struct sampler_options *options, bool statistics_o
     if (stack_copy_open(options->signal_number != 0 ? options->signal_number : SIGURG) < 0)
         sampler.engine.handler_taken = true;
     sampler.is_stopping = false;
-    rc = thread_start();
+    rc = thread_start(&sampler.thread, sampler_main, NULL);
     if (rc < 0) {
         engine_close(&sampler.engine);
         memory_close();
