@@ -228,12 +228,16 @@ static void assert_true_analysis(const json_t *analysis, const struct truth *tru
     uint64_t a_wall_ns = truth->parts[0].wall_ns - head_ns;
     uint64_t queue_ns = ns_of(json_object_get(analysis, "tree"), "queue_ms");
     uint64_t slack_ns = truth->queue_ns / 50 + NS_PER_MS;
+    /* What the host, which never waits in a(), itself counted as neither: a hypervisor took it. */
+    uint64_t counted_ns = truth->parts[0].cpu_ns + truth->parts[0].queue_ns;
+    uint64_t lost_ns =
+        truth->parts[0].wall_ns > counted_ns ? truth->parts[0].wall_ns - counted_ns : 0;
 
     assert_near(functions[0], "total", a.cost.total_ns, a_wall_ns, a.gaps_ns);
     assert_near(functions[1], "total", b.cost.total_ns, truth->parts[1].wall_ns, b.gaps_ns);
     assert_near(functions[2], "total", c.cost.total_ns, truth->parts[2].wall_ns, c.gaps_ns);
     assert_near(functions[0], "CPU and queue", a.cost.cpu_ns + a.cost.queue_ns, a_wall_ns,
-                a.gaps_ns);
+                a.gaps_ns + lost_ns);
     for (int i = 1; i < 3; i++) {
         const struct part *part = &truth->parts[i];
         const struct share *share = i == 1 ? &b : &c;
@@ -247,8 +251,8 @@ static void assert_true_analysis(const json_t *analysis, const struct truth *tru
     assert_in_range(a.cost.cpu_ns + head_ns + a.gaps_ns, truth->parts[0].cpu_ns, UINT64_MAX);
     assert_in_range(queue_ns, 0, truth->queue_ns + slack_ns);
     assert_in_range(queue_ns + head_ns + slack_ns, truth->queue_ns, UINT64_MAX);
-    printf("    queued %.1f ms, of %.1f ms in the whole call\n", (double)queue_ns / 1e6,
-           (double)truth->queue_ns / 1e6);
+    printf("    queued %.1f ms, of %.1f ms in the whole call; lost in a() %.1f ms\n",
+           (double)queue_ns / 1e6, (double)truth->queue_ns / 1e6, (double)lost_ns / 1e6);
 }
 
 static bool has_finding(const json_t *analysis, const char *verb, const char *what,
