@@ -86,13 +86,16 @@ static void on_client_gone(void *context)
 struct in_flight *in_flight_begin(struct intake *intake, struct http_request *request,
                                   const char *kind)
 {
+    bool is_report = strcmp(kind, "report") == 0;
+    size_t *count = is_report ? &intake->report_count : &intake->word_count;
+    size_t count_max = is_report ? REPORTS_IN_FLIGHT_MAX : WORDS_IN_FLIGHT_MAX;
     struct in_flight *it;
 
-    if (intake->in_flight_count == IN_FLIGHT_MAX) {
+    if (*count == count_max) {
         struct problem problem;
 
-        problem_set(&problem, PROBLEM_BUSY, "%d requests wait for the store already; try again.",
-                    IN_FLIGHT_MAX);
+        problem_set(&problem, PROBLEM_BUSY, "%zu requests wait for the store already; try again.",
+                    count_max);
         intake_refuse(intake, request, kind, &problem);
         return NULL;
     }
@@ -100,8 +103,9 @@ struct in_flight *in_flight_begin(struct intake *intake, struct http_request *re
     it->intake = intake;
     it->request = request;
     it->kind = kind;
+    it->count = count;
     TAILQ_INSERT_TAIL(&intake->in_flight, it, link);
-    intake->in_flight_count++;
+    ++*count;
     http_park(request, on_client_gone, it);
     return it;
 }
@@ -111,7 +115,7 @@ struct http_request *in_flight_end(struct in_flight *it)
     struct http_request *request = it->request;
 
     TAILQ_REMOVE(&it->intake->in_flight, it, link);
-    it->intake->in_flight_count--;
+    --*it->count;
     sample_free(it->sample);
     free(it);
     return request;
@@ -173,7 +177,8 @@ static void collect(void *context, struct metrics *metrics)
 {
     const struct intake *intake = context;
 
-    metrics_set(metrics, METRIC_REPORTS_IN_FLIGHT, NULL, NULL, (double)intake->in_flight_count);
+    metrics_set(metrics, METRIC_INTAKE_IN_FLIGHT, NULL, NULL,
+                (double)(intake->report_count + intake->word_count));
 }
 
 struct intake *intake_new(struct http *http, struct tasks *tasks, struct live *live,

@@ -24,8 +24,10 @@
 
 enum {
     POLL_TASKS_MAX = 256, /* of messages.def: the active ones and those that just ended */
-    /* Requests that wait for the store: bodies of 1 MB each, and their samples beside them. */
-    IN_FLIGHT_MAX = 64,
+    /* Requests that wait for the store. Reports: bodies of 1 MB each, and their samples beside
+     * them. Pulses and log events are small, and a task's begin makes all instances speak. */
+    REPORTS_IN_FLIGHT_MAX = 64,
+    WORDS_IN_FLIGHT_MAX = 512,
     RETRY_AFTER_S_MAX = 10, /* spread, so that the probes do not come back all at once */
     /* After a start; a probe that lives has polled by then, also at the end of its back-off. */
     STRANGERS_AFTER_MS = 60000,
@@ -47,6 +49,7 @@ struct in_flight {
     struct intake *intake;
     struct http_request *request; /* NULL: its client has gone */
     const char *kind;             /* for the metrics */
+    size_t *count;                /* of those in flight that it belongs to */
     struct sample *sample;        /* of a report; owned */
 };
 
@@ -60,8 +63,8 @@ struct intake {
     struct drop_counts *drop_counts;
     struct poll_cache cache;
     TAILQ_HEAD(, in_flight) in_flight;
-    size_t in_flight_count;
-    uint64_t strangers_due_ns; /* 0: not set yet; UINT64_MAX: swept */
+    size_t report_count, word_count; /* in flight */
+    uint64_t strangers_due_ns;       /* 0: not set yet; UINT64_MAX: swept */
 };
 
 /* Who sends: the head of each message, checked. */

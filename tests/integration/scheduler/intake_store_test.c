@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { IN_FLIGHT_MAX = 64 }; /* of scheduler/intake/private.h */
+enum { IN_FLIGHT_MAX = 512 }; /* WORDS_IN_FLIGHT_MAX of scheduler/intake/private.h */
 
 static struct redis_process redis;
 static struct scheduler_process scheduler;
@@ -90,7 +90,7 @@ static int status_on(int fd)
 
 static size_t in_flight(void)
 {
-    static const char needle[] = "\nstakeout_reports_in_flight ";
+    static const char needle[] = "\nstakeout_intake_in_flight ";
     struct api_answer answer;
     const char *at;
     unsigned count = 0;
@@ -108,8 +108,8 @@ static bool are_in_flight(void *context)
     return in_flight() == *(size_t *)context;
 }
 
-/* Redis stands still: 64 wait, the next is told to come again, and all 64 are answered after. */
-static void at_most_64_requests_wait_for_the_store(void **state)
+/* Redis stands still: so many wait, the next is told to come again, and all are answered after. */
+static void at_most_512_requests_wait_for_the_store(void **state)
 {
     OWN(buf_done) struct buf body = BUF_INIT(LOG_SIZE_MAX);
     size_t count = IN_FLIGHT_MAX, none = 0;
@@ -216,7 +216,7 @@ static void without_redis_a_poll_is_told_to_come_again_and_never_that_there_is_n
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(at_most_64_requests_wait_for_the_store),
+        cmocka_unit_test(at_most_512_requests_wait_for_the_store),
         cmocka_unit_test(a_client_that_goes_meanwhile_leaves_nothing_behind),
         cmocka_unit_test(
             without_redis_a_poll_is_told_to_come_again_and_never_that_there_is_no_task),

@@ -520,7 +520,7 @@ static void what_came_is_counted(void **state)
         answer.body.data, "stakeout_intake_total{kind=\"poll\",outcome=\"protocol-version\"} 1\n"));
     assert_non_null(
         strstr(answer.body.data, "stakeout_http_requests_total{route=\"/probe/v1/log\""));
-    assert_non_null(strstr(answer.body.data, "\nstakeout_reports_in_flight 0\n"));
+    assert_non_null(strstr(answer.body.data, "\nstakeout_intake_in_flight 0\n"));
     api_answer_done(&answer);
 }
 
