@@ -63,6 +63,7 @@ enum {
     POLL_SIZE_MAX = 4096,
     LOG_SIZE_MAX = 64 * 1024,
     JSON_SIZE_MAX = 64 * 1024, /* bytes of an operator's request body */
+    EVENT_STREAMS_MAX = 256,   /* consoles that listen; each may have 1 MB unread */
     PAGE_LIMIT_MAX = 1000,
     PAGE_LIMIT_DEFAULT = 100,
     INSTANCES_KNOWN_MAX = 20000,  /* instances that a scheduler remembers */

@@ -301,7 +301,8 @@ static json_t *troubles_value(const struct census_instance *instance)
 
 static void set_cost(json_t *object, const struct census_instance *instance)
 {
-    value_set(object, "uptime_s", json_real((double)instance->uptime_ns / 1e9));
+    value_set(object, "uptime_s",
+              instance->pid ? json_real((double)instance->uptime_ns / 1e9) : json_null());
     value_set(object, "cpu_share", json_real((double)instance->cpu_ppm / 1e6));
     value_set(object, "memory_bytes", value_count(instance->memory_size));
     value_set(object, "threads", value_count(instance->thread_count));
@@ -317,10 +318,10 @@ static void add_instance(void *context, struct text application,
     value_set(object, "application", value_text_of(application));
     value_set(object, "instance", value_text(instance->instance));
     value_set(object, "incarnation", value_incarnation(instance->incarnation));
-    value_set(object, "host_ip", value_text(instance->host_ip));
-    value_set(object, "version", value_text(instance->library));
-    value_set(object, "language", value_text(instance->language));
-    value_set(object, "pid", value_count(instance->pid));
+    value_set(object, "host_ip", value_text_or_null(text_of(instance->host_ip)));
+    value_set(object, "version", value_text_or_null(text_of(instance->library)));
+    value_set(object, "language", value_text_or_null(text_of(instance->language)));
+    value_set(object, "pid", instance->pid ? value_count(instance->pid) : json_null());
     value_set(object, "protocol", value_count(instance->protocol));
     value_set(object, "needs_protocol",
               instance->is_refused ? value_count(WIRE_PROTOCOL) : json_null());

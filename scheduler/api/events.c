@@ -55,8 +55,16 @@ static void on_event(void *context, struct text type, struct text json)
 
 void on_events(struct api *api, struct http_request *request)
 {
-    struct stream *stream = mem_zalloc(1, sizeof *stream);
+    struct stream *stream;
 
+    if (live_stream_count(api->rooms.live) >= EVENT_STREAMS_MAX) {
+        struct problem problem;
+
+        problem_set(&problem, PROBLEM_BUSY, "%d listen already; try again.", EVENT_STREAMS_MAX);
+        answer_problem(request, &problem);
+        return;
+    }
+    stream = mem_zalloc(1, sizeof *stream);
     *stream = (struct stream){ .api = api, .request = request, .next = api->streams };
     api->streams = stream;
     stream->live = live_stream_open(api->rooms.live, on_event, stream);

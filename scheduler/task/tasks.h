@@ -84,7 +84,7 @@ void tasks_take_ledgers(struct tasks *tasks, const struct task_ledger *ledgers, 
 void tasks_take_events(struct tasks *tasks, const struct task_log_event *events, size_t count,
                        tasks_done_fn then, void *context);
 
-/* Tasks were delivered to an instance; it is gone (no poll and no pulse for 30 s, or it said
+/* Tasks were delivered to an instance; it is gone (no poll and no pulse for 45 s, or it said
  * goodbye). Written to task log and ledger. */
 void tasks_delivered(struct tasks *tasks, struct text application, struct text instance,
                      struct text host_ip, uint64_t incarnation);

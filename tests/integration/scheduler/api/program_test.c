@@ -5,6 +5,8 @@
 #include "tests/support/scheduler_process.h"
 #include "tests/support/test.h"
 
+#include "common/model/limits.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -72,6 +74,24 @@ static void a_port_that_is_taken_is_a_failure(void **state)
     assert_int_equal(scheduler_process_command(&scheduler, words, output, sizeof output), 1);
 }
 
+static void streams_have_a_bound(void **state)
+{
+    static struct api_stream streams[EVENT_STREAMS_MAX], late;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(streams); i++) {
+        api_stream_open(&streams[i], scheduler.port, "/api/v1/events");
+        assert_true(api_stream_wait(&streams[i], ": stakeout\n"));
+    }
+    api_stream_open(&late, scheduler.port, "/api/v1/events");
+    assert_true(api_stream_wait(&late, "HTTP/1.1 503 "));
+    assert_true(api_stream_wait(&late, "\"type\":\"busy\""));
+    api_stream_close(&late);
+    for (size_t i = 0; i < ARRAY_COUNT(streams); i++) {
+        api_stream_close(&streams[i]);
+    }
+}
+
 /* Told to stop, it answers who waits: a probe need not find out by a timeout. */
 static void parked_polls_are_answered_at_the_end(void **state)
 {
@@ -102,6 +122,7 @@ int main(void)
         cmocka_unit_test(the_version_is_printed_and_nothing_else),
         cmocka_unit_test(exit_codes_tell_misuse_from_failure),
         cmocka_unit_test(a_port_that_is_taken_is_a_failure),
+        cmocka_unit_test(streams_have_a_bound),
         cmocka_unit_test(parked_polls_are_answered_at_the_end),
     };
 
