@@ -26,12 +26,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define IDLE_NS           (UINT64_C(3600) * NS_PER_S)
-#define LOAN_POLL_NS      (50 * NS_PER_US) /* while copies are under way: they take about 20 us */
-#define LOAN_SLOW_NS      (2 * NS_PER_MS)  /* a copy that takes longer waits for a CPU, ... */
-#define LOAN_SLOW_POLL_NS NS_PER_MS        /* ... and is asked for less often */
-#define STOP_NS_MAX       (50 * NS_PER_MS)
-#define TELL_NS           NS_PER_S /* per task and reason, one log line */
+#define IDLE_NS          (UINT64_C(3600) * NS_PER_S)
+#define LOAN_POLL_NS_MIN (50 * NS_PER_US) /* while a copy is under way: it takes about 20 us, */
+#define LOAN_POLL_NS_MAX NS_PER_MS        /* or waits for a CPU: the longer, the less often asked */
+#define STOP_NS_MAX      (50 * NS_PER_MS)
+#define TELL_NS          NS_PER_S /* per task and reason, one log line */
 
 static uint64_t lesser(uint64_t a, uint64_t b)
 {
@@ -264,9 +263,10 @@ static uint64_t listening_deadline(const struct listening *listening, uint64_t n
     uint64_t deadline = listening->next_look_ns;
 
     if (listening->loan != NO_LOAN) {
-        bool is_slow = now_ns - listening->loan_sent_ns > LOAN_SLOW_NS;
+        uint64_t pause_ns = now_ns - listening->loan_sent_ns;
 
-        deadline = lesser(deadline, now_ns + (is_slow ? LOAN_SLOW_POLL_NS : LOAN_POLL_NS));
+        if (pause_ns < LOAN_POLL_NS_MIN) pause_ns = LOAN_POLL_NS_MIN;
+        deadline = lesser(deadline, now_ns + lesser(pause_ns, LOAN_POLL_NS_MAX));
     }
     return deadline;
 }
