@@ -114,16 +114,21 @@ void on_task_extend(struct api *api, struct http_request *request)
 
 /* ------------------------------------------------------------------ lists */
 
-static json_t *next_value(const char *next)
+static void answer_page(struct pending *pending, const char *name, json_t *take_rows,
+                        const char *next)
 {
-    return value_text_or_null(text_of(next));
+    json_t *object = json_object();
+
+    value_set(object, name, take_rows);
+    value_set(object, "next", value_text_or_null(text_of(next)));
+    pending_json(pending, 200, object);
 }
 
 static void on_task_page(void *context, const struct history_tasks *page,
                          const struct problem *problem)
 {
     struct pending *pending = context;
-    json_t *object, *tasks;
+    json_t *tasks;
 
     if (problem) {
         pending_problem(pending, problem);
@@ -133,10 +138,7 @@ static void on_task_page(void *context, const struct history_tasks *page,
     for (size_t i = 0; i < page->count; i++) {
         value_append(tasks, task_value(pending->api, &page->tasks[i], WARN_BRIEFLY));
     }
-    object = json_object();
-    value_set(object, "tasks", tasks);
-    value_set(object, "next", next_value(page->next));
-    pending_json(pending, 200, object);
+    answer_page(pending, "tasks", tasks, page->next);
 }
 
 static int read_list_query(struct http_request *request, struct history_query *ret,
@@ -168,11 +170,23 @@ void on_task_list(struct api *api, struct http_request *request)
                   pending_new(api, request, sizeof(struct pending)));
 }
 
+/* Which task, and how much of it at most; or its refusal is answered. */
+static bool page_of(struct http_request *request, struct task_id *ret_id, uint32_t *ret_limit)
+{
+    struct problem problem = { 0 };
+
+    if (!task_id_of(request, ret_id)) return false;
+    *ret_limit = PAGE_LIMIT_DEFAULT;
+    if (query_limit(request, ret_limit, &problem) == 0) return true;
+    answer_problem(request, &problem);
+    return false;
+}
+
 static void on_sample_page(void *context, const struct history_samples *page,
                            const struct problem *problem)
 {
     struct pending *pending = context;
-    json_t *object, *samples;
+    json_t *samples;
 
     if (problem) {
         pending_problem(pending, problem);
@@ -182,23 +196,15 @@ static void on_sample_page(void *context, const struct history_samples *page,
     for (size_t i = 0; i < page->count; i++) {
         value_append(samples, sample_value(&page->samples[i]));
     }
-    object = json_object();
-    value_set(object, "samples", samples);
-    value_set(object, "next", next_value(page->next));
-    pending_json(pending, 200, object);
+    answer_page(pending, "samples", samples, page->next);
 }
 
 void on_task_samples(struct api *api, struct http_request *request)
 {
-    uint32_t limit = PAGE_LIMIT_DEFAULT;
-    struct problem problem = { 0 };
     struct task_id id;
+    uint32_t limit;
 
-    if (!task_id_of(request, &id)) return;
-    if (query_limit(request, &limit, &problem) < 0) {
-        answer_problem(request, &problem);
-        return;
-    }
+    if (!page_of(request, &id, &limit)) return;
     history_samples(api->rooms.history, &id, http_query(request, "cursor"), limit, on_sample_page,
                     pending_new(api, request, sizeof(struct pending)));
 }
@@ -207,7 +213,7 @@ static void on_log_page(void *context, const struct history_log *page,
                         const struct problem *problem)
 {
     struct pending *pending = context;
-    json_t *object, *events;
+    json_t *events;
 
     if (problem) {
         pending_problem(pending, problem);
@@ -217,23 +223,15 @@ static void on_log_page(void *context, const struct history_log *page,
     for (size_t i = 0; i < page->count; i++) {
         value_append(events, log_event_value(&page->events[i]));
     }
-    object = json_object();
-    value_set(object, "events", events);
-    value_set(object, "next", next_value(page->next));
-    pending_json(pending, 200, object);
+    answer_page(pending, "events", events, page->next);
 }
 
 void on_task_log(struct api *api, struct http_request *request)
 {
-    uint32_t limit = PAGE_LIMIT_DEFAULT;
-    struct problem problem = { 0 };
     struct task_id id;
+    uint32_t limit;
 
-    if (!task_id_of(request, &id)) return;
-    if (query_limit(request, &limit, &problem) < 0) {
-        answer_problem(request, &problem);
-        return;
-    }
+    if (!page_of(request, &id, &limit)) return;
     history_log(api->rooms.history, &id, http_query(request, "cursor"), limit, on_log_page,
                 pending_new(api, request, sizeof(struct pending)));
 }
