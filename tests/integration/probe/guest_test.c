@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const char *inside_program; /* host.c again, linked with the probe's insides */
@@ -193,16 +194,18 @@ static void its_threads_are_named_nice_and_deaf(void **state)
         int nice;
     } threads[] = { { "stakeout-link", 10 }, { "stakeout-poll", 10 }, { "stakeout-sample", 0 } };
     struct scene *scene = *state;
+    int own = getpriority(PRIO_PROCESS, 0); /* the host's as well */
     const char *heard;
 
     scene_start_watching(scene, NULL);
     heard = host_process_ask(scene->host, "threads");
     for (size_t i = 0; i < ARRAY_COUNT(threads); i++) {
+        int nice = threads[i].nice > own ? threads[i].nice : own;
         char wanted[64];
         const char *at;
         unsigned long long blocked;
 
-        snprintf(wanted, sizeof wanted, " %s/%d/", threads[i].name, threads[i].nice);
+        snprintf(wanted, sizeof wanted, " %s/%d/", threads[i].name, nice);
         at = strstr(heard, wanted);
         if (!at) fail_msg("no '%s' in '%s'", wanted, heard);
         blocked = strtoull(at + strlen(wanted), NULL, 16);
@@ -285,6 +288,9 @@ static void a_forked_child_is_an_instance_of_its_own_once_it_begins_a_call(void 
     struct wire_pulse parent, child;
     int pid = 0, status = 0;
 
+#ifdef __SANITIZE_THREAD__
+    skip(); /* it does not support threads in a child of a threaded process */
+#endif
     scene_start_watching(scene, NULL);
     parent = scene_await_pulse(scene, is_of_pid, (uint64_t)host_process_pid(scene->host));
     assert_int_equal(
