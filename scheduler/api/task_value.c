@@ -60,8 +60,10 @@ static json_t *warnings_value(struct api *api, const struct task *task, enum war
 
 /* ------------------------------------------------------------------ a task */
 
-static void set_order(json_t *object, const struct task_spec *spec)
+static void set_order(json_t *object, const struct task *task)
 {
+    const struct task_spec *spec = &task->spec;
+    bool is_later = spec->start_wall_ms > task->created_wall_ms;
     json_t *instances = json_array();
 
     for (uint32_t i = 0; i < spec->instance_count; i++) {
@@ -75,7 +77,8 @@ static void set_order(json_t *object, const struct task_spec *spec)
     value_set(object, "frequency_ms", json_integer(spec->frequency_ms));
     value_set(object, "sample_cap", json_integer(spec->sample_cap));
     value_set(object, "instances", instances);
-    value_set(object, "start", value_time_or_null(spec->start_wall_ms));
+    /* The store keeps a start for each task: of one that began at once, its creation. */
+    value_set(object, "start", value_time_or_null(is_later ? spec->start_wall_ms : 0));
     value_set(object, "lookback", json_boolean(spec->lookback));
     value_set(object, "note", value_text(spec->note));
     value_set(object, "author", value_text(spec->author));
@@ -87,7 +90,7 @@ json_t *task_value(struct api *api, const struct task *task, enum warn warn)
 
     value_set(object, "id", value_text(task->id.text));
     value_set(object, "state", value_text(task_state_name(task->state)));
-    set_order(object, &task->spec);
+    set_order(object, task);
     value_set(object, "created", value_time(task->created_wall_ms));
     value_set(object, "started", value_time_or_null(task->started_wall_ms));
     value_set(object, "ends", value_time_or_null(task->ends_wall_ms));

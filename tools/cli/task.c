@@ -34,10 +34,7 @@ enum paint task_state_paint(struct text state)
 
 uint64_t task_start_ms(const json_t *task)
 {
-    enum { AT_ONCE_MS_MAX = 1000 };
-    uint64_t start_ms = field_time_ms(task, "start");
-
-    return start_ms > field_time_ms(task, "created") + AT_ONCE_MS_MAX ? start_ms : 0;
+    return field_time_ms(task, "start");
 }
 
 void task_put_left(const json_t *task, uint64_t now_wall_ms, struct buf *to)

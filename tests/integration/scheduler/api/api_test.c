@@ -405,6 +405,7 @@ static void a_task_is_cancelled_once_and_extended_to_the_longest(void **state)
     for (int minutes = 10; minutes <= 15; minutes += 5) {
         answer = post(path, NULL, 200);
         assert_int_equal(number_at(answer, "duration_min"), minutes);
+        assert_true(json_is_null(json_object_get(answer, "start"))); /* it was to begin at once */
         json_decref(answer);
     }
     answer = post(path, NULL, 409);
@@ -498,19 +499,22 @@ static void lists_are_filtered_by_state_interface_and_time(void **state)
     };
     char id[TASK_ID_SIZE + 1], more[64], path[256];
     uint64_t start_ms = clock_wall_ns() / NS_PER_MS + 3600000;
+    json_t *page;
 
     (void)state;
     snprintf(more, sizeof more, ",\"start\":%llu", (unsigned long long)start_ms);
     make_task("filters", more, id);
     for (size_t i = 0; i < ARRAY_COUNT(lists); i++) {
-        json_t *page;
-
         snprintf(path, sizeof path, "/api/v1/tasks?application=filters%s", lists[i].query);
         page = get(path);
         if (json_array_size(json_object_get(page, "tasks")) != lists[i].count)
             fail_msg("%s: %zu tasks", path, json_array_size(json_object_get(page, "tasks")));
         json_decref(page);
     }
+    snprintf(path, sizeof path, "/api/v1/tasks/%s", id);
+    page = get(path);
+    assert_true(json_is_string(json_object_get(page, "start"))); /* as ordered */
+    json_decref(page);
 }
 
 /* ------------------------------------------------------------------ thresholds and verdicts */
