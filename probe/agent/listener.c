@@ -310,7 +310,7 @@ static bool bounds_find(struct engine *engine, struct listening *listening, uint
 
 /* Sends the signal. Returns whether a copy is to be expected. */
 static bool signal_request(struct engine *engine, struct listening *listening,
-                           const struct record_view *view, uint64_t clock_ns, uint64_t now_ns)
+                           const struct record_view *view, uint64_t now_ns)
 {
     struct loan_order order = { .tid = listening->tid,
                                 .slot = listening->slot,
@@ -340,7 +340,6 @@ static bool signal_request(struct engine *engine, struct listening *listening,
     }
     listening->loan = loan;
     listening->loan_sent_ns = now_ns;
-    listening->loan_clock_ns = clock_ns;
     listening->loan_wait.sp = 0;
     return true;
 }
@@ -422,13 +421,12 @@ static int walk_blocked(struct engine *engine, struct listening *listening,
 
 /* Spends a signal on the frame pointer of a wait. Returns whether a copy is to be expected. */
 static bool signal_for_wait(struct engine *engine, struct listening *listening,
-                            const struct record_view *view, const struct wait_view *wait,
-                            uint64_t clock_ns)
+                            const struct record_view *view, const struct wait_view *wait)
 {
     struct known_wait *known = &listening->known_waits[listening->known_count++ % KNOWN_WAITS];
 
     *known = wait_of_walk(wait, &engine->walk);
-    if (!signal_request(engine, listening, view, clock_ns, clock_monotonic_ns())) return false;
+    if (!signal_request(engine, listening, view, clock_monotonic_ns())) return false;
     listening->loan_wait = *wait;
     listening->loan_known = known;
     return true;
@@ -480,7 +478,7 @@ static bool look_blocked(struct engine *engine, struct listening *listening,
         return false;
     }
     if (walk_blocked(engine, listening, &wait, view, &stack) == 1 && listening->loan == NO_LOAN &&
-        signal_for_wait(engine, listening, view, &wait, clock_ns))
+        signal_for_wait(engine, listening, view, &wait))
         return true;
     look_blocked_add(engine, listening, &wait, clock_ns);
     return true;
@@ -502,7 +500,7 @@ static void look_running(struct engine *engine, struct listening *listening,
     }
     listening->holds = false;
     if (look_blocked(engine, listening, view, clock_ns)) return;
-    if (listening->loan == NO_LOAN) signal_request(engine, listening, view, clock_ns, now_ns);
+    if (listening->loan == NO_LOAN) signal_request(engine, listening, view, now_ns);
 }
 
 /* When it is looked at next. Looks that could not be made in time are counted and left out. */
@@ -541,15 +539,6 @@ bool listening_look(struct engine *engine, struct listening *listening, uint64_t
     return true;
 }
 
-/* The CPU clock at the moment of a copy. It was `before` when the signal was sent, and is `now`;
- * since the copy the thread has run for at most the time that passed. */
-static uint64_t clock_at_copy(uint64_t before_ns, uint64_t now_clock_ns, uint64_t since_copy_ns)
-{
-    uint64_t at = now_clock_ns > since_copy_ns ? now_clock_ns - since_copy_ns : 0;
-
-    return at > before_ns ? at : before_ns;
-}
-
 /* Was the thread, when it copied its stack, still in the wait for which it was signalled? The
  * kernel sets it back to the system call's instruction if the call is to be restarted. */
 static bool copy_is_of_wait(const struct loan *loan, const struct wait_view *wait)
@@ -568,12 +557,11 @@ static void copy_take(struct engine *engine, struct listening *listening, const 
                                 .known = REGISTERS_ALL };
     struct look look = { .at_ns = tick_clock_ns(&engine->clock, loan->taken_ticks),
                          .syscall = SYSCALL_NONE };
-    uint64_t clock_ns = thread_cpu_ns(listening->tid), now_ns = clock_monotonic_ns();
 
     /* (2) has one exception. Of a thread whose waiting cannot be seen, what it did since the copy
      * is taken for its way back to sleep: else each look would interrupt its wait once more. */
     listening->holds = listening->is_opaque;
-    listening->clock_ns = clock_ns;
+    listening->clock_ns = thread_cpu_ns(listening->tid);
     memcpy(stack.registers, loan->registers, sizeof stack.registers);
     unwinder_walk(engine->unwinder, &stack, &engine->walk);
     if (stack_of_walk(engine, listening, &look.stack) < 0) return;
@@ -590,9 +578,8 @@ static void copy_take(struct engine *engine, struct listening *listening, const 
         look.wait = account.kind;
         waiting_for_put(listening, account.waiting_for, &look);
     }
-    clock_ns = clock_at_copy(listening->loan_clock_ns, clock_ns,
-                             now_ns > look.at_ns ? now_ns - look.at_ns : 0);
-    if (!call_cpu_ns(listening, clock_ns, &look.cpu_ns)) look.cpu_ns = listening->builder.cpu_ns;
+    if (!call_cpu_ns(listening, loan->cpu_ns, &look.cpu_ns))
+        look.cpu_ns = listening->builder.cpu_ns;
     look.queue_ns = queue_since(engine, listening);
     look_add(listening, &look);
 }

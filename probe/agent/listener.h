@@ -76,7 +76,7 @@ struct listening {
 
     /* The signal that is under way. */
     int loan;
-    uint64_t loan_sent_ns, loan_clock_ns;
+    uint64_t loan_sent_ns;
     struct wait_view loan_wait; /* sp 0: it was running */
     struct wait_account loan_account;
     struct known_wait *loan_known; /* whose frame pointer the copy will tell; or NULL */

@@ -16,6 +16,7 @@
  * object to reading the redzones of somebody else's frames, and it calls nothing. */
 #include "probe/hot/stack_copy.h"
 
+#include "common/base/clock.h"
 #include "probe/hot/memory.h"
 #include "probe/hot/ticks.h"
 
@@ -97,8 +98,9 @@ static void loan_serve(struct loan *loan, const ucontext_t *context, uint64_t en
 
     if (atomic_compare_exchange_strong_explicit(&loan->status, &status, LOAN_COPYING,
                                                 memory_order_acquire, memory_order_relaxed)) {
-        loan->outcome = loan_fill(loan, context);
         loan->taken_ticks = entered_ticks;
+        loan->cpu_ns = clock_thread_cpu_ns();
+        loan->outcome = loan_fill(loan, context);
         loan->pause_ticks = ticks_now() - entered_ticks;
         atomic_fetch_add_explicit(&hot.handler_ticks, loan->pause_ticks, memory_order_relaxed);
         atomic_store_explicit(&loan->status, LOAN_BACK, memory_order_release);

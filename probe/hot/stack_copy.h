@@ -13,7 +13,9 @@
  *                        +--write off--> LOST --handler, or the thread is gone--> FREE
  *
  * The handler checks the cookie (loan and sequence), and that the call still runs on this thread,
- * before and after it copies. No lock, no allocation, no unwinding, no system call there.
+ * before and after it copies. No lock, no allocation, no unwinding there; its one system call reads
+ * the thread's CPU clock, which nobody else can read for that moment: what the thread did between
+ * its copy and the sampler's look at it is not known later.
  *
  * Threads: the sampler's; the handler runs on the host's. */
 #ifndef STAKEOUT_PROBE_HOT_STACK_COPY_H
@@ -52,6 +54,7 @@ struct loan {
     struct loan_order order;   /* written before LENT */
     enum loan_outcome outcome;
     uint64_t taken_ticks; /* when the copy was made */
+    uint64_t cpu_ns;      /* the thread's CPU clock then */
     uint64_t pause_ticks; /* how long the handler took */
     uint64_t base;        /* the address of stack_bytes[0] */
     uint32_t size;        /* bytes copied, from `base` up */
