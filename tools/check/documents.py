@@ -123,7 +123,7 @@ def self_test():
          (["common/base/x.c"], {"common/README.md": "baseline"})),
         (tour_names_folders, (["probe/hot/x.c"], "`probe/hot`"), (["probe/hot/x.c"], "probe/hotter")),
         (nothing_foreign, ("x", "$work/x a/work/y"), ("x", '"/wo' + 'rk/x"')),
-        (nothing_foreign, ("x", "/tmp/bench"), ("x", "https://deb.debian" + ".org/debian")),
+        (nothing_foreign, ("x", "/tmp/bench"), ("x", "https:/" + "/deb.debian" + ".org/debian")),
         (json_parses, ("x", "{}"), ("x", "{")),
         (top_level, (["common/x"],), (["notes/x"],)),
     ]
