@@ -9,7 +9,8 @@ target_compile_definitions(stakeout_flags INTERFACE _GNU_SOURCE
 target_compile_options(
     stakeout_flags
     INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wvla -fno-omit-frame-pointer
-              -fno-common $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes>)
+              -fno-common -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/= # CHECK says "scheduler/app.c"
+              $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes>)
 if(STAKEOUT_WERROR)
     target_compile_options(stakeout_flags INTERFACE -Werror)
 endif()
