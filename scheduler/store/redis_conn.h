@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* redis_conn.h: one connection to a Redis, kept up for ever. The only door to hiredis.
+/* redis_conn.h: a connection to a Redis, kept up for ever.
  *
  *     conn = redis_conn_new(&(struct redis_conn_options){ .base = base, .on_up = ..., ... });
  *     redis_conn_connect(conn, &address);
@@ -17,29 +17,12 @@
 #ifndef STAKEOUT_SCHEDULER_STORE_REDIS_CONN_H
 #define STAKEOUT_SCHEDULER_STORE_REDIS_CONN_H
 
-#include "common/base/text.h"
-#include "scheduler/store/redis_command.h"
+#include "scheduler/store/redis_request.h"
+#include "scheduler/store/redis_value.h"
 
 struct event_base;
 struct redis_address;
 struct redis_conn;
-struct redis_request;
-
-/* An answer of Redis, alive until the callback that is given it returns. */
-struct redis_value;
-
-typedef void (*redis_answer_fn)(struct redis_request *request, const struct redis_value *value,
-                                int rc);
-
-struct redis_request {
-    struct redis_command command;
-    redis_answer_fn on_answer;
-    struct redis_request *next; /* private, like the rest */
-    struct redis_conn *conn;
-    uint64_t sent_ns;
-    size_t size;
-    int rc;
-};
 
 struct redis_conn_options {
     struct event_base *base;
@@ -72,13 +55,5 @@ void redis_conn_note_good(struct redis_conn *conn);
 bool redis_conn_is_up(const struct redis_conn *conn);
 void redis_conn_send(struct redis_conn *conn, struct redis_request *request);
 void redis_conn_read_figures(const struct redis_conn *conn, struct redis_conn_figures *ret);
-
-/* What an answer is. Accessors are total: a value of another kind reads as empty, 0 or nil. */
-bool redis_value_is_nil(const struct redis_value *value);
-bool redis_value_is_error(const struct redis_value *value);
-struct text redis_value_text(const struct redis_value *value); /* strings, states, errors */
-uint64_t redis_value_u64(const struct redis_value *value);     /* integers, and digits in strings */
-size_t redis_value_count(const struct redis_value *value);
-const struct redis_value *redis_value_at(const struct redis_value *value, size_t index);
 
 #endif

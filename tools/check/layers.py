@@ -10,7 +10,7 @@ FOLDERS = ("common/", "probe/", "scheduler/", "tools/", "tests/")
 
 # Each outside library has one door: who may include these headers.
 DOORS = {
-    "hiredis/": ("scheduler/store/redis_conn", "tests/"),
+    "hiredis/": ("scheduler/store/redis_link.c", "scheduler/store/redis_value.c", "tests/"),
     "libunwind": ("probe/agent/unwinder", "tests/"),
     "elfutils/": ("scheduler/symbols/",),
     "dwarf.h": ("scheduler/symbols/",),
