@@ -246,12 +246,14 @@ static bool library_bind(void *library, struct libunwind *ret)
     return true;
 }
 
+/* It is never unloaded: the pipe that it opens when it is first used, and never closes, would
+ * otherwise be left behind by every stop, in the host's table where ours is not separate. */
 static bool library_open(struct unwinder *unwinder)
 {
     bool is_bound;
 
     fork_gate_enter_late();
-    unwinder->library = dlopen("libunwind-x86_64.so.8", RTLD_NOW | RTLD_LOCAL);
+    unwinder->library = dlopen("libunwind-x86_64.so.8", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     is_bound = unwinder->library && library_bind(unwinder->library, &unwinder->call);
     fork_gate_leave();
     return is_bound;

@@ -18,7 +18,7 @@
 
 enum {
     REQUESTS_MAX = 4096,
-    CONNECTIONS_MAX = 256,
+    CONNECTIONS_MAX = 1024,
     HEAD_SIZE_MAX = 4096,
     KIND_COUNT = 4,
 };

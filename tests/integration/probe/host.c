@@ -17,6 +17,9 @@
  *     exit CODE          exit(); no answer
  *     break              an invariant of the probe breaks; "broken". Only where the host is linked
  *                        with the probe's insides (HOST_HAS_INSIDES). */
+#include "tests/integration/probe/host_commands.h"
+#include "tests/integration/probe/refusal.h"
+
 #include <stakeout/stakeout.h>
 
 #ifdef HOST_HAS_INSIDES
@@ -25,15 +28,11 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -49,27 +48,11 @@ const char *__tsan_default_suppressions(void)
 }
 #endif
 
-static void say(const char *text)
-{
-    size_t size = strlen(text);
-
-    if (write(1, text, size) != (ssize_t)size || write(1, "\n", 1) != 1) _exit(3);
-}
-
-static void wait_ms(long ms)
-{
-    struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-
-    while (nanosleep(&left, &left) < 0 && errno == EINTR) {
-        /* The rest. */
-    }
-}
-
 /* The function that the samples must name. */
 __attribute__((noinline)) void handle_request(long ms);
 __attribute__((noinline)) void handle_request(long ms)
 {
-    wait_ms(ms);
+    host_wait_ms(ms);
     __asm__ volatile("" ::: "memory"); /* not a tail call: this frame is to be seen */
 }
 
@@ -91,22 +74,17 @@ static long long now_ms(void)
 
 static void do_start(const char *arguments)
 {
-    char line[64];
-
     (void)arguments;
-    snprintf(line, sizeof line, "start %d", stakeout_start(NULL));
-    say(line);
+    host_say("start %d", stakeout_start(NULL));
 }
 
 static void do_stop(const char *arguments)
 {
     long long began_ms = now_ms();
-    char line[64];
 
     (void)arguments;
     stakeout_stop();
-    snprintf(line, sizeof line, "stop %lld", now_ms() - began_ms);
-    say(line);
+    host_say("stop %lld", now_ms() - began_ms);
 }
 
 /* "NAME MS", where the name may hold spaces. */
@@ -125,7 +103,7 @@ static void do_call(const char *arguments)
     long ms = split_call(arguments, name, sizeof name);
 
     make_call(name, ms);
-    say("called");
+    host_say("called");
 }
 
 /* Appends "SEPARATOR text" for every numeric name in a directory of /proc/self. */
@@ -166,7 +144,7 @@ static void do_fds(const char *arguments)
 
     (void)arguments;
     list("/proc/self/fd", describe_descriptor, line, sizeof line);
-    say(line);
+    host_say("%s", line);
 }
 
 static int describe_thread(const char *name, char *ret, size_t size)
@@ -193,7 +171,7 @@ static void do_threads(const char *arguments)
 
     (void)arguments;
     list("/proc/self/task", describe_thread, line, sizeof line);
-    say(line);
+    host_say("%s", line);
 }
 
 static void do_close_all(const char *arguments)
@@ -203,12 +181,12 @@ static void do_close_all(const char *arguments)
     (void)arguments;
     if (syscall(SYS_close_range, 2u, ~0u, 0u) < 0) _exit(4);
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0) _exit(4);
-    say("closed");
+    host_say("closed");
 }
 
 static void do_fork(const char *arguments)
 {
-    char name[600] = "", line[64];
+    char name[600] = "";
     long ms = split_call(arguments, name, sizeof name);
     int status = -1;
     pid_t pid = fork();
@@ -218,38 +196,21 @@ static void do_fork(const char *arguments)
         exit(7);
     }
     waitpid(pid, &status, 0);
-    snprintf(line, sizeof line, "forked %d %d", (int)pid,
-             WIFEXITED(status) ? WEXITSTATUS(status) : -1);
-    say(line);
-}
-
-/* Makes the kernel refuse one of two system calls to this process. */
-static void refuse(unsigned one, unsigned other, unsigned error)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, one, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, other, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = { sizeof code / sizeof *code, code };
-
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) _exit(5);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) _exit(5);
-    say("refused");
+    host_say("forked %d %d", (int)pid, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
 static void do_no_unshare(const char *arguments)
 {
     (void)arguments;
-    refuse(SYS_unshare, SYS_unshare, EPERM);
+    refuse_calls(SYS_unshare, SYS_unshare, EPERM);
+    host_say("refused");
 }
 
 static void do_no_threads(const char *arguments)
 {
     (void)arguments;
-    refuse(SYS_clone, SYS_clone3, EAGAIN);
+    refuse_calls(SYS_clone, SYS_clone3, EAGAIN);
+    host_say("refused");
 }
 
 static void do_handler(const char *arguments)
@@ -258,7 +219,7 @@ static void do_handler(const char *arguments)
 
     (void)arguments;
     sigaction(SIGURG, NULL, &action);
-    say(action.sa_handler == SIG_DFL ? "handler default" : "handler ours");
+    host_say("handler %s", action.sa_handler == SIG_DFL ? "default" : "ours");
 }
 
 static void do_exit(const char *arguments)
@@ -270,14 +231,11 @@ static void do_exit(const char *arguments)
 static void do_break(const char *arguments)
 {
     (void)arguments;
-    if (!INVARIANT(1 + 1 == 3)) say("broken");
+    if (!INVARIANT(1 + 1 == 3)) host_say("broken");
 }
 #endif
 
-static const struct {
-    const char *name;
-    void (*run)(const char *arguments);
-} commands[] = {
+static const struct host_command commands[] = {
     { "start", do_start },
     { "stop", do_stop },
     { "call", do_call },
@@ -295,33 +253,7 @@ static const struct {
 #endif
 };
 
-static void obey(char *line)
-{
-    char *arguments = line + strcspn(line, " ");
-
-    if (*arguments) *arguments++ = '\0';
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        if (strcmp(line, commands[i].name) == 0) {
-            commands[i].run(arguments);
-            return;
-        }
-    }
-    say("unknown");
-}
-
 int main(void)
 {
-    char line[1024];
-    size_t size = 0;
-
-    while (size + 1 < sizeof line && read(0, line + size, 1) == 1) {
-        if (line[size] != '\n') {
-            size++;
-            continue;
-        }
-        line[size] = '\0';
-        size = 0;
-        obey(line);
-    }
-    return 0;
+    return host_serve(commands, sizeof commands / sizeof *commands);
 }
