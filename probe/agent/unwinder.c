@@ -20,6 +20,7 @@
 #include "probe/agent/fork_gate.h"
 #include "probe/agent/modules.h"
 #include "probe/agent/self_memory.h"
+#include "probe/agent/unwind_header.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -31,12 +32,6 @@ enum {
     PAGE_SIZE_BYTES = 4096,
     PAGES = 256, /* 1 MB: the tables' parts that the stacks of a busy server need */
     ROWS_CACHED = 1024,
-    /* The layout of .eh_frame_hdr that linkers write; a module with another one has no entries. */
-    HEADER_VERSION = 1,
-    HEADER_POINTER_PCREL4 = 0x1b,
-    HEADER_COUNT_UDATA4 = 0x03,
-    HEADER_TABLE_DATAREL4 = 0x3b,
-    HEADER_TABLE_AT = 12,
 };
 
 static_assert(REGISTERS == UNW_X86_64_RIP + 1, "libunwind numbers the registers as DWARF does");
@@ -168,7 +163,7 @@ static int on_dynamic_list(unw_addr_space_t space, unw_word_t *address, void *co
     return -UNW_ENOINFO;
 }
 
-/* The table of a module's .eh_frame_hdr: pairs of 4 bytes, relative to the header, sorted. */
+/* The table of a module's .eh_frame_hdr. */
 struct unwind_table {
     uint64_t header, at;
     uint32_t count;
@@ -177,18 +172,14 @@ struct unwind_table {
 static bool table_find(struct unwinder *unwinder, const struct loaded_module *module,
                        struct unwind_table *ret)
 {
-    unsigned char header[HEADER_TABLE_AT];
-    uint32_t count;
+    struct unwind_header header;
 
     if (module->unwind_header == 0) return false;
-    if (!module_read(unwinder, module->unwind_header, header, sizeof header)) return false;
-    if (header[0] != HEADER_VERSION || header[1] != HEADER_POINTER_PCREL4 ||
-        header[2] != HEADER_COUNT_UDATA4 || header[3] != HEADER_TABLE_DATAREL4)
-        return false;
-    memcpy(&count, header + 8, sizeof count);
-    *ret = (struct unwind_table){ module->unwind_header, module->unwind_header + HEADER_TABLE_AT,
-                                  count };
-    return count > 0;
+    if (!module_read(unwinder, module->unwind_header, &header, sizeof header)) return false;
+    if (!unwind_header_has_table(&header)) return false;
+    *ret = (struct unwind_table){ module->unwind_header, module->unwind_header + sizeof header,
+                                  header.count };
+    return true;
 }
 
 static int on_find_entry(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info,
@@ -343,7 +334,9 @@ uint64_t unwinder_function(struct unwinder *unwinder, uint64_t pc)
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 
-        if (!module_read(unwinder, table.at + middle * UINT64_C(8), &start, sizeof start)) return 0;
+        if (!module_read(unwinder, table.at + middle * sizeof(struct unwind_row), &start,
+                         sizeof start))
+            return 0;
         if (table.header + (uint64_t)(int64_t)start <= pc) {
             found = start;
             low = middle + 1;
