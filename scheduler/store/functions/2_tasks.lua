@@ -109,7 +109,9 @@ local function create(argv_keys, args)
     end
     now = math.max(now, created)
 
-    local starts = math.max(tonumber(args[3]), now)
+    -- What began at once began when it was created: so that both can be told from what was ordered
+    -- for later, though the id was made a moment before.
+    local starts = math.max(tonumber(args[3]), created)
     local wanted = { id = id, interface = interface, starts = starts,
                      ends = starts + tonumber(args[4]) * 60000, active_max = tonumber(args[5]) }
     local refusal = refuse(keys, now, wanted)
