@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ANSWER_SIZE_MAX = 64 * 1024 * 1024, HEAD_SIZE_MAX = 16384, WAIT_MS_MAX = 20000 };
+enum { ANSWER_SIZE_MAX = 64 * 1024 * 1024, HEAD_SIZE_MAX = 16384, WAIT_MS_MAX = 30000 };
 
 static int connect_to(uint16_t port)
 {
@@ -143,6 +143,11 @@ static int receive(int fd, struct api_answer *ret)
         return -EPROTO;
     }
     return 0;
+}
+
+void api_receive(int fd, struct api_answer *ret)
+{
+    if (receive(fd, ret) < 0) fail_msg("no answer");
 }
 
 void api_ask(const struct api_call *call, struct api_answer *ret)

@@ -6,7 +6,8 @@
  *     ... answer.status, answer.json ...
  *     api_answer_done(&answer);
  *
- * Blocking, one connection per call; fails the test where there is no answer within 20 s. */
+ * Blocking, one connection per call; fails the test where there is no answer within 30 s,
+ * which is more than the scheduler takes for anything. */
 #ifndef STAKEOUT_TESTS_SUPPORT_API_CLIENT_H
 #define STAKEOUT_TESTS_SUPPORT_API_CLIENT_H
 
@@ -36,8 +37,11 @@ void api_ask(const struct api_call *call, struct api_answer *ret);
 int api_try(const struct api_call *call, struct api_answer *ret);
 void api_answer_done(struct api_answer *answer);
 
-/* Sends and does not wait. Returns the connection, for the caller to close. */
+/* Sends and does not wait. Returns the connection, for the caller to close, or to receive from. */
 int api_send(const struct api_call *call);
+
+/* Waits for the answer on such a connection, and closes it. */
+void api_receive(int fd, struct api_answer *ret);
 
 /* The value of a header of the answer; empty: it is not there. Lives until the next call. */
 const char *api_header(const struct api_answer *answer, const char *name);

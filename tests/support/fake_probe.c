@@ -131,10 +131,10 @@ static void fill_ledger(const struct fake_calls *calls, struct wire_pulse_ledger
                                        .armed_ns = NS_PER_S };
 }
 
-void fake_probe_pulse(struct fake_probe *probe, const struct fake_calls *calls, size_t count)
+static void encode_pulse(struct fake_probe *probe, const struct fake_calls *calls, size_t count,
+                         struct buf *to)
 {
     enum { CALLS_AT_ONCE = 16 };
-    OWN(buf_done) struct buf body = BUF_INIT(PULSE_SIZE_MAX);
     struct buf histograms[CALLS_AT_ONCE];
     struct wire_pulse_interface interfaces[CALLS_AT_ONCE];
     struct wire_pulse_ledger ledgers[CALLS_AT_ONCE];
@@ -151,7 +151,6 @@ void fake_probe_pulse(struct fake_probe *probe, const struct fake_calls *calls, 
                                 .uptime_ns = NS_PER_S,
                                 .interfaces = interfaces,
                                 .ledgers = ledgers };
-    struct api_answer answer;
 
     assert_true(count <= CALLS_AT_ONCE);
     for (size_t i = 0; i < count; i++) {
@@ -159,33 +158,60 @@ void fake_probe_pulse(struct fake_probe *probe, const struct fake_calls *calls, 
         fill_interface(&calls[i], &histograms[i], &interfaces[pulse.interfaces_count++]);
         if (calls[i].task) fill_ledger(&calls[i], &ledgers[pulse.ledgers_count++]);
     }
-    assert_int_equal(wire_pulse_encode(&pulse, &body), 0);
+    assert_int_equal(wire_pulse_encode(&pulse, to), 0);
     for (size_t i = 0; i < count; i++) {
         buf_done(&histograms[i]);
     }
+}
+
+void fake_probe_pulse(struct fake_probe *probe, const struct fake_calls *calls, size_t count)
+{
+    OWN(buf_done) struct buf body = BUF_INIT(PULSE_SIZE_MAX);
+    struct api_answer answer;
+
+    encode_pulse(probe, calls, count, &body);
     post(probe, "/probe/v1/pulse", &body, &answer);
     api_answer_done(&answer);
 }
 
-static uint32_t put_frame(struct stack_table *table, const char *function, uint64_t offset)
+int fake_probe_send_pulse(struct fake_probe *probe, const struct fake_calls *calls, size_t count)
 {
-    struct frame frame = { .kind = FRAME_NATIVE, .offset = offset, .function_offset = offset - 8 };
+    OWN(buf_done) struct buf body = BUF_INIT(PULSE_SIZE_MAX);
+    struct api_call call = { .port = probe->port,
+                             .path = "/probe/v1/pulse",
+                             .content_type = "application/msgpack",
+                             .token = probe->token };
+
+    encode_pulse(probe, calls, count, &body);
+    call.body = buf_peek(&body);
+    return api_send(&call);
+}
+
+#define SHOP_PLACE(offset_) \
+    ((struct fake_place){ "/opt/shop/bin/shop", TEXT("\1\2\3\4"), (offset_) })
+
+static uint32_t put_frame(struct stack_table *table, const char *function,
+                          const struct fake_place *place)
+{
+    struct frame frame = { .kind = FRAME_NATIVE,
+                           .offset = place->offset,
+                           .function_offset = place->offset - 8 };
     uint32_t index;
 
-    CHECK(stack_table_module(table, TEXT("/opt/shop/bin/shop"), TEXT("\1\2\3\4"), &frame.module) ==
-          0);
+    CHECK(stack_table_module(table, text_of(place->module), place->build_id, &frame.module) == 0);
     CHECK(stack_table_string(table, text_of(function), &frame.function) == 0);
     CHECK(stack_table_frame(table, &frame, &index) == 0);
     return index;
 }
 
 /* 100 ms of head, then equal parts: on a CPU in `render`, waiting in `reserve`, and so on. */
-static void fill_snapshots(struct sample *sample, uint32_t count)
+static void fill_snapshots(struct sample *sample, uint32_t count, const struct fake_place *place)
 {
     struct stack_table *table = &sample->stacks;
-    uint32_t main_frame = put_frame(table, "handle_checkout", 0x1000);
-    uint32_t frames[2][2] = { { put_frame(table, "render", 0x2000), main_frame },
-                              { put_frame(table, "reserve", 0x3000), main_frame } };
+    uint32_t main_frame = put_frame(table, "handle_checkout", &SHOP_PLACE(0x1000));
+    uint32_t frames[2][2] = { { put_frame(table, "render", place ? place : &SHOP_PLACE(0x2000)),
+                                main_frame },
+                              { put_frame(table, "reserve", &SHOP_PLACE(0x3000)), main_frame } };
     uint64_t part_ns = 100 * NS_PER_MS / count;
     uint32_t stacks[2];
 
@@ -229,7 +255,7 @@ static struct sample *make_sample(const struct fake_probe *probe, const struct f
     sample->response_code = 500;
     sample->began_wall_ns = clock_wall_ns() - NS_PER_S;
     sample->threshold_ns = 100 * NS_PER_MS;
-    fill_snapshots(sample, wanted->snapshot_count ? wanted->snapshot_count : 2);
+    fill_snapshots(sample, wanted->snapshot_count ? wanted->snapshot_count : 2, wanted->place);
     return sample;
 }
 

@@ -50,14 +50,25 @@ struct fake_calls {
 };
 void fake_probe_pulse(struct fake_probe *probe, const struct fake_calls *calls, size_t count);
 
+/* The same, sent and not waited for: the connection, for api_receive(). */
+int fake_probe_send_pulse(struct fake_probe *probe, const struct fake_calls *calls, size_t count);
+
+/* A place in the code of a module that is really there. */
+struct fake_place {
+    const char *module;
+    struct text build_id;
+    uint64_t offset;
+};
+
 /* A sample of 100 ms listened to: of two functions, one on a CPU, the other waiting for a lock. */
 struct fake_sample {
     const char *task;
-    const char *interface;        /* NULL: "POST /checkout" */
-    const struct sample_id *id;   /* NULL: a new one */
-    const struct trace_id *trace; /* NULL: a new one */
-    uint32_t revision;            /* 0: 1 */
-    uint32_t snapshot_count;      /* 0: 2; otherwise they take turns */
+    const char *interface;          /* NULL: "POST /checkout" */
+    const struct sample_id *id;     /* NULL: a new one */
+    const struct trace_id *trace;   /* NULL: a new one */
+    uint32_t revision;              /* 0: 1 */
+    uint32_t snapshot_count;        /* 0: 2; otherwise they take turns */
+    const struct fake_place *place; /* where it was on a CPU; NULL: nowhere that can be read */
 };
 enum report_outcome fake_probe_report(struct fake_probe *probe, const struct fake_sample *sample);
 

@@ -71,7 +71,7 @@ static pid_t spawn(struct scheduler_process *scheduler, const char *const *words
     return pid;
 }
 
-static void read_log(const struct scheduler_process *scheduler, struct buf *ret)
+void scheduler_process_read_log(const struct scheduler_process *scheduler, struct buf *ret)
 {
     char path[PATH_SIZE], *room;
     FILE *file;
@@ -92,11 +92,11 @@ static void read_log(const struct scheduler_process *scheduler, struct buf *ret)
 static bool find_port(struct scheduler_process *scheduler)
 {
     static const char words[] = "listens on http://127.0.0.1:";
-    OWN(buf_done) struct buf log = BUF_INIT(16 * 1024 * 1024);
+    OWN(buf_done) struct buf log = BUF_INIT(SCHEDULER_LOG_SIZE_MAX);
     const char *at, *last = NULL;
     unsigned port;
 
-    read_log(scheduler, &log);
+    scheduler_process_read_log(scheduler, &log);
     for (at = log.data; at && (at = strstr(at, words)) != NULL; at++) {
         last = at;
     }
@@ -112,9 +112,9 @@ struct readiness {
 
 static off_t log_size(const struct scheduler_process *scheduler)
 {
-    OWN(buf_done) struct buf log = BUF_INIT(16 * 1024 * 1024);
+    OWN(buf_done) struct buf log = BUF_INIT(SCHEDULER_LOG_SIZE_MAX);
 
-    read_log(scheduler, &log);
+    scheduler_process_read_log(scheduler, &log);
     return (off_t)log.size;
 }
 
@@ -142,9 +142,9 @@ static bool is_ready(void *context)
 
 static void fail_with_log(const struct scheduler_process *scheduler, const char *why)
 {
-    struct buf log = BUF_INIT(16 * 1024 * 1024);
+    struct buf log = BUF_INIT(SCHEDULER_LOG_SIZE_MAX);
 
-    read_log(scheduler, &log);
+    scheduler_process_read_log(scheduler, &log);
     fail_msg("%s; its log:\n%s", why, log.data ? log.data : "");
 }
 

@@ -10,10 +10,12 @@
 #ifndef STAKEOUT_TESTS_SUPPORT_SCHEDULER_PROCESS_H
 #define STAKEOUT_TESTS_SUPPORT_SCHEDULER_PROCESS_H
 
+#include "common/base/buf.h"
+
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SCHEDULER_OPTIONS_MAX = 8 };
+enum { SCHEDULER_OPTIONS_MAX = 8, SCHEDULER_LOG_SIZE_MAX = 16 * 1024 * 1024 };
 
 struct scheduler_process {
     pid_t pid;          /* 0: it does not run */
@@ -36,5 +38,8 @@ void scheduler_process_done(struct scheduler_process *scheduler);
  * NULL. */
 int scheduler_process_command(struct scheduler_process *scheduler, const char *const *words,
                               char *ret_output, size_t output_size);
+
+/* Appends what it has logged since its first start. */
+void scheduler_process_read_log(const struct scheduler_process *scheduler, struct buf *ret);
 
 #endif

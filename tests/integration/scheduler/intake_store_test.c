@@ -2,61 +2,34 @@
 /* intake_store_test.c: what probes hear while Redis is slow, or away, and that nothing is lost. */
 #include "common/base/own.h"
 #include "common/model/limits.h"
-#include "common/model/problem.h"
 #include "common/wire/messages.h"
-#include "tests/support/api_client.h"
 #include "tests/support/fake_probe.h"
 #include "tests/support/redis_process.h"
-#include "tests/support/scheduler_process.h"
+#include "tests/support/scheduler_fixture.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { IN_FLIGHT_MAX = 512 }; /* WORDS_IN_FLIGHT_MAX of scheduler/intake/private.h */
 
 static struct redis_process redis;
-static struct scheduler_process scheduler;
-
 static int start(void **state)
 {
-    (void)state;
     redis_process_start(&redis, "appendonly yes\nappendfsync always\n");
     scheduler.options[0] = "--redis";
     scheduler.options[1] = redis.url;
-    scheduler_process_start(&scheduler);
-    return 0;
+    return scheduler_setup(state);
 }
 
 static int stop(void **state)
 {
-    (void)state;
-    scheduler_process_done(&scheduler);
+    scheduler_teardown(state);
     redis_process_stop(&redis);
     return 0;
-}
-
-static void create_task(const char *application, char ret_id[TASK_ID_SIZE + 1])
-{
-    struct api_answer answer;
-    char body[256];
-
-    snprintf(body, sizeof body,
-             "{\"application\":\"%s\",\"interface\":\"POST /checkout\",\"duration_min\":5,"
-             "\"threshold_ms\":100}",
-             application);
-    api_ask(&(struct api_call){ .port = scheduler.port,
-                                .path = "/api/v1/tasks",
-                                .body = text_of(body) },
-            &answer);
-    assert_int_equal(answer.status, 201);
-    snprintf(ret_id, TASK_ID_SIZE + 1, "%s", json_string_value(json_object_get(answer.json, "id")));
-    api_answer_done(&answer);
 }
 
 static void encode_event(const char *id, uint64_t sequence, struct buf *to)
@@ -75,37 +48,9 @@ static void encode_event(const char *id, uint64_t sequence, struct buf *to)
     assert_int_equal(wire_log_encode(&log, to), 0);
 }
 
-/* The status that comes on a connection within 20 s. */
-static int status_on(int fd)
-{
-    struct pollfd one = { .fd = fd, .events = POLLIN };
-    char head[64] = "";
-    int status = 0;
-
-    assert_int_equal(poll(&one, 1, 20000), 1);
-    assert_true(recv(fd, head, sizeof head - 1, MSG_PEEK) > 0);
-    assert_int_equal(sscanf(head, "HTTP/1.1 %d", &status), 1);
-    return status;
-}
-
-static size_t in_flight(void)
-{
-    static const char needle[] = "\nstakeout_intake_in_flight ";
-    struct api_answer answer;
-    const char *at;
-    unsigned count = 0;
-
-    api_ask(&(struct api_call){ .port = scheduler.port, .path = "/metrics" }, &answer);
-    at = strstr(answer.body.data, needle);
-    assert_non_null(at);
-    assert_int_equal(sscanf(at + sizeof needle - 1, "%u", &count), 1);
-    api_answer_done(&answer);
-    return count;
-}
-
 static bool are_in_flight(void *context)
 {
-    return in_flight() == *(size_t *)context;
+    return scheduler_metric("stakeout_intake_in_flight") == (double)*(size_t *)context;
 }
 
 /* Redis stands still: so many wait, the next is told to come again, and all are answered after. */
@@ -121,7 +66,7 @@ static void at_most_512_requests_wait_for_the_store(void **state)
     char id[TASK_ID_SIZE + 1];
 
     (void)state;
-    create_task("slow", id);
+    scheduler_create_task("slow", "", id);
     assert_int_equal(kill(redis.pid, SIGSTOP), 0);
     for (size_t i = 0; i < count; i++) {
         encode_event(id, i + 1, &body);
@@ -139,8 +84,9 @@ static void at_most_512_requests_wait_for_the_store(void **state)
     api_answer_done(&answer);
 
     for (size_t i = 0; i < count; i++) {
-        assert_int_equal(status_on(fds[i]), 204);
-        close(fds[i]);
+        api_receive(fds[i], &answer);
+        assert_int_equal(answer.status, 204);
+        api_answer_done(&answer);
     }
     assert_true(wait_until(are_in_flight, &none, 10000));
 }
@@ -154,7 +100,7 @@ static void a_client_that_goes_meanwhile_leaves_nothing_behind(void **state)
     struct api_answer answer;
 
     (void)state;
-    create_task("leaving", id);
+    scheduler_create_task("leaving", "", id);
     assert_int_equal(kill(redis.pid, SIGSTOP), 0);
     encode_event(id, 1, &body);
     close(api_send(&(struct api_call){ .port = scheduler.port,
@@ -205,7 +151,7 @@ static void without_redis_a_poll_is_told_to_come_again_and_never_that_there_is_n
     char id[TASK_ID_SIZE + 1];
 
     (void)state;
-    create_task("away", id);
+    scheduler_create_task("away", "", id);
     assert_int_equal(poll_status(), 200);
     redis_process_kill(&redis);
     assert_true(wait_until(is_answered_with, &later, 10000));

@@ -3,14 +3,12 @@
 #include "common/base/clock.h"
 #include "common/base/own.h"
 #include "common/base/wall_time.h"
-#include "common/model/problem.h"
 #include "common/model/sample.h"
 #include "common/model/task_event.h"
 #include "common/model/task_spec.h"
 #include "common/wire/report.h"
-#include "tests/support/api_client.h"
 #include "tests/support/fake_probe.h"
-#include "tests/support/scheduler_process.h"
+#include "tests/support/scheduler_fixture.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -21,22 +19,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct scheduler_process scheduler;
-
-static int start(void **state)
-{
-    (void)state;
-    scheduler_process_start(&scheduler);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    scheduler_process_done(&scheduler);
-    return 0;
-}
-
 /* --- words --- */
 
 static struct fake_probe new_probe(const char *application)
@@ -46,30 +28,6 @@ static struct fake_probe new_probe(const char *application)
 
     snprintf(names[count % 32], sizeof names[0], "host-%u:7", count);
     return FAKE_PROBE(scheduler.port, application, names[count++ % 32]);
-}
-
-static void create_task(const char *application, const char *more, char ret_id[TASK_ID_SIZE + 1])
-{
-    struct api_answer answer;
-    char body[512];
-
-    snprintf(body, sizeof body,
-             "{\"application\":\"%s\",\"interface\":\"POST /checkout\",\"duration_min\":5,"
-             "\"threshold_ms\":100%s}",
-             application, more);
-    api_ask(&(struct api_call){ .port = scheduler.port,
-                                .path = "/api/v1/tasks",
-                                .body = text_of(body) },
-            &answer);
-    assert_int_equal(answer.status, 201);
-    snprintf(ret_id, TASK_ID_SIZE + 1, "%s", json_string_value(json_object_get(answer.json, "id")));
-    api_answer_done(&answer);
-}
-
-static void get(const char *path, struct api_answer *ret)
-{
-    api_ask(&(struct api_call){ .port = scheduler.port, .path = path }, ret);
-    assert_int_equal(ret->status, 200);
 }
 
 static void post(const char *path, struct text body, struct api_answer *ret)
@@ -139,7 +97,7 @@ static void a_parked_poll_is_answered_when_a_task_is_created(void **state)
     fake_probe_park(&probe);
     fake_probe_park(&other);
     assert_true(is_silent(&probe));
-    create_task("parking", ",\"frequency_ms\":20,\"sample_cap\":3", id);
+    scheduler_create_task("parking", ",\"frequency_ms\":20,\"sample_cap\":3", id);
     assert_int_equal(tasks_told(&probe, &arena, &told, bytes, sizeof bytes), 1);
     assert_true(text_is_equal(told.tasks[0].id, text_of(id)));
     assert_true(text_is_equal(told.tasks[0].interface, TEXT("POST /checkout")));
@@ -161,31 +119,30 @@ static void a_task_for_some_instances_is_told_to_those(void **state)
 
     (void)state;
     snprintf(more, sizeof more, ",\"instances\":[\"%s\"]", second.instance);
-    create_task("choosy", more, id);
+    scheduler_create_task("choosy", more, id);
     for (int i = 0; i < 3; i++) { /* one after the other, within the life of the cached answer */
         assert_int_equal(fake_probe_poll(&first), 0);
         assert_int_equal(fake_probe_poll(&second), 1);
     }
 }
 
-/* The instances of a task's ledger. */
-static json_t *ledger_of(const char *id, struct api_answer *ret)
+/* The one instance of a task's ledger; NULL if there is none, or more. For json_decref(). */
+static json_t *row_of(const char *id)
 {
-    char path[80];
+    json_t *ledger = scheduler_get_task(id, "/ledger");
+    json_t *rows = json_object_get(ledger, "instances");
+    json_t *row = json_array_size(rows) == 1 ? json_incref(json_array_get(rows, 0)) : NULL;
 
-    snprintf(path, sizeof path, "/api/v1/tasks/%s/ledger", id);
-    get(path, ret);
-    return json_object_get(ret->json, "instances");
+    json_decref(ledger);
+    return row;
 }
 
 static bool is_delivered(void *context)
 {
-    struct api_answer answer;
-    json_t *instances = ledger_of(context, &answer);
-    bool is = json_array_size(instances) == 1 &&
-              json_is_string(json_object_get(json_array_get(instances, 0), "delivered_at"));
+    json_t *row = row_of(context);
+    bool is = json_is_string(json_object_get(row, "delivered_at"));
 
-    api_answer_done(&answer);
+    json_decref(row);
     return is;
 }
 
@@ -195,7 +152,7 @@ static void tasks_are_delivered_when_the_instance_comes_back_with_their_version(
     char id[TASK_ID_SIZE + 1];
 
     (void)state;
-    create_task("delivery", "", id);
+    scheduler_create_task("delivery", "", id);
     assert_int_equal(fake_probe_poll(&probe), 1);
     assert_false(is_delivered(id)); /* it was sent; perhaps it never arrived */
     fake_probe_park(&probe);
@@ -205,23 +162,14 @@ static void tasks_are_delivered_when_the_instance_comes_back_with_their_version(
 
 /* --- pulses and ledgers --- */
 
-static json_int_t number_of(json_t *object, const char *name)
-{
-    json_t *value = json_object_get(object, name);
-
-    assert_true(json_is_integer(value));
-    return json_integer_value(value);
-}
-
 static void ledgers_are_absolute_and_the_latest_wins(void **state)
 {
     struct fake_probe probe = new_probe("ledgers");
     char id[TASK_ID_SIZE + 1];
-    struct api_answer answer;
-    json_t *instances;
+    json_t *row, *interfaces;
 
     (void)state;
-    create_task("ledgers", "", id);
+    scheduler_create_task("ledgers", "", id);
     fake_probe_poll(&probe);
     for (uint64_t round = 1; round <= 3; round++) {
         struct fake_calls calls = {
@@ -232,17 +180,18 @@ static void ledgers_are_absolute_and_the_latest_wins(void **state)
         probe.sequence--; /* and the same again */
         fake_probe_pulse(&probe, &calls, 1);
     }
-    instances = ledger_of(id, &answer);
-    assert_int_equal(json_array_size(instances), 1);
-    assert_int_equal(number_of(json_array_get(instances, 0), "seen"), 30);
-    assert_int_equal(number_of(json_array_get(instances, 0), "below"), 27);
-    assert_int_equal(number_of(json_array_get(instances, 0), "triggered"), 3);
-    assert_int_equal(number_of(json_array_get(instances, 0), "pending"), 3);
-    api_answer_done(&answer);
+    row = row_of(id);
+    assert_int_equal(number_at(row, "seen"), 30);
+    assert_int_equal(number_at(row, "below"), 27);
+    assert_int_equal(number_at(row, "triggered"), 3);
+    assert_int_equal(number_at(row, "pending"), 3);
+    json_decref(row);
 
-    get("/api/v1/interfaces?application=ledgers", &answer);
-    assert_non_null(strstr(answer.body.data, "\"POST /checkout\""));
-    api_answer_done(&answer);
+    interfaces = scheduler_get("/api/v1/interfaces?application=ledgers");
+    assert_string_equal(
+        text_at(json_array_get(json_object_get(interfaces, "interfaces"), 0), "interface"),
+        "POST /checkout");
+    json_decref(interfaces);
 }
 
 static void send_last_pulse(struct fake_probe *probe)
@@ -261,13 +210,11 @@ static void send_last_pulse(struct fake_probe *probe)
 
 static bool is_lost(void *context)
 {
-    struct api_answer answer;
-    json_t *instance = json_array_get(ledger_of(context, &answer), 0);
-    json_t *drops = json_object_get(instance, "drops");
-    bool is = json_integer_value(json_object_get(drops, "instance-lost")) == 2 &&
-              number_of(instance, "pending") == 0;
+    json_t *row = row_of(context);
+    json_t *lost = json_object_get(json_object_get(row, "drops"), "instance-lost");
+    bool is = json_integer_value(lost) == 2 && number_at(row, "pending") == 0;
 
-    api_answer_done(&answer);
+    json_decref(row);
     return is;
 }
 
@@ -277,7 +224,7 @@ static void what_is_pending_when_an_instance_says_goodbye_is_lost(void **state)
     char id[TASK_ID_SIZE + 1];
 
     (void)state;
-    create_task("goodbye", "", id);
+    scheduler_create_task("goodbye", "", id);
     fake_probe_poll(&probe);
     fake_probe_pulse(&probe, &(struct fake_calls){ "POST /checkout", 10, NS_PER_MS, id, 10, 2, 0 },
                      1);
@@ -294,7 +241,7 @@ static void a_report_is_taken_once_and_the_cap_is_exact(void **state)
     char id[TASK_ID_SIZE + 1];
 
     (void)state;
-    create_task("reports", ",\"sample_cap\":2", id);
+    scheduler_create_task("reports", ",\"sample_cap\":2", id);
     fake_probe_poll(&probe);
     assert_int_equal(fake_probe_report(&probe, &(struct fake_sample){ .task = id, .id = &first }),
                      REPORT_ACCEPTED);
@@ -323,11 +270,11 @@ static void times_are_put_on_our_clock(void **state)
                               .instance = text_of(probe.instance),
                               .incarnation = probe.incarnation,
                               .clock_wall_ns = clock_wall_ns() + behind_ns };
-    char id[TASK_ID_SIZE + 1], path[80];
-    struct api_answer answer;
+    char id[TASK_ID_SIZE + 1];
+    json_t *samples, *sample;
 
     (void)state;
-    create_task("skewed", "", id);
+    scheduler_create_task("skewed", "", id);
     assert_int_equal(wire_poll_encode(&said, &body), 0);
     assert_int_equal(status_of("/probe/v1/poll", buf_peek(&body)), 200);
     /* It says "began a second ago", by a clock that is an hour ahead of what it says here. */
@@ -335,14 +282,10 @@ static void times_are_put_on_our_clock(void **state)
     assert_int_equal(fake_probe_report(&probe, &(struct fake_sample){ .task = id }),
                      REPORT_ACCEPTED);
     after_ms = ns_to_ms(clock_wall_ns());
-    snprintf(path, sizeof path, "/api/v1/tasks/%s/samples", id);
-    get(path, &answer);
-    assert_int_equal(
-        wall_time_parse(text_of(json_string_value(json_object_get(
-                            json_array_get(json_object_get(answer.json, "samples"), 0), "at"))),
-                        &at_ms),
-        0);
-    api_answer_done(&answer);
+    samples = scheduler_get_task(id, "/samples");
+    sample = json_array_get(json_object_get(samples, "samples"), 0);
+    assert_int_equal(wall_time_parse(text_of(text_at(sample, "at")), &at_ms), 0);
+    json_decref(samples);
     assert_in_range(at_ms, before_ms - 3600 * 1000 - 1100, after_ms - 3600 * 1000 - 900);
 }
 
@@ -368,17 +311,14 @@ static void send_events(const struct fake_probe *probe, const char *id, uint32_t
 
 static size_t events_in_log(const char *id, const char *event)
 {
-    char path[80], needle[40];
-    struct api_answer answer;
-    size_t count = 0;
+    json_t *log = scheduler_get_task(id, "/log"), *line;
+    size_t count = 0, index;
 
-    snprintf(path, sizeof path, "/api/v1/tasks/%s/log", id);
-    snprintf(needle, sizeof needle, "\"event\":\"%s\"", event);
-    get(path, &answer);
-    for (const char *at = answer.body.data; (at = strstr(at, needle)) != NULL; at++) {
-        count++;
+    json_array_foreach(json_object_get(log, "events"), index, line)
+    {
+        count += strcmp(text_at(line, "event"), event) == 0;
     }
-    api_answer_done(&answer);
+    json_decref(log);
     return count;
 }
 
@@ -388,7 +328,7 @@ static void events_are_taken_once_and_only_a_probes_own(void **state)
     char id[TASK_ID_SIZE + 1];
 
     (void)state;
-    create_task("events", "", id);
+    scheduler_create_task("events", "", id);
     fake_probe_poll(&probe);
     send_events(&probe, id, TASK_EVENT_THINNED);
     send_events(&probe, id, TASK_EVENT_THINNED); /* sent again */
@@ -488,6 +428,7 @@ static void an_unknown_protocol_is_told_which_is_spoken_and_shown_to_operators(v
                               .instance = TEXT("host:9"),
                               .incarnation = 99 };
     struct api_answer answer;
+    json_t *list, *instance;
 
     (void)state;
     assert_int_equal(wire_poll_encode(&said, &body), 0);
@@ -498,30 +439,29 @@ static void an_unknown_protocol_is_told_which_is_spoken_and_shown_to_operators(v
     assert_string_equal(api_header(&answer, "Upgrade"), "stakeout/1");
     api_answer_done(&answer);
 
-    get("/api/v1/instances?application=future", &answer);
-    assert_non_null(strstr(answer.body.data, "host:9"));
-    assert_int_equal(
-        number_of(json_array_get(json_object_get(answer.json, "instances"), 0), "protocol"),
-        WIRE_PROTOCOL + 1);
-    api_answer_done(&answer);
+    list = scheduler_get("/api/v1/instances?application=future");
+    instance = json_array_get(json_object_get(list, "instances"), 0);
+    assert_string_equal(text_at(instance, "instance"), "host:9");
+    assert_int_equal(number_at(instance, "protocol"), WIRE_PROTOCOL + 1);
+    json_decref(list);
 }
 
 /* --- what is counted --- */
 
 static void what_came_is_counted(void **state)
 {
-    struct api_answer answer;
+    static const char *const once[] = {
+        "stakeout_intake_total{kind=\"report\",outcome=\"over-cap\"}",
+        "stakeout_intake_total{kind=\"poll\",outcome=\"protocol-version\"}",
+    };
 
     (void)state;
-    get("/metrics", &answer);
-    assert_non_null(strstr(answer.body.data,
-                           "stakeout_intake_total{kind=\"report\",outcome=\"over-cap\"} 1\n"));
-    assert_non_null(strstr(
-        answer.body.data, "stakeout_intake_total{kind=\"poll\",outcome=\"protocol-version\"} 1\n"));
-    assert_non_null(
-        strstr(answer.body.data, "stakeout_http_requests_total{route=\"/probe/v1/log\""));
-    assert_non_null(strstr(answer.body.data, "\nstakeout_intake_in_flight 0\n"));
-    api_answer_done(&answer);
+    for (size_t i = 0; i < ARRAY_COUNT(once); i++) {
+        assert_true(scheduler_metric(once[i]) == 1);
+    }
+    assert_true(scheduler_metric(
+                    "stakeout_http_requests_total{route=\"/probe/v1/log\",status=\"204\"}") >= 2);
+    assert_true(scheduler_metric("stakeout_intake_in_flight") == 0);
 }
 
 int main(void)
@@ -543,5 +483,5 @@ int main(void)
         cmocka_unit_test(what_came_is_counted), /* last: it counts the others */
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, scheduler_setup, scheduler_teardown);
 }

@@ -5,8 +5,7 @@
 #include "common/base/own.h"
 #include "common/base/wall_time.h"
 #include "common/model/limits.h"
-#include "tests/support/api_client.h"
-#include "tests/support/scheduler_process.h"
+#include "tests/support/scheduler_fixture.h"
 #include "tests/support/test.h"
 
 #include <fcntl.h>
@@ -17,8 +16,6 @@
 #include <unistd.h>
 
 enum { TEXT_SIZE = 8192, WORDS_MAX = 160 };
-
-static struct scheduler_process scheduler;
 
 /* An order: the four needed fields, of which one may be replaced, and one more. */
 struct order {
@@ -265,21 +262,6 @@ static void a_start_is_taken_up_to_30_days_ahead(void **state)
     }
 }
 
-static int start(void **state)
-{
-    (void)state;
-    unsetenv("STAKEOUT_TOKEN");
-    scheduler_process_start(&scheduler);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    scheduler_process_done(&scheduler);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,5 +271,6 @@ int main(void)
         cmocka_unit_test(a_start_is_taken_up_to_30_days_ahead),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    unsetenv("STAKEOUT_TOKEN");
+    return cmocka_run_group_tests(tests, scheduler_setup, scheduler_teardown);
 }

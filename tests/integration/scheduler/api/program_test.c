@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* program_test.c: stakeoutd as a program: its help, its exit codes, its end. */
-#include "tests/support/api_client.h"
 #include "tests/support/fake_probe.h"
-#include "tests/support/scheduler_process.h"
+#include "tests/support/scheduler_fixture.h"
 #include "tests/support/test.h"
 
 #include "common/model/limits.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static struct scheduler_process scheduler;
 
 static void help_names_every_setting(void **state)
 {
@@ -108,13 +105,6 @@ static void parked_polls_are_answered_at_the_end(void **state)
     api_stream_close(&answer);
 }
 
-static int clean(void **state)
-{
-    (void)state;
-    scheduler_process_done(&scheduler);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,5 +116,5 @@ int main(void)
         cmocka_unit_test(parked_polls_are_answered_at_the_end),
     };
 
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return cmocka_run_group_tests(tests, NULL, scheduler_teardown);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokens_test.c: who may do what: the three roles against every route, and the commands that make
  * and take away tokens, beside a running stakeoutd and without one. */
-#include "tests/support/api_client.h"
-#include "tests/support/scheduler_process.h"
+#include "tests/support/scheduler_fixture.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -11,7 +10,6 @@
 
 enum { TOKEN_SIZE = 128 };
 
-static struct scheduler_process scheduler;
 static char viewer_token[TOKEN_SIZE], operator_token[TOKEN_SIZE], probe_token[TOKEN_SIZE];
 
 static int command(const char *verb, const char *first, const char *second, char *ret, size_t size)
@@ -244,20 +242,6 @@ static void the_last_token_s_end_lets_nobody_in(void **state)
     wait_for_status(NULL, 401);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    scheduler_process_start(&scheduler);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    scheduler_process_done(&scheduler);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,5 +256,5 @@ int main(void)
         cmocka_unit_test(the_last_token_s_end_lets_nobody_in),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, scheduler_setup, scheduler_teardown);
 }

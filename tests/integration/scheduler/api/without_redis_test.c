@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* without_redis_test.c: a scheduler whose Redis is not there lives, is not ready, and says so. */
-#include "tests/support/api_client.h"
-#include "tests/support/scheduler_process.h"
+#include "tests/support/scheduler_fixture.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -9,27 +8,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-/* The name of a socket that nobody ever made. */
-static struct scheduler_process scheduler = {
-    .options = { "--redis", "redis+unix:///nowhere/at/all.sock" },
-    .ready_path = "/healthz",
-};
-
-static const char *detail_of(const struct api_answer *answer, const char *check)
-{
-    const json_t *row;
-    size_t index;
-
-    json_array_foreach(json_object_get(answer->json, "checks"), index, row)
-    {
-        if (strcmp(json_string_value(json_object_get(row, "name")), check) == 0)
-            return json_is_true(json_object_get(row, "ok"))
-                       ? "(ok)"
-                       : json_string_value(json_object_get(row, "detail"));
-    }
-    return "(no such check)";
-}
 
 static void it_is_alive_and_not_ready(void **state)
 {
@@ -42,25 +20,15 @@ static void it_is_alive_and_not_ready(void **state)
     api_ask(&(struct api_call){ .port = scheduler.port, .path = "/readyz" }, &answer);
     assert_int_equal(answer.status, 503);
     assert_string_equal(json_string_value(json_object_get(answer.json, "status")), "failed");
-    assert_non_null(strstr(detail_of(&answer, "store"), "does not answer"));
-    assert_string_equal(detail_of(&answer, "tasks"), "The tasks are not loaded from Redis yet.");
+    assert_non_null(strstr(scheduler_check("store"), "does not answer"));
+    assert_string_equal(scheduler_check("tasks"), "The tasks are not loaded from Redis yet.");
     api_answer_done(&answer);
 }
 
 static bool log_says_why(void *context)
 {
-    char path[128], text[4096];
-    FILE *log;
-    size_t size;
-
     (void)context;
-    snprintf(path, sizeof path, "%s/log", scheduler.directory);
-    log = fopen(path, "re");
-    assert_non_null(log);
-    size = fread(text, 1, sizeof text - 1, log);
-    fclose(log);
-    text[size] = '\0';
-    return strstr(text, "Redis is not available: ") != NULL;
+    return scheduler_log_has("Redis is not available: ");
 }
 
 static void its_log_says_what_it_waits_for(void **state)
@@ -91,20 +59,6 @@ static void it_stops_as_others_do(void **state)
     assert_int_equal(scheduler_process_stop(&scheduler), 0);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    scheduler_process_start(&scheduler);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    scheduler_process_done(&scheduler);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,5 +68,9 @@ int main(void)
         cmocka_unit_test(it_stops_as_others_do),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    /* The name of a socket that nobody ever made. */
+    scheduler.options[0] = "--redis";
+    scheduler.options[1] = "redis+unix:///nowhere/at/all.sock";
+    scheduler.ready_path = "/healthz";
+    return cmocka_run_group_tests(tests, scheduler_setup, scheduler_teardown);
 }

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/scheduler_fixture.h"
+
+#include "common/base/own.h"
+#include "tests/support/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATH_SIZE = 512, BODY_SIZE = 1024, DETAIL_SIZE = 1024 };
+
+struct scheduler_process scheduler;
+
+int scheduler_setup(void **state)
+{
+    (void)state;
+    scheduler_process_start(&scheduler);
+    return 0;
+}
+
+int scheduler_teardown(void **state)
+{
+    (void)state;
+    scheduler_process_done(&scheduler);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ asking */
+
+json_t *scheduler_ask(const struct api_call *call, int status)
+{
+    struct api_call told = *call;
+    struct api_answer answer;
+    json_t *json;
+
+    told.port = scheduler.port;
+    api_ask(&told, &answer);
+    if (answer.status != status)
+        fail_msg("%s: %d, wanted %d: %s", call->path, answer.status, status,
+                 answer.body.data ? answer.body.data : "");
+    if (status >= 400)
+        assert_string_equal(api_header(&answer, "Content-Type"), "application/problem+json");
+    json = json_incref(answer.json);
+    api_answer_done(&answer);
+    return json;
+}
+
+json_t *scheduler_get(const char *path)
+{
+    return scheduler_ask(&(struct api_call){ .path = path }, 200);
+}
+
+json_t *scheduler_post(const char *path, const char *body, int status)
+{
+    return scheduler_ask(
+        &(struct api_call){ .method = "POST", .path = path, .body = text_of(body) }, status);
+}
+
+void scheduler_create_task(const char *application, const char *more, char ret[TASK_ID_SIZE + 1])
+{
+    char body[BODY_SIZE];
+    json_t *task;
+
+    snprintf(body, sizeof body,
+             "{\"application\":\"%s\",\"interface\":\"POST /checkout\",\"duration_min\":5,"
+             "\"threshold_ms\":100%s}",
+             application, more);
+    task = scheduler_post("/api/v1/tasks", body, 201);
+    snprintf(ret, TASK_ID_SIZE + 1, "%s", text_at(task, "id"));
+    json_decref(task);
+}
+
+json_t *scheduler_get_task(const char *id, const char *rest)
+{
+    char path[PATH_SIZE];
+
+    snprintf(path, sizeof path, "/api/v1/tasks/%s%s", id, rest);
+    return scheduler_get(path);
+}
+
+double scheduler_metric(const char *series)
+{
+    struct api_answer answer;
+    char needle[PATH_SIZE];
+    const char *at;
+    double value;
+
+    api_ask(&(struct api_call){ .port = scheduler.port, .path = "/metrics" }, &answer);
+    assert_int_equal(answer.status, 200);
+    snprintf(needle, sizeof needle, "\n%s ", series);
+    at = strstr(answer.body.data, needle);
+    if (!at) fail_msg("/metrics has no %s", series);
+    value = strtod(at + strlen(needle), NULL);
+    api_answer_done(&answer);
+    return value;
+}
+
+bool scheduler_log_has(const char *words)
+{
+    OWN(buf_done) struct buf log = BUF_INIT(SCHEDULER_LOG_SIZE_MAX);
+
+    scheduler_process_read_log(&scheduler, &log);
+    return log.data && strstr(log.data, words);
+}
+
+const char *scheduler_check(const char *name)
+{
+    static char said[DETAIL_SIZE];
+    struct api_answer answer;
+    const json_t *check;
+    size_t index;
+
+    snprintf(said, sizeof said, "(no such check)");
+    api_ask(&(struct api_call){ .port = scheduler.port, .path = "/readyz" }, &answer);
+    json_array_foreach(json_object_get(answer.json, "checks"), index, check)
+    {
+        if (strcmp(text_at(check, "name"), name) != 0) continue;
+        snprintf(said, sizeof said, "%s%s",
+                 json_is_true(json_object_get(check, "ok")) ? "(ok) " : "",
+                 text_at(check, "detail"));
+    }
+    api_answer_done(&answer);
+    return said;
+}
+
+/* ------------------------------------------------------------------ reading answers */
+
+const char *text_at(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text ? text : "(no text)";
+}
+
+int64_t number_at(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+
+    if (!json_is_integer(value)) fail_msg("'%s' is no integer", name);
+    return json_integer_value(value);
+}
+
+void check_problem(const json_t *problem, enum problem_code code, const char *says)
+{
+    if (strcmp(text_at(problem, "type"), problem_slug(code)) != 0)
+        fail_msg("%s: %s, wanted %s: %s", says, text_at(problem, "type"), problem_slug(code),
+                 text_at(problem, "detail"));
+    assert_string_equal(text_at(problem, "title"), problem_title(code));
+    assert_int_equal(number_at(problem, "status"), problem_status(code));
+    assert_true(json_string_length(json_object_get(problem, "detail")) > 0);
+}
