@@ -15,16 +15,17 @@
 #include "probe/agent/invariant.h"
 #include "probe/agent/link.h"
 #include "probe/agent/sampler.h"
-#include "probe/agent/thread.h"
 #include "probe/hot/call.h"
 #include "probe/include/stakeout/stakeout.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { WHY_SIZE = 256, LOCK_LOOK_NS = 1000000 };
@@ -40,38 +41,37 @@ static struct {
     struct link *parents;          /* in a forked child: never touched, and no leak */
 } agent = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-struct complaint {
-    const char *log, *why;
-};
-
-static void *run_complaint(void *argument)
+static void write_complaint(const char *log, const char *why)
 {
-    const struct complaint *complaint = argument;
     int fd;
 
-    if (strcmp(complaint->log, "stderr") == 0) {
+    if (strcmp(log, "stderr") == 0) {
         fd = fcntl(2, F_DUPFD_CLOEXEC, 3);
     } else {
-        fd = open(complaint->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                  0600);
+        fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
     }
-    if (fd < 0) return NULL;
+    if (fd < 0) return;
     log_start(fd, LOG_INFO);
-    log_line(LOG_ERROR, "probe: not started: %s", complaint->why);
+    log_line(LOG_ERROR, "probe: not started: %s", why);
     log_start(-1, LOG_ERROR + 1);
     close(fd);
-    return NULL;
 }
 
-/* A sentence in the log while no link runs, on a thread of its own for as long as that takes: the
- * thread that starts us has the host's signal mask, and a pipe without a reader would kill it. */
+/* A sentence in the log while no link runs, and maybe no thread can be had to say it: on the host's
+ * own, deaf meanwhile, because a pipe without a reader would kill it. */
 static void complain(const struct settings *settings, const char *why)
 {
-    struct complaint complaint = { settings->log, why };
-    pthread_t thread;
+    sigset_t all, before, broken_pipe, pending;
 
     if (!*settings->log) return;
-    if (thread_start(&thread, run_complaint, &complaint) == 0) pthread_join(thread, NULL);
+    sigfillset(&all);
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigpending(&pending);
+    write_complaint(settings->log, why);
+    if (!sigismember(&pending, SIGPIPE)) sigtimedwait(&broken_pipe, NULL, &(struct timespec){ 0 });
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* In a child of fork(): what is here is the parent's, and its threads are not here. */

@@ -59,7 +59,8 @@ void descriptors_release_low(void)
     close_between(3, LOW_END - 1);
 }
 
-/* If there are none above either, none are held. */
+/* Where the limit leaves none above, all are held: what is opened for good can do without, what
+ * comes and goes cannot. */
 static void hold_low(void)
 {
     int fd;
@@ -67,36 +68,37 @@ static void hold_low(void)
     do {
         fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     } while (fd >= 0 && fd < LOW_END);
-    if (fd < 0) {
-        descriptors_release_low();
-    } else {
-        close(fd);
-    }
+    if (fd >= 0) close(fd);
 }
 
 static void arrange_own_table(int log_fd)
 {
     int fd = log_fd >= 0 ? log_fd : open("/dev/null", O_WRONLY | O_CLOEXEC);
+    bool is_placed = fd == 2 || (fd >= 0 && dup3(fd, 2, O_CLOEXEC) >= 0);
 
-    if (fd >= 0 && fd != 2) dup3(fd, 2, O_CLOEXEC);
-    if (fd < 0) close(2);
+    if (!is_placed) close(2); /* it is the host's */
     close_between(0, 1);
     close_between(3, UINT_MAX);
     hold_low();
-    start_log(log_fd >= 0 ? 2 : -1);
+    start_log(is_placed && log_fd >= 0 ? 2 : -1);
+}
+
+/* In a table of our own the host's 2 is ours; and its 0 and 1 make room for a file. */
+static int open_own_log(const char *log)
+{
+    if (strcmp(log, "stderr") == 0) return fcntl(2, F_GETFD) >= 0 ? 2 : -1;
+    close_between(0, 1);
+    return open_log(log);
 }
 
 bool descriptors_separate(const char *log)
 {
-    int log_fd;
-
     atomic_store_explicit(&is_separate, unshare(CLONE_FILES) == 0, memory_order_relaxed);
-    log_fd = open_log(log);
     if (descriptors_are_separate()) {
-        arrange_own_table(log_fd);
+        arrange_own_table(open_own_log(log));
         return true;
     }
-    start_log(descriptor_place(log_fd));
+    start_log(descriptor_place(open_log(log)));
     return false;
 }
 

@@ -178,12 +178,9 @@ int poller_start(struct poller *poller, const struct poller_options *options)
     *poller = (struct poller){ .options = *options, .wake_fd = -1 };
     poller->body = BUF_INIT(POLL_SIZE_MAX);
     atomic_init(&poller->cut_ns, UINT64_MAX);
-    if (descriptors_are_separate()) {
-        poller->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (poller->wake_fd < 0) return -EAGAIN;
-    } else {
-        uplink.cut_ns = &poller->cut_ns;
-    }
+    /* A descriptor to wake it costs one in the host's table, or is not to be had: then it looks. */
+    if (descriptors_are_separate()) poller->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (poller->wake_fd < 0) uplink.cut_ns = &poller->cut_ns;
     uplink.wake_fd = poller->wake_fd;
     uplink_init(&poller->uplink, &uplink);
     rc = thread_start(&poller->thread, run, poller);

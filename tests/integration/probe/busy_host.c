@@ -208,11 +208,17 @@ static void do_no_unshare(const char *arguments)
     host_say("refused");
 }
 
+/* clang-format off */
 static const struct host_command commands[] = {
-    { "workers", do_workers }, { "quiet", do_quiet }, { "start", do_start },
-    { "stop", do_stop },       { "call", do_call },   { "restart", do_restart },
+    { "workers", do_workers },
+    { "quiet", do_quiet },
+    { "start", do_start },
+    { "stop", do_stop },
+    { "restart", do_restart },
+    { "call", do_call },
     { "no-unshare", do_no_unshare },
 };
+/* clang-format on */
 
 int main(void)
 {

@@ -46,7 +46,7 @@ static void a_server_that_cannot_be_is_refused_with_a_sentence(void **state)
     char expected[32], line[512] = "";
     FILE *log;
 
-    snprintf(scene->log, sizeof scene->log, "/tmp/stakeout_log_%d", (int)getpid());
+    scene_want_log(scene);
     snprintf(line, sizeof line, "STAKEOUT_LOG=%s", scene->log);
     scene->host = host_process_start(
         scene_program, (const char *[]){ "STAKEOUT_SERVER=https://localhost:7411", line, NULL });
@@ -59,37 +59,17 @@ static void a_server_that_cannot_be_is_refused_with_a_sentence(void **state)
     assert_non_null(strstr(line, "https is not available"));
 }
 
-/* What the link said to its log until a word appeared. */
-struct log_wanted {
-    const char *path, *word;
-};
-
-static bool log_says(void *context)
-{
-    struct log_wanted *wanted = context;
-    char text[8192] = "";
-    FILE *log = fopen(wanted->path, "re");
-
-    if (!log) return false;
-    text[fread(text, 1, sizeof text - 1, log)] = '\0';
-    fclose(log);
-    return strstr(text, wanted->word) != NULL;
-}
-
 static void the_log_says_where_it_connects_and_why_not(void **state)
 {
     struct scene *scene = *state;
-    struct log_wanted wanted;
 
-    snprintf(scene->log, sizeof scene->log, "/tmp/stakeout_log_%d", (int)getpid());
-    wanted = (struct log_wanted){ scene->log, "Connection refused" };
+    scene_want_log(scene);
     scene_stop_fake(scene);
     scene_start_host(scene, NULL);
     scene_ask(scene, "start", "start 0");
-    assert_true(wait_until(log_says, &wanted, SOON_MS));
+    scene_await_log(scene, "Connection refused");
     scene_start_fake(scene);
-    wanted.word = "connected to http://127.0.0.1:";
-    assert_true(wait_until(log_says, &wanted, SOON_MS));
+    scene_await_log(scene, "connected to http://127.0.0.1:");
 }
 
 static void without_threads_it_says_so_and_the_host_goes_on(void **state)
@@ -342,14 +322,12 @@ static void without_statistics_slow_calls_are_still_caught(void **state)
 static void a_name_that_nobody_has_is_said_in_the_log(void **state)
 {
     struct scene *scene = *state;
-    struct log_wanted wanted;
 
-    snprintf(scene->log, sizeof scene->log, "/tmp/stakeout_log_%d", (int)getpid());
-    wanted = (struct log_wanted){ scene->log, "its host name has no address" };
+    scene_want_log(scene);
     scene->name = "no-such-host.invalid";
     scene_start_host(scene, NULL);
     scene_ask(scene, "start", "start 0");
-    assert_true(wait_until(log_says, &wanted, SOON_MS));
+    scene_await_log(scene, "its host name has no address");
     host_process_ask(scene->host, "stop");
 }
 

@@ -13,6 +13,11 @@
  *     fork-idle          a child that makes none exits; "forked PID STATUS"
  *     no-unshare         from now on unshare(2) is refused; "refused"
  *     no-threads         from now on clone(2) is refused; "refused"
+ *     addresses KB       no more than so much beyond what is mapped now; "" without a number: as
+ *                        much as it likes; "limited"
+ *     files N            RLIMIT_NOFILE; "limited"
+ *     threads-left N     no more than so many beside the main one; "limited", or "shared" where
+ *                        the threads of other processes count as well
  *     handler            what handles SIGURG: "handler default|ours"
  *     exit CODE          exit(); no answer
  *     break              an invariant of the probe breaks; "broken". Only where the host is linked
@@ -213,6 +218,44 @@ static void do_no_threads(const char *arguments)
     host_say("refused");
 }
 
+static long mapped_kb(void)
+{
+    char line[256];
+    long kb = 0;
+    FILE *status = fopen("/proc/self/status", "re");
+
+    while (status && fgets(line, sizeof line, status)) {
+        if (sscanf(line, "VmSize: %ld", &kb) == 1) break;
+    }
+    if (status) fclose(status);
+    return kb;
+}
+
+static void do_addresses(const char *arguments)
+{
+    struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+
+    if (*arguments) limit.rlim_cur = (rlim_t)(mapped_kb() + strtol(arguments, NULL, 10)) * 1024;
+    if (setrlimit(RLIMIT_AS, &limit) < 0) _exit(4);
+    host_say("limited");
+}
+
+static void do_files(const char *arguments)
+{
+    rlim_t count = strtoul(arguments, NULL, 10);
+    struct rlimit limit = { count, count };
+
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) _exit(4);
+    host_say("limited");
+}
+
+static void do_threads_left(const char *arguments)
+{
+    unsigned count = (unsigned)strtoul(arguments, NULL, 10);
+
+    host_say("%s", refuse_threads_past(1 + count) ? "limited" : "shared");
+}
+
 static void do_handler(const char *arguments)
 {
     struct sigaction action;
@@ -244,6 +287,9 @@ static const struct host_command commands[] = {
     { "close-all", do_close_all },
     { "fork", do_fork },
     { "fork-idle", do_fork },
+    { "addresses", do_addresses },
+    { "files", do_files },
+    { "threads-left", do_threads_left },
     { "handler", do_handler },
     { "no-unshare", do_no_unshare },
     { "no-threads", do_no_threads },
@@ -255,5 +301,8 @@ static const struct host_command commands[] = {
 
 int main(void)
 {
-    return host_serve(commands, sizeof commands / sizeof *commands);
+    int rc = host_serve(commands, sizeof commands / sizeof *commands);
+
+    __asm__ volatile("" ::: "memory"); /* not a tail call: main() is looked for in samples */
+    return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A probe that is stopped and started a hundred times while the host's threads go on beginning,
- * ending, detaching and attaching: nothing crashes, nothing is left behind, ids stay what they were,
+ * ending, detaching and attaching: nothing crashes or is left behind, ids stay what they were,
  * and what comes after is watched as ever.
  *
  * argv[1] is busy_host.c. */

@@ -91,6 +91,37 @@ int scene_teardown(void **state)
 
 /* ---- what is waited for ---- */
 
+void scene_want_log(struct scene *scene)
+{
+    snprintf(scene->log, sizeof scene->log, "/tmp/stakeout_log_%d", (int)getpid());
+}
+
+struct words_wanted {
+    const char *path, *words;
+    char text[8192];
+};
+
+static bool log_says(void *context)
+{
+    struct words_wanted *wanted = context;
+    FILE *log = fopen(wanted->path, "re");
+    size_t size;
+
+    if (!log) return false;
+    size = fread(wanted->text, 1, sizeof wanted->text - 1, log);
+    wanted->text[size] = '\0';
+    fclose(log);
+    return strstr(wanted->text, wanted->words) != NULL;
+}
+
+void scene_await_log(struct scene *scene, const char *words)
+{
+    struct words_wanted wanted = { scene->log, words, "" };
+
+    if (!wait_until(log_says, &wanted, SOON_MS))
+        fail_msg("no '%s' in the log:\n%s", words, wanted.text);
+}
+
 struct wanted {
     struct fake_scheduler *fake;
     const char *kind;

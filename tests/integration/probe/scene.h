@@ -63,6 +63,10 @@ void scene_watch(struct scene *scene, const char *version);
 /* Starts host and probe, and waits until it watches. */
 void scene_start_watching(struct scene *scene, const char *more);
 
+/* The host that is started next says to a file what its probe says, until the teardown. */
+void scene_want_log(struct scene *scene);
+void scene_await_log(struct scene *scene, const char *words);
+
 void scene_await_count(struct scene *scene, const char *kind, uint32_t count);
 void scene_await_event(struct scene *scene, uint32_t event);
 
