@@ -36,6 +36,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +83,8 @@ static void log_health(struct app *app)
 {
     const struct store_health *now = &app->health, *told = &app->told;
     bool is_told = now->is_up == told->is_up && now->is_writable == told->is_writable &&
-                   now->keeps_all == told->keeps_all;
+                   now->keeps_all == told->keeps_all &&
+                   now->has_lost_replicas == told->has_lost_replicas;
 
     if (is_told) return;
     app->told = app->health;
@@ -138,16 +140,20 @@ static void tell_health(void *context, struct api_health *ret)
 {
     struct app *app = context;
     struct store_health *health = &app->health;
+    char replicas[48] = "";
 
     store_health(app->store, health);
-    snprintf(app->store_says, sizeof app->store_says, "%s Redis%s%s %s%s%s",
+    if (health->is_up && health->replica_count > 0)
+        snprintf(replicas, sizeof replicas, ", with %" PRIu64 " replica%s", health->replica_count,
+                 health->replica_count > 1 ? "s" : "");
+    snprintf(app->store_says, sizeof app->store_says, "%s Redis%s%s %s%s%s%s",
              health->is_embedded ? "The private" : "The given", *health->version ? " " : "",
-             health->version, health->is_up ? "answers" : "does not answer",
+             health->version, health->is_up ? "answers" : "does not answer", replicas,
              *health->says ? ": " : ".", health->says);
     *ret = (struct api_health){
         .store_answers = health->is_up && health->is_writable,
         .store = app->store_says,
-        .guarantee = health->keeps_all
+        .guarantee = health->keeps_all && !health->has_lost_replicas
                          ? "What was acknowledged survives kill -9 of scheduler, Redis or both."
                          : health->says,
         .loop_lag_ms = ns_to_ms(loop_lag_ns(app->loop_lag)),

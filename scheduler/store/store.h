@@ -62,9 +62,10 @@ uint64_t store_now_wall_ms(const struct store *store);
 /* Health and figures ------------------------------------------------------------------------ */
 
 struct store_health {
-    bool is_up;       /* connected to a master, not loading, functions loaded */
-    bool is_writable; /* and it has not refused writes for want of room */
-    bool keeps_all;   /* an acknowledged report survives kill -9 of Redis */
+    bool is_up;             /* connected to a master, not loading, functions loaded */
+    bool is_writable;       /* and it has not refused writes for want of room */
+    bool keeps_all;         /* an acknowledged report survives kill -9 of Redis */
+    bool has_lost_replicas; /* it had some since our start, and has none */
     bool is_embedded;
     char says[PROBLEM_DETAIL_SIZE +
               64];        /* one sentence: what is wrong, or what can be lost; empty: all is well */

@@ -48,6 +48,7 @@ void store_read_info(struct store *store, struct text info)
     health->memory_size = info_u64(info, "used_memory");
     health->memory_size_max = info_u64(info, "maxmemory");
     health->replica_count = info_u64(info, "connected_slaves");
+    store->had_replicas = store->had_replicas || health->replica_count > 0;
     if (info.size > 0 && info_u64(info, "aof_enabled") == 0) {
         snprintf(health->appendfsync, sizeof(health->appendfsync), "off");
     }
@@ -108,6 +109,9 @@ static void say_health(const struct store *store, struct store_health *ret)
                  "appendfsync is %s: what was accepted last can be lost when Redis is killed; "
                  "set appendfsync always",
                  fsync);
+    } else if (ret->has_lost_replicas) {
+        snprintf(ret->says, sizeof(ret->says),
+                 "Redis has lost its replica: what is accepted is kept by this Redis alone");
     }
 }
 
@@ -120,6 +124,7 @@ void store_health(const struct store *store, struct store_health *ret)
     ret->is_up = store->is_up;
     ret->is_writable = store->is_up && !store->has_problem_full;
     ret->keeps_all = strcmp(ret->appendfsync, "always") == 0 && !store->may_evict;
+    ret->has_lost_replicas = store->is_up && store->had_replicas && ret->replica_count == 0;
     ret->is_embedded = store->embedded != NULL;
     ret->latency_ns = figures.latency_ns;
     say_health(store, ret);

@@ -42,6 +42,7 @@ struct store {
     struct store_health health; /* as last read; what is derived is filled in store_health() */
     char down_says[PROBLEM_DETAIL_SIZE]; /* why it is not up */
     bool has_problem_full, may_evict;
+    bool had_replicas; /* at some time since our start */
     uint64_t refused_full, function_loads, bytes_in, bytes_out;
     struct store_token *tokens;
     size_t token_count;

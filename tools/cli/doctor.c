@@ -183,6 +183,13 @@ static const char *advice_for(struct text check)
     return "Wait a moment; if it stays, look at the scheduler's log.";
 }
 
+static const char *advice_on(struct text guarantee)
+{
+    if (text_starts_with(guarantee, TEXT("Redis has lost its replica")))
+        return "Bring it back; if it is not to come back, restart the scheduler.";
+    return "Use the private Redis, or one with appendfsync always.";
+}
+
 static bool check_ready(struct doctor *doctor)
 {
     OWN(answer_done) struct answer answer = ANSWER_INIT;
@@ -205,9 +212,8 @@ static bool check_ready(struct doctor *doctor)
     if (guarantee.size > 0) {
         bool keeps_all = text_starts_with(guarantee, TEXT("What was acknowledged survives"));
 
-        add(doctor, keeps_all ? OK : WARN, "durability",
-            keeps_all ? "" : "Use the private Redis, or one with appendfsync always.", "%.*s",
-            TEXT_ARGS(guarantee));
+        add(doctor, keeps_all ? OK : WARN, "durability", keeps_all ? "" : advice_on(guarantee),
+            "%.*s", TEXT_ARGS(guarantee));
     }
     return answer.status == 200;
 }
