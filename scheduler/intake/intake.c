@@ -6,6 +6,7 @@
  * returns NULL, and there is nobody to answer. */
 #include "scheduler/intake/drop_counts.h"
 #include "scheduler/intake/private.h"
+#include "scheduler/intake/retry_after.h"
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -47,7 +48,8 @@ void intake_refuse(struct intake *intake, struct http_request *request, const ch
         http_answer_header(request, "Upgrade", text);
     }
     if (status >= 500) {
-        snprintf(text, sizeof text, "%u", (unsigned)(1 + random_u64() % RETRY_AFTER_S_MAX));
+        snprintf(text, sizeof text, "%u",
+                 (unsigned)retry_after_s(census_instance_count(intake->census), random_u64()));
         http_answer_header(request, "Retry-After", text);
     }
     http_reply_problem(request, status, problem_slug(problem->code), problem_title(problem->code),

@@ -28,7 +28,6 @@ enum {
      * them. Pulses and log events are small, and a task's begin makes all instances speak. */
     REPORTS_IN_FLIGHT_MAX = 64,
     WORDS_IN_FLIGHT_MAX = 512,
-    RETRY_AFTER_S_MAX = 10, /* spread, so that the probes do not come back all at once */
     /* After a start; a probe that lives has polled by then, also at the end of its back-off. */
     STRANGERS_AFTER_MS = 60000,
 };

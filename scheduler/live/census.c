@@ -37,6 +37,11 @@ uint64_t census_lost_count(const struct census *census)
     return census->lost_count;
 }
 
+size_t census_instance_count(const struct census *census)
+{
+    return census->instance_count;
+}
+
 /* --- applications --- */
 
 static struct text name_of(const struct application *application)

@@ -24,6 +24,7 @@ uint64_t census_epoch(const struct census *census);
 /* How often something was not kept for want of room: an interface beyond INTERFACES_KNOWN_MAX, or
  * the oldest turns of one when the counts of all take more than 256 MB. */
 uint64_t census_lost_count(const struct census *census);
+size_t census_instance_count(const struct census *census); /* that are known, gone ones too */
 
 struct census_instance {
     char instance[INSTANCE_SIZE_MAX + 1];
