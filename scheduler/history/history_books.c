@@ -7,6 +7,7 @@
 
 #include "common/base/check.h"
 #include "common/model/task_event.h"
+#include "common/model/task_spec.h"
 #include "scheduler/history/history_private.h"
 
 void history_task(struct history *history, const struct task_id *id, history_task_fn then,
@@ -119,6 +120,22 @@ static void ledger_end(struct ledger_page *page, const struct history_ledger *le
     free(page);
 }
 
+/* Nobody writes into the books of a task that ended so long ago (scheduler/task). */
+static bool books_are_closed(const struct ledger_page *page)
+{
+    uint64_t now_ms = store_now_wall_ms(page->history->store);
+
+    return task_state_is_final(page->task.state) &&
+           now_ms > page->task.ended_wall_ms + BOOKS_AFTER_END_MS;
+}
+
+/* What is still pending then is of an instance that went while no scheduler ran to notice. */
+static void close_row(struct task_ledger *row)
+{
+    row->counts.drops[CALL_DROP_INSTANCE_LOST] += row->counts.pending;
+    row->counts.pending = 0;
+}
+
 static void on_ledger(void *context, const struct store_ledgers *ledgers,
                       const struct problem *problem)
 {
@@ -134,6 +151,9 @@ static void on_ledger(void *context, const struct store_ledgers *ledgers,
     result.instances = mem_zalloc(ledgers->count + 1, sizeof(*result.instances));
     if (ledgers->count) {
         memcpy(result.instances, ledgers->rows, ledgers->count * sizeof(*result.instances));
+    }
+    for (size_t i = 0; i < result.count && books_are_closed(page); i++) {
+        close_row(&result.instances[i]);
     }
     ledger_end(page, &result, NULL);
     free(result.instances);

@@ -13,7 +13,7 @@
 enum {
     /* Polls are told of an ended task for ACCEPT_AFTER_END_MS. An instance that dies then is
      * noticed 45 s later, and still goes into its ledger. */
-    CACHE_AFTER_END_MS = ACCEPT_AFTER_END_MS + 90000,
+    CACHE_AFTER_END_MS = BOOKS_AFTER_END_MS,
     TASKS_VERSION_SIZE = 16
 };
 

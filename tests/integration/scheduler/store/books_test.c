@@ -381,6 +381,36 @@ static void who_went_while_no_scheduler_ran_is_gone_and_who_is_here_is_not(void 
     answer_done(&ledger);
 }
 
+/* The scheduler came back when the task was forgotten already: nobody will ever notice. */
+static void what_is_pending_when_the_books_are_closed_is_lost(void **state)
+{
+    static const struct {
+        uint64_t ended_ms_ago, pending;
+    } moments[] = { { BOOKS_AFTER_END_MS - 30000, 1 }, { BOOKS_AFTER_END_MS, 0 } };
+    struct fixture *fixture = *state;
+    struct task task = new_task(fixture);
+    struct task_ledger row = ledger_of(&task, 7, 1, 10);
+    struct answer ledger = { 0 };
+    uint64_t passed_ms = 0;
+
+    put_ledger(fixture, &row);
+    pass_time(fixture, &task, BOOKS_AFTER_END_MS); /* of a task that is not over: nothing */
+    read_ledger(fixture, &task, &ledger);
+    assert_int_equal(ledger.rows[0].counts.pending, 1);
+    assert_int_equal(cancel(fixture, &task.id).code, PROBLEM_NONE);
+    for (size_t i = 0; i < ARRAY_COUNT(moments); i++) {
+        pass_time(fixture, &task, moments[i].ended_ms_ago - passed_ms);
+        passed_ms = moments[i].ended_ms_ago;
+        read_ledger(fixture, &task, &ledger);
+        assert_int_equal(ledger.count, 1);
+        assert_int_equal(ledger.rows[0].counts.pending, moments[i].pending);
+        assert_int_equal(ledger.rows[0].counts.drops[CALL_DROP_INSTANCE_LOST],
+                         1 - moments[i].pending);
+        assert_true(ledger_is_sound(&ledger.rows[0].counts));
+    }
+    answer_done(&ledger);
+}
+
 static void a_refusal_stands_in_the_ledger(void **state)
 {
     struct fixture *fixture = *state;
@@ -559,6 +589,7 @@ int main(void)
         CASE(delivery_is_noted_once_per_incarnation),
         CASE(what_is_pending_of_an_instance_that_is_gone_is_lost),
         CASE(who_went_while_no_scheduler_ran_is_gone_and_who_is_here_is_not),
+        CASE(what_is_pending_when_the_books_are_closed_is_lost),
         CASE(a_refusal_stands_in_the_ledger),
         CASE(ended_instances_beyond_the_bound_are_added_up),
         CASE(samples_come_in_pages_in_the_order_in_which_they_came),
