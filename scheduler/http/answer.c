@@ -128,7 +128,8 @@ static void begin_answer(struct http_request *request, int status, const char *c
     connection_unwatch(connection);
     if (content_type) add_default(request, "Content-Type", content_type);
     add_security(request);
-    if (http->is_draining || connection->must_close) add_default(request, "Connection", "close");
+    if (http->is_draining || (connection->must_close && connection->queue_count == 0))
+        add_default(request, "Connection", "close");
     if (http->on_answer)
         http->on_answer(http->options_context, request->verdict.route, status,
                         clock_monotonic_ns() - request->began_ns);

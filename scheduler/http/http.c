@@ -54,17 +54,6 @@ static void on_written(struct evhttp_request *ev, void *context)
     if (connection->coming_since_ns != 0) connection->coming_since_ns = connection->changed_ns;
 }
 
-static struct http_request *next_request(struct connection *connection)
-{
-    struct http_request *request = TAILQ_FIRST(&connection->queue);
-
-    CHECK(request);
-    TAILQ_REMOVE(&connection->queue, request, link);
-    connection->queue_count--;
-    connection->request = request;
-    return request;
-}
-
 static int read_pieces(struct http_request *request)
 {
     struct text path = text_of(evhttp_request_get_uri(request->ev)), query = { NULL, 0 };
@@ -97,7 +86,7 @@ static void on_request(struct evhttp_request *ev, void *context)
     struct http_request *request;
 
     CHECK(connection && connection->ev == ev_connection);
-    request = next_request(connection);
+    request = connection_next_request(connection);
     request->ev = ev;
     evhttp_request_set_on_complete_cb(ev, on_written, connection);
     if (request->verdict.status != 0) {
@@ -177,7 +166,8 @@ void http_stop(struct http *http)
     connections_adopt(-1, 0, http);
     evhttp_free(http->ev);
     CHECK(http->connection_count == 0);
-    CHECK(http->counts.body_size == 0 && http->counts.answer_size == 0);
+    CHECK(http->counts.waiting_count == 0 && http->counts.body_size == 0 &&
+          http->counts.answer_size == 0);
     event_free(http->adopter);
     event_free(http->reaper);
     event_free(http->sweeper);

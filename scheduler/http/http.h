@@ -105,6 +105,7 @@ struct http_counts {
     uint64_t cut;           /* connections closed for being slow, idle or in the way */
     size_t body_size;       /* bytes of bodies held now */
     size_t answer_size;     /* bytes of answers that are being written now */
+    size_t waiting_count;   /* requests that were let in and have not had their turn */
 };
 struct http_counts http_counts(const struct http *http);
 void http_add_routes(struct http *http, const struct http_route *routes, size_t count,

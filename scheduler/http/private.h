@@ -2,7 +2,10 @@
 /* private.h: what the files of scheduler/http share, and nobody else sees.
  *
  *   listener.c    accepts; survives running out of descriptors
- *   connection.c  one record per connection: the gate before libevent, deadlines, refusals
+ *   connection.c  one record per connection, and its life
+ *   gate.c        sees every byte before libevent does; cutter.c finds where heads end
+ *   refusal.c     answers what libevent must not see
+ *   sweep.c       deadlines
  *   http.c        routes, dispatch, start and stop
  *   request.c     what a handler reads
  *   answer.c      what a handler writes, parks or streams */
@@ -10,6 +13,7 @@
 #define STAKEOUT_SCHEDULER_HTTP_PRIVATE_H
 
 #include "scheduler/http/admit.h"
+#include "scheduler/http/cutter.h"
 #include "scheduler/http/http.h"
 #include "scheduler/http/route.h"
 
@@ -24,7 +28,7 @@
 enum {
     ROUTES_MAX = 128,
     CONNECTION_BUCKETS = 4096,
-    PIPELINE_MAX = 100,    /* requests of a connection that wait for their turn */
+    PIPELINE_MAX = 100,    /* requests of a connection that wait; behind them it is not read */
     READ_SIZE_MAX = 16384, /* bytes of one read(2): what the gate looks at in one go */
     ADDRESS_SIZE_MAX = 46,
     LINGER_MS = 2000,         /* after a refusal, for the client to read it */
@@ -61,14 +65,14 @@ struct connection {
     struct http_requests queue;   /* accepted by the gate, not yet handled */
     size_t queue_count;
     struct http_request *request; /* being handled or parked; NULL once answered */
-    struct buf head;              /* the beginning of a head whose rest has not come */
-    uint64_t body_left;           /* bytes still to come of the newest request's body */
+    struct cutter cutter;         /* of what comes */
+    struct buf held;              /* what came behind PIPELINE_MAX requests, not looked at yet */
     uint64_t coming_since_ns;     /* first byte of a request that is not complete; 0: none */
     uint64_t changed_ns;          /* became idle, or its answer was given, or it was refused */
     size_t answer_size;           /* of the answer that libevent is writing */
     bool is_answering;            /* it is writing one */
     bool is_feeding;              /* the gate itself is changing the input */
-    bool must_close;              /* something unacceptable follows: close after the answer */
+    bool must_close;              /* something unacceptable follows the last in the queue */
     bool is_refused;              /* taken away from libevent, to be closed */
     bool is_blind;                /* parked, with bytes sent ahead: the sweep looks for a close */
     bool is_doomed;               /* to be closed by the reaper */
@@ -118,12 +122,31 @@ struct bufferevent *connection_new(struct event_base *base, void *http); /* evht
 struct connection *connection_find(struct http *http, struct bufferevent *bev);
 void connections_adopt(evutil_socket_t fd, short what, void *http);
 void connections_reap(evutil_socket_t fd, short what, void *http);
-void connections_sweep(evutil_socket_t fd, short what, void *http);
 void connection_doom(struct connection *connection);  /* closed on the loop's next turn */
 void connection_watch(struct connection *connection); /* begins and ends looking for a close */
 void connection_unwatch(struct connection *connection);
 void connection_begin_answer(struct connection *connection, size_t size);
 void connection_end_answer(struct connection *connection);
+
+bool connection_is_first_in_line(const struct connection *connection); /* nothing is before it */
+bool connection_client_has_gone(const struct connection *connection);
+struct http_request *connection_next_request(struct connection *connection); /* its turn */
+void connection_drop_requests(struct connection *connection); /* those in the queue */
+
+/* sweep.c */
+void connections_sweep(evutil_socket_t fd, short what, void *http);
+
+/* gate.c */
+void gate_open(struct connection *connection);
+void gate_close(struct connection *connection);
+void gate_forget(struct connection *connection); /* what is kept and held: it is refused */
+void gate_resume(struct connection *connection); /* a request has had its turn */
+
+/* refusal.c */
+void refusal_give_now(struct connection *connection, const struct verdict *verdict, bool is_head);
+/* Now, or behind what is before it. */
+void refusal_give(struct connection *connection, const struct verdict *verdict, bool is_head);
+void refusal_give_why(struct connection *connection, int status, const char *why);
 
 /* request.c */
 void request_free(struct http_request *request); /* gives its share of the body budget back */

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <openssl/evp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -53,6 +54,16 @@ static void on_large(struct http_request *request, void *context)
     reply_large(room, request);
 }
 
+static void on_number(struct http_request *request, void *context)
+{
+    struct room *room = context;
+    char text[32];
+
+    room->handled_count++;
+    snprintf(text, sizeof text, "\n#%.*s.", TEXT_ARGS(http_param(request, "number")));
+    http_reply(request, 200, "text/plain", text_of(text));
+}
+
 static void on_gone(void *context)
 {
     struct room *room = context;
@@ -86,6 +97,7 @@ static const struct http_route routes[] = {
     { HTTP_GET, "/stream", HTTP_VIEWER, 0, on_stream },
     { HTTP_POST, "/echo", HTTP_OPERATOR, 1024 * 1024, on_echo },
     { HTTP_POST, "/small", HTTP_OPERATOR, 16, on_echo },
+    { HTTP_GET, "/n/{number}", HTTP_PROBE, 0, on_number },
     { HTTP_GET, "/probe", HTTP_PROBE, 0, on_hello },
 };
 

@@ -46,24 +46,6 @@ static void a_connection_serves_one_request_after_the_other(void **state)
     close(fd);
 }
 
-static void fifty_pipelined_requests_get_fifty_answers(void **state)
-{
-    int fd = room_connect(&room);
-    size_t seen = 0;
-
-    (void)state;
-    for (int i = 0; i < 49; i++) {
-        room_send(fd, GET("/hello"));
-    }
-    room_send(fd, "GET /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
-    room_expect_close(&room, fd);
-    for (const char *at = room.got; (at = strstr(at, "200 OK")) != NULL; at++) {
-        seen++;
-    }
-    assert_int_equal(seen, 50);
-    close(fd);
-}
-
 static void a_request_that_comes_byte_by_byte_is_answered(void **state)
 {
     static const char request[] =
@@ -421,7 +403,6 @@ int main(void)
 #define IN_ROOM(test) cmocka_unit_test_setup_teardown(test, open_room, close_room)
     const struct CMUnitTest tests[] = {
         IN_ROOM(a_connection_serves_one_request_after_the_other),
-        IN_ROOM(fifty_pipelined_requests_get_fifty_answers),
         IN_ROOM(a_request_that_comes_byte_by_byte_is_answered),
         IN_ROOM(requests_that_arrive_in_any_two_parts_are_answered),
         IN_ROOM(a_body_of_the_limit_is_taken_and_one_byte_more_is_not),

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate.c: every byte of a connection, seen when it has arrived and before libevent looks at it.
+ *
+ * A callback on the connection's input takes the new bytes out, has them cut (cutter.h), and puts
+ * back what libevent may see: a head once it is whole and head_parse() accepted it, and the bytes
+ * of bodies. So libevent never sees a byte of a head that was not accepted, and both always agree
+ * where a request ends. With the head the gate creates the http_request and asks admit();
+ * libevent's callback later finds it first in the connection's queue.
+ *
+ * A client may send ahead as much as it likes. Behind PIPELINE_MAX requests that wait for their
+ * turn the gate HOLDS what came, not looked at, and reading stops: the input's high watermark is
+ * one byte, and of requests that wait there is always more in the input. (To disable EV_READ would
+ * not do: libevent enables it behind each answer.) When half of them have had their turn, what is
+ * held is looked at (gate_resume()).
+ *
+ * INVARIANTS
+ *
+ * (1) Bytes are held only while more than PIPELINE_MAX / 2 requests wait, and only between two
+ *     requests. Hence at most what one read brought is held.
+ * (2) coming_since_ns is 0 while bytes are held: it is not the client that is slow.
+ * (3) After a refusal nothing more is put back. */
+#include "scheduler/http/private.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/own.h"
+#include "common/base/random.h"
+
+enum {
+    /* Bytes that libevent may hold of one connection: a whole body, and what is pipelined. */
+    INPUT_SIZE_MAX = 1024 * 1024 + 64 * 1024,
+};
+
+/* --- a head --- */
+
+static void enqueue(struct connection *connection, const struct head *head,
+                    const struct verdict *verdict)
+{
+    struct http_request *request = mem_zalloc(1, sizeof *request);
+
+    request->http = connection->http;
+    request->connection = connection;
+    request->verdict = *verdict;
+    request->method = head->method;
+    request->body_size = head->body_size;
+    request->began_ns = connection->coming_since_ns;
+    connection->http->counts.body_size += head->body_size;
+    TAILQ_INSERT_TAIL(&connection->queue, request, link);
+    connection->queue_count++;
+    connection->http->counts.waiting_count++;
+}
+
+static void check_budget(const struct http *http, const struct head *head, struct verdict *verdict)
+{
+    if (verdict->status != 0) return;
+    if (head->body_size + http->counts.body_size <= http->limits.body_budget) return;
+    verdict_refuse(verdict, 503, "Too many requests with bodies came at once; try again.");
+    verdict->retry_after_s = 1 + random_u64() % 10;
+}
+
+/* A whole head. Returns whether libevent may see it. */
+static bool take_head(struct connection *connection, struct text text, uint64_t *ret_body_size)
+{
+    struct verdict verdict = { 0 };
+    const char *why = NULL;
+    struct head head;
+    int status = head_parse(text, &head, &why);
+
+    if (status != 0) {
+        refusal_give_why(connection, status, why);
+        return false;
+    }
+    admit(connection->http, &head, &verdict);
+    check_budget(connection->http, &head, &verdict);
+    if (verdict.status != 0 && head.body_size > 0) {
+        refusal_give(connection, &verdict, head.method == HEAD_HEAD);
+        return false;
+    }
+    enqueue(connection, &head, &verdict);
+    *ret_body_size = head.body_size;
+    return true;
+}
+
+/* --- what libevent sees --- */
+
+static void pass(struct connection *connection, struct text bytes)
+{
+    connection->is_feeding = true;
+    CHECK(evbuffer_add(bufferevent_get_input(connection->bev), bytes.data, bytes.size) == 0);
+    connection->is_feeding = false;
+}
+
+/* Cuts the end off: the first `size` bytes stay. */
+static void truncate_input(struct connection *connection, struct evbuffer *input, size_t size)
+{
+    struct evbuffer *spare = connection->http->spare;
+
+    connection->is_feeding = true;
+    evbuffer_remove_buffer(input, spare, size);
+    evbuffer_drain(input, evbuffer_get_length(input));
+    evbuffer_add_buffer(input, spare);
+    connection->is_feeding = false;
+}
+
+static void hold(struct connection *connection, struct text bytes)
+{
+    if (buf_append(&connection->held, bytes.data, bytes.size) < 0) connection->must_close = true;
+    connection->coming_since_ns = 0;
+    bufferevent_setwatermark(connection->bev, EV_READ, 0, 1);
+}
+
+/* Returns whether what follows it may be looked at. */
+static bool take(struct connection *connection, const struct cut *cut)
+{
+    uint64_t body_size;
+
+    switch (cut->kind) {
+    case CUT_HEAD:
+        if (!take_head(connection, cut->text, &body_size)) return false;
+        pass(connection, cut->text);
+        cutter_expect(&connection->cutter, body_size);
+        return true;
+    case CUT_BODY:
+        pass(connection, cut->text);
+        return true;
+    case CUT_KEPT:
+        return true;
+    case CUT_TOO_LONG:
+        refusal_give_why(connection, 431, "The head of the request is larger than 8 KB.");
+        return false;
+    case CUT_NO_HEAD:
+        refusal_give_why(connection, 400, "This is not the head of an HTTP/1.1 request.");
+        return false;
+    }
+    return false;
+}
+
+static void look_at(struct connection *connection, struct text bytes)
+{
+    while (bytes.size > 0) {
+        struct cut cut;
+
+        if (connection->held.size > 0 ||
+            (connection->queue_count == PIPELINE_MAX && cutter_is_between(&connection->cutter))) {
+            hold(connection, bytes);
+            return;
+        }
+        if (connection->coming_since_ns == 0) connection->coming_since_ns = clock_monotonic_ns();
+        cut = cutter_next(&connection->cutter, bytes);
+        if (!take(connection, &cut)) return;
+        if (cutter_is_between(&connection->cutter)) connection->coming_since_ns = 0;
+        bytes.data += cut.used_size;
+        bytes.size -= cut.used_size;
+    }
+}
+
+static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *context)
+{
+    struct connection *connection = context;
+    unsigned char *scratch = connection->http->scratch;
+    size_t size = info->n_added, before;
+    struct evbuffer_ptr from;
+
+    if (size == 0 || connection->is_feeding || connection->is_refused) return;
+    if (connection->cutter.body_left >= size) { /* as most of a large body: it stays where it is */
+        connection->cutter.body_left -= size;
+        if (connection->cutter.body_left == 0) connection->coming_since_ns = 0;
+        return;
+    }
+    CHECK(size <= READ_SIZE_MAX);
+    before = evbuffer_get_length(input) - size;
+    evbuffer_ptr_set(input, &from, before, EVBUFFER_PTR_SET);
+    evbuffer_copyout_from(input, &from, scratch, size);
+    truncate_input(connection, input, before);
+    if (!connection->must_close) look_at(connection, (struct text){ (char *)scratch, size });
+}
+
+/* --- the gate --- */
+
+/* The end of a bufferevent's input is frozen, but while it reads. */
+void gate_resume(struct connection *connection)
+{
+    OWN(buf_done) struct buf held = BUF_INIT(READ_SIZE_MAX);
+    struct evbuffer *input = bufferevent_get_input(connection->bev);
+
+    if (connection->held.size == 0 || connection->queue_count > PIPELINE_MAX / 2) return;
+    held = connection->held;
+    connection->held = BUF_INIT(READ_SIZE_MAX);
+    evbuffer_unfreeze(input, 0);
+    look_at(connection, buf_peek(&held));
+    evbuffer_freeze(input, 0);
+    if (connection->held.size == 0)
+        bufferevent_setwatermark(connection->bev, EV_READ, 0, INPUT_SIZE_MAX);
+}
+
+void gate_open(struct connection *connection)
+{
+    connection->cutter = CUTTER_INIT;
+    connection->held = BUF_INIT(READ_SIZE_MAX);
+    bufferevent_set_max_single_read(connection->bev, READ_SIZE_MAX);
+    bufferevent_setwatermark(connection->bev, EV_READ, 0, INPUT_SIZE_MAX);
+    CHECK(evbuffer_add_cb(bufferevent_get_input(connection->bev), on_input, connection));
+}
+
+void gate_forget(struct connection *connection)
+{
+    cutter_done(&connection->cutter);
+    buf_done(&connection->held);
+    connection->coming_since_ns = 0;
+}
+
+void gate_close(struct connection *connection)
+{
+    gate_forget(connection);
+    evbuffer_remove_cb(bufferevent_get_input(connection->bev), on_input, connection);
+}
