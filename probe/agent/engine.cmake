@@ -6,9 +6,11 @@ if(NOT LIBUNWIND_INCLUDE_DIR)
     message(FATAL_ERROR "libunwind.h is missing (Debian: libunwind-dev); tools/dependencies "
                         "installs what the build needs.")
 endif()
-set(STAKEOUT_ENGINE_SOURCES blocked.c books.c fork_gate.c frame_pointer.c interface_totals.c
-                            listener.c modules.c sample_builder.c sampler.c sampler_round.c
-                            self_memory.c thread.c thread_files.c tick_clock.c unwinder.c)
+set(STAKEOUT_ENGINE_SOURCES
+    blocked.c blocked_stack.c books.c draft.c engine.c fork_gate.c frame_pointer.c interface_totals.c
+    known_stacks.c known_waits.c listener.c modules.c pace.c sample_builder.c sampler.c
+    sampler_round.c self_memory.c signal_copy.c stint.c thread.c thread_files.c tick_clock.c
+    unwinder.c)
 list(TRANSFORM STAKEOUT_ENGINE_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/probe/agent/)
 add_library(stakeout_engine STATIC ${STAKEOUT_ENGINE_SOURCES})
 target_link_libraries(stakeout_engine PUBLIC stakeout_model stakeout_flags ${CMAKE_DL_LIBS})

@@ -156,7 +156,7 @@ static struct listening *listening_of(const struct sample_id *id)
     for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
         struct listening *listening = &sampler.listenings[i];
 
-        if (listening->is_used && strcmp(listening->builder.sample->id.text, id->text) == 0)
+        if (listening->is_used && strcmp(listening->draft.builder.sample->id.text, id->text) == 0)
             return listening;
     }
     return NULL;
@@ -269,7 +269,8 @@ void sampler_release(const struct task_id *task)
                 is_referred_to = true;
         }
         for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
-            is_referred_to |= sampler.listenings[i].is_used && sampler.listenings[i].watch == watch;
+            is_referred_to |=
+                sampler.listenings[i].is_used && sampler.listenings[i].draft.watch == watch;
         }
         if (!is_referred_to) watch->phase = WATCH_FREE;
     }
@@ -326,7 +327,7 @@ static uint64_t memory_in_use(void)
 
     if (sampler.engine.unwinder) size += unwinder_size(sampler.engine.unwinder);
     for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
-        size += builder_size(&sampler.listenings[i].builder);
+        size += builder_size(&sampler.listenings[i].draft.builder);
     }
     return size;
 }

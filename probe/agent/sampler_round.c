@@ -26,11 +26,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define IDLE_NS          (UINT64_C(3600) * NS_PER_S)
-#define LOAN_POLL_NS_MIN (50 * NS_PER_US) /* while a copy is under way: it takes about 20 us, */
-#define LOAN_POLL_NS_MAX NS_PER_MS        /* or waits for a CPU: the longer, the less often asked */
-#define STOP_NS_MAX      (50 * NS_PER_MS)
-#define TELL_NS          NS_PER_S /* per task and reason, one log line */
+#define IDLE_NS     (UINT64_C(3600) * NS_PER_S)
+#define STOP_NS_MAX (50 * NS_PER_MS)
+#define TELL_NS     NS_PER_S /* per task and reason, one log line */
 
 static uint64_t lesser(uint64_t a, uint64_t b)
 {
@@ -74,9 +72,9 @@ static void tell_drops(struct watch *watch, uint64_t now_ns, bool is_last)
 
 bool listening_drop(struct listening *listening, enum call_drop drop)
 {
-    struct watch *watch = listening->watch;
+    struct watch *watch = listening->draft.watch;
     bool is_counted = listening->is_counted;
-    struct sample_id id = listening->builder.sample->id;
+    struct sample_id id = listening->draft.builder.sample->id;
     struct handed *handed;
 
     if (!listening_abandon(listening)) return false;
@@ -89,8 +87,8 @@ bool listening_drop(struct listening *listening, enum call_drop drop)
 /* The task has all its samples: this one is beyond them. */
 static void listening_over_cap(struct listening *listening)
 {
-    struct watch *watch = listening->watch;
-    struct handed *handed = handed_find(&sampler.handed, &listening->builder.sample->id);
+    struct watch *watch = listening->draft.watch;
+    struct handed *handed = handed_find(&sampler.handed, &listening->draft.builder.sample->id);
 
     if (!listening_abandon(listening)) return;
     if (handed) handed_remove(handed);
@@ -109,7 +107,7 @@ void watch_end(struct watch *watch, uint64_t now_ns)
 /* Settles what the state of its task leaves no room for. */
 static void listening_heed_task(struct listening *listening, uint64_t now_ns)
 {
-    const struct watch *watch = listening->watch;
+    const struct watch *watch = listening->draft.watch;
 
     if (watch->order.state == TASK_CANCELLED) {
         listening_drop(listening, CALL_DROP_CANCELLED);
@@ -156,7 +154,7 @@ static void hand_out(struct watch *watch, struct sample *take_sample, bool is_co
 /* A call that was listened to has ended. */
 static void listening_finish(struct listening *listening)
 {
-    struct watch *watch = listening->watch;
+    struct watch *watch = listening->draft.watch;
     bool is_counted = listening->is_counted;
     struct sample *sample = listening_end(&sampler.engine, listening);
 
@@ -172,14 +170,14 @@ static void listening_look_if_due(struct listening *listening, uint64_t now_ns)
     struct sample *report;
 
     listening_collect(&sampler.engine, listening, now_ns);
-    if (listening_has_ended(listening) || (listening->next_look_ns <= now_ns &&
+    if (listening_has_ended(listening) || (pace_is_due(&listening->pace, now_ns) &&
                                            !listening_look(&sampler.engine, listening, now_ns))) {
         listening_finish(listening);
         return;
     }
-    if (listening->next_report_ns == 0 || listening->next_report_ns > now_ns) return;
+    if (!draft_report_is_due(&listening->draft, now_ns)) return;
     report = listening_report(listening, now_ns);
-    if (report) hand_out(listening->watch, report, listening->is_counted);
+    if (report) hand_out(listening->draft.watch, report, listening->is_counted);
 }
 
 /* Marks a call as counted without listening to it. */
@@ -258,19 +256,6 @@ static void scan(uint64_t now_ns)
             lesser(sampler.next_scan_ns, now_ns + ticks_to_ns(first - now_ticks));
 }
 
-static uint64_t listening_deadline(const struct listening *listening, uint64_t now_ns)
-{
-    uint64_t deadline = listening->next_look_ns;
-
-    if (listening->loan != NO_LOAN) {
-        uint64_t pause_ns = now_ns - listening->loan_sent_ns;
-
-        if (pause_ns < LOAN_POLL_NS_MIN) pause_ns = LOAN_POLL_NS_MIN;
-        deadline = lesser(deadline, now_ns + lesser(pause_ns, LOAN_POLL_NS_MAX));
-    }
-    return deadline;
-}
-
 /* When there is something to do next, if nobody wakes us before. */
 static uint64_t next_deadline(uint64_t now_ns)
 {
@@ -285,7 +270,7 @@ static uint64_t next_deadline(uint64_t now_ns)
     }
     for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
         if (sampler.listenings[i].is_used)
-            deadline = lesser(deadline, listening_deadline(&sampler.listenings[i], now_ns));
+            deadline = lesser(deadline, listening_deadline_ns(&sampler.listenings[i], now_ns));
     }
     return deadline;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* symbol_file.h: one module's file: is it the module that is meant, and where its symbols lie in it.
+/* symbol_file.h: a module's file: is it the module that is meant, and where its symbols lie in it.
  *
  *     rc = symbol_file_init(&file, &module);          found, inspected and closed again
  *     rc = symbol_file_open(&file, &elf);             -ESTALE: another file lies there now
@@ -33,8 +33,8 @@ struct symbol_file {
     uint64_t unwinds_address; /* of .eh_frame_hdr, in the module's own addresses; 0: none */
 };
 
-/* Takes the module's name, and looks at its file. Whether that can be read is in `error`. Returns 0;
- * -EINVAL: no module has such a build-id; -ENOMEM. */
+/* Takes the module's name, and looks at its file. Whether that can be read is in `error`. Returns
+ * 0; -EINVAL: no module has such a build-id; -ENOMEM. */
 int symbol_file_init(struct symbol_file *file, const struct symbol_module *module);
 void symbol_file_done(struct symbol_file *file); /* accepts a zeroed struct */
 

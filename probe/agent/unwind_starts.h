@@ -21,8 +21,8 @@ struct unwind_starts {
     uint64_t base;
 };
 
-/* Reads the table whose head lies at `address`. Returns 0; -ENOENT: there is none of the layout that
- * we know; -ENOBUFS: it has more than count_max rows; -EIO, -ENOMEM. */
+/* Reads the table whose head lies at `address`. Returns 0; -ENOENT: there is none of the layout
+ * that we know; -ENOBUFS: it has more than count_max rows; -EIO, -ENOMEM. */
 int unwind_starts_read(const struct elf_file *file, uint64_t address, size_t count_max,
                        struct unwind_starts *ret);
 

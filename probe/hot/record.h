@@ -40,6 +40,7 @@ enum record_phase {
     RECORD_ENDED = 4,
 };
 
+#define STATE_PHASE_MASK  UINT64_C(0x7)
 #define STATE_LISTENED    UINT64_C(0x8)
 #define STATE_FACED       UINT64_C(0x10)
 #define STATE_SLOT_SHIFT  5
@@ -49,7 +50,7 @@ enum record_phase {
 
 static inline enum record_phase state_phase(uint64_t state)
 {
-    return (enum record_phase)(state & 7);
+    return (enum record_phase)(state & STATE_PHASE_MASK);
 }
 
 static inline uint32_t state_generation(uint64_t state)
@@ -64,7 +65,7 @@ static inline uint32_t state_slot(uint64_t state)
 
 static inline uint64_t state_with_phase(uint64_t state, enum record_phase phase)
 {
-    return (state & ~UINT64_C(7)) | (uint64_t)phase;
+    return (state & ~STATE_PHASE_MASK) | (uint64_t)phase;
 }
 
 static inline uint64_t state_with_slot(uint64_t state, uint32_t slot)

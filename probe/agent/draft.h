@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* draft.h: the sample of a call under construction, and what it counts in its task's ledger.
+ *
+ *     rc = draft_begin(&draft, watch, &view, began_ns)
+ *     draft_add_sighting(&draft, &engine, &sighting, &times)     as often as the call is looked at
+ *     draft_add_detached(&draft, waiting_for, now_ns, cpu_ns)
+ *     draft_add_unchanged(&draft, now_ns, &times)                if draft_is_unchanged()
+ *     draft_drop(&draft, SNAPSHOT_DROP_MOVED)                    a look that was due came to nothing
+ *     copy = draft_report(&draft, now_ns, cpu_ns)                the call goes on
+ *     sample = draft_end(&draft, &end)
+ *     draft_done(&draft)
+ *
+ * Looks are put together by sample_builder.h; here they get their words and are booked.
+ *
+ * INVARIANT: `still_clock_ns` is not 0 only if `last` is the look at the stack that the thread has
+ * while its CPU clock reads this.
+ *
+ * Threads: the sampler's, under its lock. */
+#ifndef STAKEOUT_PROBE_AGENT_DRAFT_H
+#define STAKEOUT_PROBE_AGENT_DRAFT_H
+
+#include "probe/agent/books.h"
+#include "probe/agent/engine.h"
+#include "probe/agent/sample_builder.h"
+#include "probe/agent/sighting.h"
+#include "probe/hot/record.h"
+
+struct draft {
+    struct watch *watch;
+    struct sample_builder builder;
+    uint64_t due_ns;         /* when the call passed its threshold */
+    uint64_t next_report_ns; /* 0: there is nothing to report yet */
+    uint64_t still_clock_ns; /* as in a sighting, of the last look */
+    struct look last;
+};
+
+/* What a look costs the call, beside the time of day. */
+struct look_times {
+    uint64_t cpu_ns;   /* the call's CPU time since it triggered */
+    uint64_t queue_ns; /* its time runnable without a CPU, since the look before */
+};
+
+/* Returns 0 or -ENOMEM. */
+int draft_begin(struct draft *draft, struct watch *watch, const struct record_view *view,
+                uint64_t began_ns);
+void draft_done(struct draft *draft); /* accepts a zeroed struct */
+
+/* A snapshot that was due is not there, or cannot be used. */
+void draft_drop(struct draft *draft, enum snapshot_drop drop);
+
+/* Of the thread with this number; engine->walk is the walk of the sighting. */
+void draft_add_sighting(struct draft *draft, const struct engine *engine, uint32_t tid,
+                        const struct sighting *sighting, const struct look_times *times);
+
+/* On no thread: the time is waiting, under the name that detach was given. */
+void draft_add_detached(struct draft *draft, const char *waiting_for, uint64_t now_ns,
+                        uint64_t cpu_ns);
+
+/* The last look again: has the thread not run since? */
+static inline bool draft_is_unchanged(const struct draft *draft, uint64_t clock_ns)
+{
+    return draft->still_clock_ns != 0 && draft->still_clock_ns == clock_ns;
+}
+void draft_add_unchanged(struct draft *draft, uint64_t now_ns, const struct look_times *times);
+
+/* A handler held up the call's thread for so long. */
+void draft_count_pause(struct draft *draft, uint64_t pause_ns);
+
+static inline bool draft_report_is_due(const struct draft *draft, uint64_t now_ns)
+{
+    return draft->next_report_ns != 0 && draft->next_report_ns <= now_ns;
+}
+
+/* A copy of the sample so far; NULL without memory. */
+struct sample *draft_report(struct draft *draft, uint64_t now_ns, uint64_t cpu_ns);
+
+/* The sample; NULL if it has no snapshot. */
+struct sample *draft_end(struct draft *draft, const struct call_end *end);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/agent/engine.h"
+
+#include <string.h>
+
+int engine_open(struct engine *engine, const struct sampler_options *options)
+{
+    memset(engine, 0, sizeof *engine);
+    engine->options = *options;
+    known_stacks_init(&engine->stacks);
+    thread_files_init(&engine->files, options->thread_files_max);
+    tick_clock_update(&engine->clock);
+    return unwinder_open(&engine->unwinder);
+}
+
+void engine_close(struct engine *engine)
+{
+    engine->unwinder = unwinder_close(engine->unwinder);
+    thread_files_done(&engine->files);
+}

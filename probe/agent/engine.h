@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine.h: what all listeners share: the tools to look at threads with, and what does not work here.
+ *
+ * Threads: the sampler's, under its lock. */
+#ifndef STAKEOUT_PROBE_AGENT_ENGINE_H
+#define STAKEOUT_PROBE_AGENT_ENGINE_H
+
+#include "probe/agent/known_stacks.h"
+#include "probe/agent/sampler.h"
+#include "probe/agent/thread_files.h"
+#include "probe/agent/tick_clock.h"
+#include "probe/agent/unwinder.h"
+
+struct engine {
+    struct sampler_options options;
+    struct unwinder *unwinder;
+    struct thread_files files;
+    struct tick_clock clock;
+    struct known_stacks stacks;
+    bool syscall_unreadable, schedstat_unreadable, handler_taken; /* for `stakeout doctor` */
+    struct walk walk;                                             /* of the sighting at hand */
+    unsigned char stack[STACK_COPY_SIZE_MAX]; /* its bytes, where we read them ourselves */
+};
+
+/* Returns 0 or -ENOMEM. */
+int engine_open(struct engine *engine, const struct sampler_options *options);
+void engine_close(struct engine *engine);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* known_stacks.c: the mapping that holds a stack pointer, cut where the stack itself ends.
+ *
+ * A stack that is not the thread's own (swapped by the host, of a coroutine) is a mapping like
+ * another; it is not kept, because it may be gone the next time. */
+#include "probe/agent/known_stacks.h"
+
+#include "probe/agent/self_memory.h"
+
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
+
+#define MAIN_STACK_MAX (UINT64_C(128) << 20) /* however large its limit is */
+
+void known_stacks_init(struct known_stacks *stacks)
+{
+    memset(stacks, 0, sizeof *stacks);
+    stacks->main_stack_end = getauxval(AT_RANDOM);
+}
+
+/* The main stack grows: what is below it may be mapped by now. */
+static uint64_t main_stack_low(const struct mapping *mapping)
+{
+    uint64_t size = MAIN_STACK_MAX;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < size) size = limit.rlim_cur;
+    return mapping->high - size < mapping->low ? mapping->high - size : mapping->low;
+}
+
+static int bounds_read(const struct known_stacks *stacks, uint64_t sp, uint64_t thread_pointer,
+                       struct stack_bounds *ret)
+{
+    uint64_t top = thread_pointer;
+    struct mapping mapping;
+    int rc = self_mapping(sp, &mapping);
+
+    if (rc < 0) return rc;
+    *ret = (struct stack_bounds){ mapping.low, mapping.high };
+    if (mapping.is_main_stack) {
+        ret->low = main_stack_low(&mapping);
+        top = stacks->main_stack_end;
+    }
+    if (top > sp && top < ret->high) ret->high = top;
+    return 0;
+}
+
+int known_stacks_find(struct known_stacks *stacks, const struct stack_thread *thread, uint64_t sp,
+                      struct stack_bounds *ret)
+{
+    struct known_stack *known = &stacks->places[thread->slot % KNOWN_STACKS];
+    int rc;
+
+    if (known->tid == thread->tid && known->bounds.high == thread->pointer &&
+        sp >= known->bounds.low && sp < known->bounds.high) {
+        *ret = known->bounds;
+        return 0;
+    }
+    rc = bounds_read(stacks, sp, thread->pointer, ret);
+    if (rc == 0 && ret->high == thread->pointer) *known = (struct known_stack){ thread->tid, *ret };
+    return rc;
+}

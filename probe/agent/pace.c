@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/agent/pace.h"
+
+uint64_t pace_looked(struct pace *pace, uint64_t now_ns, uint64_t interval_ns)
+{
+    uint64_t missed;
+
+    if (pace->next_ns > now_ns) return 0;
+    if (pace->next_ns == 0) pace->next_ns = now_ns;
+    pace->next_ns += interval_ns;
+    if (pace->next_ns > now_ns) return 0;
+    missed = (now_ns - pace->next_ns) / interval_ns + 1;
+    pace->next_ns += missed * interval_ns;
+    return missed;
+}
