@@ -21,6 +21,9 @@ set(CPACK_PACKAGE_CONTACT "The stakeout maintainers <maintainers@stakeout.invali
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+# Staged by DESTDIR, so that what is written at install (the systemd unit) reads /usr as its prefix.
+set(CPACK_SET_DESTDIR ON)
+set(CPACK_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES OFF) # the programs' own stacks are to be readable, too
 
 set(CPACK_COMPONENTS_ALL programs library development)
