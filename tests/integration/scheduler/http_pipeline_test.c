@@ -11,31 +11,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HOST      "Host: localhost\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
-#define LAST      "GET /hello HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"
+#define LAST "GET /hello HTTP/1.1\r\n" ROOM_HOST "Connection: close\r\n\r\n"
 
 enum {
     WAITING_MAX = 100, /* requests that the server takes in; README.md of scheduler/http */
     STREAM_SIZE_MAX = 256 * 1024,
     MANY_CLIENTS = 48, /* beyond 32 at once, libevent reads between a connection's requests */
 };
-
-static struct room room;
-
-static int open_room(void **state)
-{
-    (void)state;
-    room_open(&room, NULL);
-    return 0;
-}
-
-static int close_room(void **state)
-{
-    (void)state;
-    room_close(&room);
-    return 0;
-}
 
 /* Requests for the echo of their own numbers. Short ones: one read(2) brings 110 of them. */
 static void add_numbers(struct buf *to, int first, int end)
@@ -63,7 +45,7 @@ static void assert_numbers(int end)
 
 static void send_whole(int fd, const struct buf *stream)
 {
-    room_send_bytes(&room, fd, stream->data, stream->size);
+    room_send_bytes(fd, stream->data, stream->size);
 }
 
 static void all_that_is_sent_ahead_is_answered_in_order(void **state)
@@ -73,12 +55,12 @@ static void all_that_is_sent_ahead_is_answered_in_order(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(counts); i++) {
         OWN(buf_done) struct buf stream = BUF_INIT(STREAM_SIZE_MAX);
-        int fd = room_connect(&room);
+        int fd = room_connect();
 
         add_numbers(&stream, 0, counts[i]);
         (void)buf_text(&stream, TEXT(LAST));
         send_whole(fd, &stream);
-        room_expect_close(&room, fd);
+        room_expect_close(fd);
         assert_numbers(counts[i]);
         assert_non_null(strstr(room.got, "hello\n"));
         close(fd);
@@ -97,12 +79,12 @@ static void it_does_not_matter_where_the_parts_are_cut(void **state)
     add_numbers(&stream, WAITING_MAX, 150);
     (void)buf_text(&stream, TEXT(LAST));
     for (size_t cut = begin; cut < begin + 300; cut++) {
-        int fd = room_connect(&room);
+        int fd = room_connect();
 
-        room_send_bytes(&room, fd, stream.data, cut);
-        if (cut % 2 == 0) room_turn(&room);
-        room_send_bytes(&room, fd, stream.data + cut, stream.size - cut);
-        room_expect_close(&room, fd);
+        room_send_bytes(fd, stream.data, cut);
+        if (cut % 2 == 0) room_turn();
+        room_send_bytes(fd, stream.data + cut, stream.size - cut);
+        room_expect_close(fd);
         assert_numbers(150);
         close(fd);
     }
@@ -113,48 +95,42 @@ static void a_large_body_behind_a_hundred_requests_is_taken_whole(void **state)
 {
     static char body[64 * 1024];
     OWN(buf_done) struct buf stream = BUF_INIT(STREAM_SIZE_MAX);
-    int fd = room_connect(&room);
+    int fd = room_connect();
 
     (void)state;
     memset(body, 'b', sizeof body);
     add_numbers(&stream, 0, WAITING_MAX + 10);
-    (void)buf_printf(&stream, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n",
+    (void)buf_printf(&stream, "POST /echo HTTP/1.1\r\n" ROOM_HOST "Content-Length: %zu\r\n\r\n",
                      sizeof body);
     (void)buf_append(&stream, body, sizeof body);
     add_numbers(&stream, WAITING_MAX + 10, 150);
     (void)buf_text(&stream, TEXT(LAST));
     send_whole(fd, &stream);
-    room_expect_close(&room, fd);
+    room_expect_close(fd);
     assert_numbers(150);
     assert_non_null(strstr(room.got, "\r\nContent-Length: 65536\r\n"));
     close(fd);
 }
 
-static bool is_parked(void *context)
-{
-    (void)context;
-    return room.parked_count == 1;
-}
-
 static void no_more_than_a_hundred_wait_and_the_rest_is_not_lost(void **state)
 {
     OWN(buf_done) struct buf stream = BUF_INIT(STREAM_SIZE_MAX);
-    int fd = room_connect(&room);
+    int fd = room_connect();
 
     (void)state;
-    (void)buf_text(&stream, TEXT(GET("/park")));
+    (void)buf_text(&stream, TEXT(ROOM_GET("/park")));
     add_numbers(&stream, 0, 400);
     (void)buf_text(&stream, TEXT(LAST));
     send_whole(fd, &stream);
-    room_until(&room, is_parked, NULL, "parked");
+    room_until_parked(1);
     for (int i = 0; i < 50; i++) {
-        room_turn(&room);
+        room_turn();
     }
     assert_int_equal(room.handled_count, 1);
     assert_int_equal(http_counts(room.http).waiting_count,
                      WAITING_MAX - 1); /* and the parked one */
-    room_wake(&room);
-    room_expect_close(&room, fd);
+    room_wake();
+    room_expect_close(fd);
     assert_numbers(400);
     assert_int_equal(http_counts(room.http).waiting_count, 0);
     close(fd);
@@ -169,11 +145,11 @@ static void many_that_send_ahead_at_once_are_all_answered(void **state)
     add_numbers(&stream, 0, 1200);
     (void)buf_text(&stream, TEXT(LAST));
     for (size_t i = 0; i < MANY_CLIENTS; i++) {
-        fds[i] = room_connect(&room);
+        fds[i] = room_connect();
         assert_int_equal(send(fds[i], stream.data, stream.size, MSG_NOSIGNAL), stream.size);
     }
     for (size_t i = 0; i < MANY_CLIENTS; i++) {
-        room_expect_close(&room, fds[i]);
+        room_expect_close(fds[i]);
         assert_numbers(1200);
         assert_true(http_counts(room.http).waiting_count <= MANY_CLIENTS * WAITING_MAX);
         close(fds[i]);
@@ -183,15 +159,15 @@ static void many_that_send_ahead_at_once_are_all_answered(void **state)
 static void one_that_goes_with_a_hundred_waiting_leaves_nothing(void **state)
 {
     OWN(buf_done) struct buf stream = BUF_INIT(STREAM_SIZE_MAX);
-    int fd = room_connect(&room);
+    int fd = room_connect();
 
     (void)state;
-    (void)buf_text(&stream, TEXT(GET("/park")));
+    (void)buf_text(&stream, TEXT(ROOM_GET("/park")));
     add_numbers(&stream, 0, 400);
     send_whole(fd, &stream);
-    room_until(&room, is_parked, NULL, "parked");
+    room_until_parked(1);
     close(fd);
-    room_until_empty(&room);
+    room_until_empty();
     assert_int_equal(http_counts(room.http).waiting_count, 0);
     room.parked_count = 0;
 }
@@ -204,22 +180,22 @@ static void what_waits_is_not_cut_for_being_slow(void **state)
     int fd;
 
     (void)state;
-    room_open(&room, &limits);
-    fd = room_connect(&room);
-    (void)buf_text(&stream, TEXT(GET("/park")));
+    room_open(&limits);
+    fd = room_connect();
+    (void)buf_text(&stream, TEXT(ROOM_GET("/park")));
     add_numbers(&stream, 0, 150);
     (void)buf_text(&stream, TEXT(LAST));
     send_whole(fd, &stream);
-    room_until(&room, is_parked, NULL, "parked");
+    room_until_parked(1);
     for (int i = 0; i < 50; i++) {
-        room_turn(&room);
+        room_turn();
     }
-    room_wake(&room);
-    room_expect_close(&room, fd);
+    room_wake();
+    room_expect_close(fd);
     assert_numbers(150);
     assert_int_equal(http_counts(room.http).cut, 0);
     close(fd);
-    room_close(&room);
+    room_close();
 }
 
 static void what_is_before_a_bad_request_is_answered_and_then_it_ends(void **state)
@@ -229,13 +205,14 @@ static void what_is_before_a_bad_request_is_answered_and_then_it_ends(void **sta
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(counts); i++) {
         OWN(buf_done) struct buf stream = BUF_INIT(STREAM_SIZE_MAX);
-        int fd = room_connect(&room);
+        int fd = room_connect();
         const char *said;
 
         add_numbers(&stream, 0, counts[i]);
-        (void)buf_text(&stream, TEXT("GET /hello HTTP/1.1\nHost: localhost\n\n" GET("/hello")));
+        (void)buf_text(&stream,
+                       TEXT("GET /hello HTTP/1.1\nHost: localhost\n\n" ROOM_GET("/hello")));
         send_whole(fd, &stream);
-        room_expect_close(&room, fd);
+        room_expect_close(fd);
         assert_numbers(counts[i]);
         assert_null(strstr(room.got, "hello\n"));
         said = strstr(room.got, "Connection: close");
@@ -247,7 +224,7 @@ static void what_is_before_a_bad_request_is_answered_and_then_it_ends(void **sta
 
 int main(void)
 {
-#define IN_ROOM(test) cmocka_unit_test_setup_teardown(test, open_room, close_room)
+#define IN_ROOM(test) cmocka_unit_test_setup_teardown(test, room_setup, room_teardown)
     const struct CMUnitTest tests[] = {
         IN_ROOM(all_that_is_sent_ahead_is_answered_in_order),
         IN_ROOM(it_does_not_matter_where_the_parts_are_cut),

@@ -24,69 +24,63 @@ static const uint64_t patience_ns = 10 * NS_PER_S;
 
 static void on_hello(struct http_request *request, void *context)
 {
-    struct room *room = context;
-
-    room->handled_count++;
+    (void)context;
+    room.handled_count++;
     http_reply(request, 200, "text/plain", TEXT("hello\n"));
 }
 
 static void on_echo(struct http_request *request, void *context)
 {
-    struct room *room = context;
-
-    room->handled_count++;
+    (void)context;
+    room.handled_count++;
     http_reply(request, 200, "application/octet-stream", http_body(request));
 }
 
-static void reply_large(struct room *room, struct http_request *request)
+static void reply_large(struct http_request *request)
 {
-    char *body = mem_alloc(room->large_size);
+    char *body = mem_alloc(room.large_size);
 
-    memset(body, 'x', room->large_size);
-    http_reply_take(request, 200, "text/plain", body, room->large_size);
+    memset(body, 'x', room.large_size);
+    http_reply_take(request, 200, "text/plain", body, room.large_size);
 }
 
 static void on_large(struct http_request *request, void *context)
 {
-    struct room *room = context;
-
-    room->handled_count++;
-    reply_large(room, request);
+    (void)context;
+    room.handled_count++;
+    reply_large(request);
 }
 
 static void on_number(struct http_request *request, void *context)
 {
-    struct room *room = context;
     char text[32];
 
-    room->handled_count++;
+    (void)context;
+    room.handled_count++;
     snprintf(text, sizeof text, "\n#%.*s.", TEXT_ARGS(http_param(request, "number")));
     http_reply(request, 200, "text/plain", text_of(text));
 }
 
 static void on_gone(void *context)
 {
-    struct room *room = context;
-
-    room->gone_count++;
+    (void)context;
+    room.gone_count++;
 }
 
 static void on_park(struct http_request *request, void *context)
 {
-    struct room *room = context;
-
-    room->handled_count++;
-    room->parked[room->parked_count++] = request;
-    http_park(request, on_gone, room);
+    (void)context;
+    room.handled_count++;
+    room.parked[room.parked_count++] = request;
+    http_park(request, on_gone, NULL);
 }
 
 static void on_stream(struct http_request *request, void *context)
 {
-    struct room *room = context;
-
-    room->handled_count++;
-    room->parked[room->parked_count++] = request;
-    http_stream_begin(request, "text/event-stream", on_gone, room);
+    (void)context;
+    room.handled_count++;
+    room.parked[room.parked_count++] = request;
+    http_stream_begin(request, "text/event-stream", on_gone, NULL);
 }
 
 static const struct http_route routes[] = {
@@ -123,22 +117,21 @@ static int identify(void *context, const unsigned char sha256[32], struct http_i
 
 static bool has_tokens(void *context)
 {
-    const struct room *room = context;
-
-    return room->has_tokens;
+    (void)context;
+    return room.has_tokens;
 }
 
 static void on_answer(void *context, const struct http_route *route, int status,
                       uint64_t elapsed_ns)
 {
-    struct room *room = context;
-
-    (void)route, (void)elapsed_ns;
-    room->answer_count++;
-    room->last_status = status;
+    (void)context, (void)route, (void)elapsed_ns;
+    room.answer_count++;
+    room.last_status = status;
 }
 
 /* --- the room --- */
+
+struct room room;
 
 /* As the scheduler makes its own. */
 static struct event_base *base_new(void)
@@ -153,60 +146,91 @@ static struct event_base *base_new(void)
     return base;
 }
 
-void room_open(struct room *room, const struct http_limits *limits)
+void room_open(const struct http_limits *limits)
 {
     struct http_options options = { .address = "127.0.0.1",
                                     .identify = identify,
                                     .has_tokens = has_tokens,
                                     .on_answer = on_answer,
-                                    .limits = limits,
-                                    .context = room };
+                                    .limits = limits };
 
-    memset(room, 0, sizeof *room);
+    memset(&room, 0, sizeof room);
     assert_int_equal(sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL), 0);
-    room->base = base_new();
-    assert_int_equal(http_start(room->base, &options, &room->http, NULL, 0), 0);
-    http_add_routes(room->http, routes, ARRAY_COUNT(routes), room);
+    room.base = base_new();
+    assert_int_equal(http_start(room.base, &options, &room.http, NULL, 0), 0);
+    http_add_routes(room.http, routes, ARRAY_COUNT(routes), NULL);
 }
 
-void room_close(struct room *room)
+void room_close(void)
 {
-    http_stop(room->http);
-    event_base_free(room->base);
+    http_stop(room.http);
+    event_base_free(room.base);
 }
 
-void room_turn(struct room *room)
+int room_setup(void **state)
 {
-    event_base_loop(room->base, EVLOOP_NONBLOCK);
+    (void)state;
+    room_open(NULL);
+    return 0;
 }
 
-void room_until(struct room *room, bool (*condition)(void *context), void *context,
-                const char *what)
+int room_teardown(void **state)
+{
+    (void)state;
+    room_close();
+    return 0;
+}
+
+void room_turn(void)
+{
+    event_base_loop(room.base, EVLOOP_NONBLOCK);
+}
+
+void room_until(bool (*condition)(void *context), void *context, const char *what)
 {
     uint64_t deadline_ns = clock_monotonic_ns() + patience_ns;
 
     while (!condition(context)) {
         if (clock_monotonic_ns() > deadline_ns) fail_msg("waited for: %s", what);
-        room_turn(room);
+        room_turn();
     }
 }
 
 static bool is_empty(void *context)
 {
-    const struct room *room = context;
-
-    return http_connection_count(room->http) == 0;
+    (void)context;
+    return http_connection_count(room.http) == 0;
 }
 
-void room_until_empty(struct room *room)
+void room_until_empty(void)
 {
-    room_until(room, is_empty, room, "no connection left");
+    room_until(is_empty, NULL, "no connection left");
 }
 
-int room_connect(struct room *room)
+static bool are_parked(void *context)
+{
+    return room.parked_count == *(size_t *)context;
+}
+
+void room_until_parked(size_t count)
+{
+    room_until(are_parked, &count, "so many are parked");
+}
+
+static bool are_gone(void *context)
+{
+    return room.gone_count == *(size_t *)context;
+}
+
+void room_until_gone(size_t count)
+{
+    room_until(are_gone, &count, "so many have gone");
+}
+
+int room_connect(void)
 {
     struct sockaddr_in to = { .sin_family = AF_INET,
-                              .sin_port = htons(http_port(room->http)),
+                              .sin_port = htons(http_port(room.http)),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -216,6 +240,14 @@ int room_connect(struct room *room)
     return fd;
 }
 
+void room_reset(int fd)
+{
+    struct linger at_once = { .l_onoff = 1 };
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
+}
+
 void room_send(int fd, const char *text)
 {
     size_t size = strlen(text);
@@ -223,7 +255,7 @@ void room_send(int fd, const char *text)
     assert_int_equal(send(fd, text, size, MSG_NOSIGNAL), (ssize_t)size);
 }
 
-void room_send_bytes(struct room *room, int fd, const void *data, size_t size)
+void room_send_bytes(int fd, const void *data, size_t size)
 {
     uint64_t deadline_ns = clock_monotonic_ns() + patience_ns;
     const char *from = data;
@@ -234,98 +266,98 @@ void room_send_bytes(struct room *room, int fd, const void *data, size_t size)
         if (sent > 0) from += sent, size -= (size_t)sent;
         if (sent < 0 && errno != EAGAIN) return; /* refused half way: the answer says why */
         if (clock_monotonic_ns() > deadline_ns) fail_msg("the server does not read");
-        room_turn(room);
+        room_turn();
     }
 }
 
 /* Reads what has come. Returns whether the server has closed. */
-static bool receive(struct room *room, int fd)
+static bool receive(int fd)
 {
     for (;;) {
-        size_t left = sizeof room->got - 1 - room->got_size;
-        ssize_t size = recv(fd, room->got + room->got_size, left, MSG_DONTWAIT);
+        size_t left = sizeof room.got - 1 - room.got_size;
+        ssize_t size = recv(fd, room.got + room.got_size, left, MSG_DONTWAIT);
 
         if (size == 0 || (size < 0 && errno != EAGAIN)) return left > 0;
         if (size < 0) return false;
-        room->got_size += (size_t)size;
-        room->got[room->got_size] = '\0';
+        room.got_size += (size_t)size;
+        room.got[room.got_size] = '\0';
     }
 }
 
-static void begin_expecting(struct room *room)
+static void begin_expecting(void)
 {
-    room->got_size = 0;
-    room->got[0] = '\0';
+    room.got_size = 0;
+    room.got[0] = '\0';
 }
 
-void room_expect(struct room *room, int fd, const char *needle)
+void room_expect(int fd, const char *needle)
 {
     uint64_t deadline_ns = clock_monotonic_ns() + patience_ns;
 
-    begin_expecting(room);
+    begin_expecting();
     for (;;) {
-        bool is_closed = receive(room, fd);
+        bool is_closed = receive(fd);
 
-        if (strstr(room->got, needle)) return;
-        if (is_closed) fail_msg("closed before '%s' came, after '%s'", needle, room->got);
+        if (strstr(room.got, needle)) return;
+        if (is_closed) fail_msg("closed before '%s' came, after '%s'", needle, room.got);
         if (clock_monotonic_ns() > deadline_ns)
-            fail_msg("'%s' did not come, but '%s'", needle, room->got);
-        room_turn(room);
+            fail_msg("'%s' did not come, but '%s'", needle, room.got);
+        room_turn();
     }
 }
 
-void room_expect_close(struct room *room, int fd)
+void room_expect_close(int fd)
 {
     uint64_t deadline_ns = clock_monotonic_ns() + patience_ns;
 
-    begin_expecting(room);
-    while (!receive(room, fd)) {
-        if (clock_monotonic_ns() > deadline_ns) fail_msg("not closed, after '%s'", room->got);
-        room_turn(room);
+    begin_expecting();
+    while (!receive(fd)) {
+        if (clock_monotonic_ns() > deadline_ns) fail_msg("not closed, after '%s'", room.got);
+        room_turn();
     }
 }
 
-size_t room_swallow(struct room *room, int fd, size_t size)
+size_t room_swallow(int fd, size_t size)
 {
     uint64_t deadline_ns = clock_monotonic_ns() + patience_ns;
     size_t left = size;
 
     while (left > 0) {
-        size_t part = left < sizeof room->got ? left : sizeof room->got;
-        ssize_t got = recv(fd, room->got, part, MSG_DONTWAIT);
+        size_t part = left < sizeof room.got ? left : sizeof room.got;
+        ssize_t got = recv(fd, room.got, part, MSG_DONTWAIT);
 
         if (got == 0 || (got < 0 && errno != EAGAIN)) break;
         if (got > 0) left -= (size_t)got;
         if (clock_monotonic_ns() > deadline_ns)
             fail_msg("%zu of %zu bytes did not come", left, size);
-        room_turn(room);
+        room_turn();
     }
     return size - left;
 }
 
-void room_ask(struct room *room, const char *request, const char *needle)
+void room_ask(const char *request, const char *needle)
 {
-    int fd = room_connect(room);
+    int fd = room_connect();
 
     room_send(fd, request);
-    room_expect(room, fd, needle);
+    room_expect(fd, needle);
     close(fd);
 }
 
-void room_wake(struct room *room)
+void room_wake(void)
 {
-    for (size_t i = 0; i < room->parked_count; i++) {
-        if (room->large_size > 0)
-            reply_large(room, room->parked[i]);
+    for (size_t i = 0; i < room.parked_count; i++) {
+        if (room.large_size > 0)
+            reply_large(room.parked[i]);
         else
-            http_reply(room->parked[i], 200, "text/plain", TEXT("woken\n"));
+            http_reply(room.parked[i], 200, "text/plain", TEXT("woken\n"));
     }
-    room->parked_count = 0;
+    room.parked_count = 0;
 }
 
-void room_publish(struct room *room, struct text chunk)
+void room_publish(struct text chunk)
 {
-    for (size_t i = 0; i < room->parked_count; i++) {
-        http_stream_send(room->parked[i], chunk);
+    for (size_t i = 0; i < room.parked_count; i++) {
+        http_stream_send(room.parked[i], chunk);
     }
 }
