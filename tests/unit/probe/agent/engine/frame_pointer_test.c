@@ -6,49 +6,24 @@
 #include "probe/agent/frame_pointer.h"
 
 #include "tests/support/test.h"
+#include "tests/unit/probe/agent/engine/moment.h"
 #include "tests/unit/probe/agent/engine/unwound.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/ucontext.h>
 #include <unistd.h>
 
 static struct unwinder *unwinder;
 static struct walk whole, walk;
 
-static struct {
-    struct stack_view view;
-    unsigned char bytes[STACK_COPY_SIZE_MAX];
-    uint64_t high;
-} moment;
-
-static const int places[REGISTERS] = {
-    REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
-    REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP,
-};
-
 static void on_signal(int number, siginfo_t *info, void *context)
 {
-    const ucontext_t *interrupted = context;
-    uint64_t sp = (uint64_t)interrupted->uc_mcontext.gregs[REG_RSP];
-    const void *from = (const void *)(uintptr_t)(sp - 128);
-    void *to = moment.bytes;
-    size_t size = moment.high - sp + 128;
-
     (void)number;
     (void)info;
-    if (size > sizeof moment.bytes) size = sizeof moment.bytes;
-    moment.view = (struct stack_view){
-        .bytes = moment.bytes, .base = sp - 128, .size = size, .known = REGISTERS_ALL
-    };
-    for (int i = 0; i < REGISTERS; i++) {
-        moment.view.registers[i] = (uint64_t)interrupted->uc_mcontext.gregs[places[i]];
-    }
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+    moment_take(context);
 }
 
 /* ---- functions of many kinds, each of which leads to the next ---- */
@@ -133,14 +108,9 @@ __attribute__((noinline)) static void through_library(void *context)
 
 /* ---- the claims ---- */
 
-static uint64_t random_state = 88172645463325252u;
-
 static uint32_t random_below(uint32_t bound)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 20) % bound;
+    return (uint32_t)(moment_random() >> 20) % bound;
 }
 
 static void way_make(struct way *way)
@@ -271,8 +241,7 @@ static void garbage_harms_nobody(void **state)
 static int setup(void **state)
 {
     struct sigaction action = { .sa_flags = SA_SIGINFO };
-    void *library = dlopen(UNWOUND_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    void *found = library ? dlsym(library, "unwound_descend") : NULL;
+    void *found = moment_library_symbol("unwound_descend");
 
     (void)state;
     if (!found) return -1;

@@ -8,63 +8,41 @@
 #include "probe/agent/modules.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
+#include "tests/unit/probe/agent/engine/moment.h"
 #include "tests/unit/probe/agent/engine/unwound.h"
 
-#include <dlfcn.h>
 #include <execinfo.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ucontext.h>
 
 enum { DEPTH = 20, INTERRUPTIONS = 200, TRACE_MAX = 256 };
 
 static struct unwinder *unwinder;
 static struct walk walk;
 
-/* Of the latest interruption. */
+/* What backtrace() says of the latest moment. */
 static struct {
-    struct stack_view view;
-    unsigned char bytes[STACK_COPY_SIZE_MAX];
-    void *trace[TRACE_MAX];
-    int trace_count;
-    uint64_t high;
+    void *frames[TRACE_MAX];
+    int count;
     _Atomic int is_taken;
-} moment;
-
-static const int places[REGISTERS] = {
-    REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
-    REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP,
-};
+} trace;
 
 static void on_interruption(int number, siginfo_t *info, void *context)
 {
-    const ucontext_t *interrupted = context;
-    uint64_t sp = (uint64_t)interrupted->uc_mcontext.gregs[REG_RSP];
-    const void *from = (const void *)(uintptr_t)(sp - 128);
-    void *to = moment.bytes;
-    size_t size = moment.high - sp + 128;
-
     (void)number;
     (void)info;
-    if (size > sizeof moment.bytes) size = sizeof moment.bytes;
-    moment.view = (struct stack_view){
-        .bytes = moment.bytes, .base = sp - 128, .size = size, .known = REGISTERS_ALL
-    };
-    for (int i = 0; i < REGISTERS; i++) {
-        moment.view.registers[i] = (uint64_t)interrupted->uc_mcontext.gregs[places[i]];
-    }
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
-    moment.trace_count = backtrace(moment.trace, TRACE_MAX);
-    atomic_store(&moment.is_taken, 1);
+    moment_take(context);
+    trace.count = backtrace(trace.frames, TRACE_MAX);
+    atomic_store(&trace.is_taken, 1);
 }
 
 /* Where in the trace the interrupted program counter stands, behind the handler's own frames. */
 static int trace_begin(void)
 {
-    for (int i = 0; i < moment.trace_count; i++) {
-        if ((uint64_t)(uintptr_t)moment.trace[i] == moment.view.registers[REGISTER_RIP]) return i;
+    for (int i = 0; i < trace.count; i++) {
+        if ((uint64_t)(uintptr_t)trace.frames[i] == moment.view.registers[REGISTER_RIP]) return i;
     }
     return -1;
 }
@@ -74,9 +52,9 @@ static bool walk_equals_trace(void)
 {
     int begin = trace_begin();
 
-    if (begin < 0 || walk.count != (uint32_t)(moment.trace_count - begin)) return false;
+    if (begin < 0 || walk.count != (uint32_t)(trace.count - begin)) return false;
     for (uint32_t i = 0; i < walk.count; i++) {
-        uint64_t pc = (uint64_t)(uintptr_t)moment.trace[begin + (int)i];
+        uint64_t pc = (uint64_t)(uintptr_t)trace.frames[begin + (int)i];
 
         if (walk.frames[i].pc != (i == 0 ? pc : pc - 1)) return false;
     }
@@ -110,8 +88,8 @@ static void walk_print(void)
     for (uint32_t i = 0; i < walk.count; i++) {
         print_message("  walk  %p\n", (void *)(uintptr_t)walk.frames[i].pc);
     }
-    for (int i = begin; i >= 0 && i < moment.trace_count; i++) {
-        print_message("  trace %p\n", moment.trace[i]);
+    for (int i = begin; i >= 0 && i < trace.count; i++) {
+        print_message("  trace %p\n", trace.frames[i]);
     }
 }
 
@@ -125,9 +103,9 @@ static void check_work(void (*work)(int depth, _Atomic int *stop))
     assert_int_equal(pthread_create(&thread, NULL, worker_main, &worker), 0);
     assert_true(wait_until(is_set, &worker.is_up, 10000));
     for (int i = 0; i < INTERRUPTIONS; i++) {
-        atomic_store(&moment.is_taken, 0);
+        atomic_store(&trace.is_taken, 0);
         assert_int_equal(pthread_kill(thread, SIGUSR2), 0);
-        while (!atomic_load(&moment.is_taken)) {
+        while (!atomic_load(&trace.is_taken)) {
             sched_yield();
         }
         unwinder_refresh(unwinder);
@@ -152,24 +130,13 @@ static void walks_equal_backtrace_with_frame_pointers(void **state)
     check_work(unwound_work);
 }
 
-static void *library_symbol(const char *name)
-{
-    static void *library;
-    void *found;
-
-    if (!library) library = dlopen(UNWOUND_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    assert_non_null(library);
-    found = dlsym(library, name);
-    assert_non_null(found);
-    return found;
-}
-
 static void walks_equal_backtrace_without_frame_pointers(void **state)
 {
     void (*work)(int depth, _Atomic int *stop);
-    void *found = library_symbol("unwound_work");
+    void *found = moment_library_symbol("unwound_work");
 
     (void)state;
+    assert_non_null(found);
     memcpy(&work, &found, sizeof found);
     check_work(work);
 }
@@ -212,7 +179,7 @@ static void a_walk_ends_where_the_copy_does(void **state)
 /* A stack of garbage must not make us read, or believe, what is not there. */
 static void garbage_ends_the_walk_and_harms_nobody(void **state)
 {
-    uint64_t random = 88172645463325252u;
+    uint64_t random = 0;
 
     (void)state;
     moment.high = (uint64_t)(uintptr_t)__builtin_frame_address(0) + 1024;
@@ -223,9 +190,7 @@ static void garbage_ends_the_walk_and_harms_nobody(void **state)
 
         memcpy(bytes, moment.bytes, sizeof bytes);
         for (int i = 0; i < 40; i++) {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
+            random = moment_random();
             bytes[random % view.size] = (unsigned char)(random >> 40);
         }
         view.bytes = bytes;

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* task_test.c: a task, from its creation to its end, and what is listed. */
+#include "tests/integration/cli/cli_fixture.h"
+#include "tests/support/api_client.h"
+#include "tests/support/fake_probe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void task_goes_through_its_life(void **state)
+{
+    char task[TASK_TEXT_SIZE], copy[TASK_TEXT_SIZE];
+
+    (void)state;
+    create_task("life",
+                MORE("--note", "why \xe2\x80\xae not", "--samples", "7", "--frequency", "20ms"),
+                task);
+    assert_err("watching POST /checkout of life for 5 min: calls past 100 ms, every 20 ms");
+    assert_err("warning: ");
+
+    RUN("task", "list", "--application", "life", "--state", "active", "--since", "1h");
+    assert_code(0);
+    assert_out(task);
+    RUN("task", "list", "--application", "life", "--until", "1h ago");
+    assert_code(0);
+    assert_string_equal(run.out, "");
+
+    RUN("task", "show", task);
+    assert_code(0);
+    assert_out("0 of 7 samples");
+    assert_out("why \\u{202e} not");
+    assert_out("every 20 ms");
+    assert_out("No instance");
+
+    RUN("task", "extend", task);
+    assert_code(0);
+    RUN("task", "extend", task);
+    assert_code(0);
+    RUN("task", "extend", task);
+    assert_code(1);
+
+    RUN("task", "create", "--application", "life", "--interface", "POST /*", "--duration", "5m",
+        "--threshold", "100ms");
+    assert_code(1);
+    assert_err(task); /* the one in the way */
+
+    cancel(task);
+    RUN("task", "cancel", task);
+    assert_code(1);
+    assert_err("is over");
+
+    RUN("task", "log", task);
+    assert_code(0);
+    assert_out("created");
+    assert_out("extended");
+    assert_out("cancelled");
+
+    RUN("task", "clone", task, "--threshold", "60ms", "--json");
+    assert_code(0);
+    assert_out("\"threshold_ms\":60");
+    assert_out("\"sample_cap\":7");
+    assert_out("\"duration_min\":15");
+    snprintf(copy, sizeof copy, "%.*s", TASK_ID_SIZE, strstr(run.out, "\"id\":\"") + 6);
+    cancel(copy);
+}
+
+static void scheduled_task_says_when_it_starts(void **state)
+{
+    char task[TASK_TEXT_SIZE];
+
+    (void)state;
+    create_task("later", MORE("--start", "+10m"), task);
+    assert_err(" from ");
+    RUN("task", "list", "--application", "later");
+    assert_out("SCHEDULED");
+    assert_out("  in ");
+    cancel(task);
+}
+
+static void json_is_the_answer_of_the_api(void **state)
+{
+    static const struct {
+        const char *words[6];
+        const char *path;
+    } cases[] = {
+        { { "task", "list", "--application", "same", "--json" }, "/api/v1/tasks?application=same" },
+        { { "application", "list", "--json" }, "/api/v1/applications" },
+        { { "interface", "list", "--application", "same", "--json" },
+          "/api/v1/interfaces?application=same" },
+    };
+    char task[TASK_TEXT_SIZE], path[160];
+    struct api_answer answer;
+
+    (void)state;
+    create_task("same", NO_MORE, task);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        api_ask(&(struct api_call){ .port = scheduler.port, .path = cases[i].path }, &answer);
+        run_cli(&run, cases[i].words);
+        assert_code(0);
+        assert_string_equal(run.out, answer.body.data);
+        api_answer_done(&answer);
+    }
+    snprintf(path, sizeof path, "/api/v1/tasks/%s", task);
+    api_ask(&(struct api_call){ .port = scheduler.port, .path = path }, &answer);
+    RUN("task", "show", task, "--json");
+    assert_string_equal(run.out, answer.body.data);
+    api_answer_done(&answer);
+    RUN("task", "show", "aaaaaaaaaaaaaaaaaaaa", "--json");
+    assert_code(1);
+    assert_out("\"type\":\"no-such-task\"");
+    assert_err("aaaaaaaaaaaaaaaaaaaa");
+    cancel(task);
+}
+
+/* ------------------------------------------------------------------ what has reported */
+
+static void lists_show_what_has_reported(void **state)
+{
+    struct fake_probe probe = FAKE_PROBE(scheduler.port, "lists", "host-9:42");
+    struct fake_calls calls[] = {
+        { .interface = "POST /checkout", .count = 1200, .each_ns = 31000000 },
+        { .interface = "GET /\x1b[31mred", .count = 3, .each_ns = 2000000 },
+    };
+
+    (void)state;
+    (void)fake_probe_poll(&probe);
+    fake_probe_pulse(&probe, calls, 1);
+    RUN("application", "list");
+    assert_code(0);
+    assert_out("lists");
+    RUN("interface", "list", "--application", "lists", "--last", "5m");
+    assert_code(0);
+    assert_out("POST /checkout");
+    RUN("instance", "list", "--application", "lists");
+    assert_code(0);
+    assert_out("host-9:42");
+    assert_out("polling");
+
+    RUN("task", "create", "--application", "lists", "--interface", "POST /chekout", "--duration",
+        "5m", "--threshold", "100ms");
+    assert_code(0);
+    assert_err("POST /checkout"); /* the nearest name */
+    cancel(run.out);
+    RUN("task", "create", "--application", "lists", "--interface", "POST /checkout", "--duration",
+        "5m", "--threshold", "p99");
+    assert_code(1); /* 31 ms is below what can be watched */
+    assert_err("'threshold_ms' is p99");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(task_goes_through_its_life),
+        cmocka_unit_test(scheduled_task_says_when_it_starts),
+        cmocka_unit_test(json_is_the_answer_of_the_api),
+        cmocka_unit_test(lists_show_what_has_reported),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
