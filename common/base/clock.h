@@ -44,6 +44,12 @@ static inline uint64_t clock_ticks(void)
     return __builtin_ia32_rdtsc();
 }
 
+/* For calls that wait until a moment, or for a time. */
+static inline struct timespec ns_to_timespec(uint64_t ns)
+{
+    return (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S) };
+}
+
 static inline uint64_t ns_to_ms(uint64_t ns)
 {
     return ns / NS_PER_MS;

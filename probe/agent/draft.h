@@ -2,10 +2,10 @@
 /* draft.h: the sample of a call under construction, and what it counts in its task's ledger.
  *
  *     rc = draft_begin(&draft, watch, &view, began_ns)
- *     draft_add_sighting(&draft, &engine, &sighting, &times)     as often as the call is looked at
+ *     draft_add_sighting(&draft, &engine, tid, &sighting, &times) as often as the call is looked at
  *     draft_add_detached(&draft, waiting_for, now_ns, cpu_ns)
  *     draft_add_unchanged(&draft, now_ns, &times)                if draft_is_unchanged()
- *     draft_drop(&draft, SNAPSHOT_DROP_MOVED)                    a look that was due came to nothing
+ *     draft_drop(&draft, SNAPSHOT_DROP_MOVED)                    a look that was due failed
  *     copy = draft_report(&draft, now_ns, cpu_ns)                the call goes on
  *     sample = draft_end(&draft, &end)
  *     draft_done(&draft)

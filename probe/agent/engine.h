@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine.h: what all listeners share: the tools to look at threads with, and what does not work here.
+/* engine.h: what all listeners share: the tools to look at threads, and what does not work here.
  *
  * Threads: the sampler's, under its lock. */
 #ifndef STAKEOUT_PROBE_AGENT_ENGINE_H

@@ -156,8 +156,7 @@ static int await_slice(const struct http_client *client, int fd, short events)
     if (now_ns >= end_ns) return -ETIMEDOUT;
     left_ns = end_ns - now_ns;
     if (client->options.cut_ns && left_ns > WAIT_SLICE_NS) left_ns = WAIT_SLICE_NS;
-    timeout.tv_sec = (time_t)(left_ns / NS_PER_S);
-    timeout.tv_nsec = (long)(left_ns % NS_PER_S);
+    timeout = ns_to_timespec(left_ns);
     rc = ppoll(fds, 2, &timeout, NULL);
     if (rc < 0) return errno == EINTR ? -EAGAIN : -errno;
     if (fds[1].revents != 0) return -ECANCELED;

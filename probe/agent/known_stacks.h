@@ -4,8 +4,8 @@
  *     known_stacks_init(&stacks);
  *     rc = known_stacks_find(&stacks, &thread, sp, &bounds);
  *
- * They are a thread's for life: kept, because a look into /proc/self/maps takes as long as there are
- * mappings. A thread is known again by its tid, and by where the C library keeps it, which is the
+ * They are a thread's for life: kept, because a look into /proc/self/maps takes as long as there
+ * are mappings. A thread is known again by its tid, and by where the C library keeps it, which is the
  * end of its stack: so it is this very stack, and not one of a thread that had the tid before.
  *
  * Threads: one at a time. */

@@ -148,8 +148,7 @@ static void rest(const struct poller *poller)
     while (!uplink_is_ready(&poller->lane, now_ns) && !is_ending(poller)) {
         left_ns = poller->lane.retry_at_ns - now_ns;
         if (poller->wake_fd < 0 && left_ns > REST_SLICE_NS) left_ns = REST_SLICE_NS;
-        timeout.tv_sec = (time_t)(left_ns / NS_PER_S);
-        timeout.tv_nsec = (long)(left_ns % NS_PER_S);
+        timeout = ns_to_timespec(left_ns);
         if (ppoll(&wake, 1, &timeout, NULL) > 0) return;
         now_ns = clock_monotonic_ns();
     }

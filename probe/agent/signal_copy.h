@@ -4,7 +4,9 @@
  *     rc = signal_copy_send(&copy, &order, wait, now_ns);      0, or why not
  *     ... later, again and again ...
  *     rc = signal_copy_poll(&copy, now_ns);                    0: it is back
- *     if (rc == 0) { loan = signal_copy_loan(&copy); signal_copy_sight(...); signal_copy_close(&copy); }
+ *     loan = signal_copy_loan(&copy);                          what came of it
+ *     signal_copy_sight(&copy, &clock, &sighting);
+ *     signal_copy_close(&copy);
  *
  * INVARIANT: one at a time: nothing is sent while a copy is under way.
  *

@@ -33,10 +33,7 @@ uint32_t wake_now(void)
 
 void wake_wait(uint32_t seen, uint64_t deadline_monotonic_ns)
 {
-    struct timespec until = {
-        .tv_sec = (time_t)(deadline_monotonic_ns / NS_PER_S),
-        .tv_nsec = (long)(deadline_monotonic_ns % NS_PER_S),
-    };
+    struct timespec until = ns_to_timespec(deadline_monotonic_ns);
 
     atomic_store_explicit(&hot.sampler_sleeps, true, memory_order_seq_cst);
     if (atomic_load_explicit(&hot.wakes, memory_order_seq_cst) == seen) {
