@@ -3,8 +3,8 @@
  *
  * /proc says where its stack pointer and program counter are, and the stack is read from there. If
  * the CPU clock reads the same before and after, the thread did not run, and both are of one
- * moment. Of the other registers none is known. Where the walk needs the frame pointer, it is found on the
- * stack (frame_pointer.c), or a copy told it in this same wait before (known_waits.c).
+ * moment. Of the other registers none is known. Where the walk needs the frame pointer, it is found
+ * on the stack (frame_pointer.c), or a copy told it in this same wait before (known_waits.c).
  *
  * INVARIANT: a stack that was walked with a remembered frame pointer counts only if the walk passed
  * the frame that called begin or reached the outermost one; else it is shown as cut where it was

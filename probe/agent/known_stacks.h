@@ -5,8 +5,8 @@
  *     rc = known_stacks_find(&stacks, &thread, sp, &bounds);
  *
  * They are a thread's for life: kept, because a look into /proc/self/maps takes as long as there
- * are mappings. A thread is known again by its tid, and by where the C library keeps it, which is the
- * end of its stack: so it is this very stack, and not one of a thread that had the tid before.
+ * are mappings. A thread is known again by its tid, and by where the C library keeps it, which is
+ * the end of its stack: so it is this very stack, and not one of a thread that had the tid before.
  *
  * Threads: one at a time. */
 #ifndef STAKEOUT_PROBE_AGENT_KNOWN_STACKS_H
