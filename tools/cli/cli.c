@@ -19,7 +19,7 @@
 
 enum { MESSAGE_SIZE_MAX = 64 * 1024 };
 
-static int write_all(int fd, struct text text)
+int cli_write(int fd, struct text text)
 {
     while (text.size > 0) {
         ssize_t written = write(fd, text.data, text.size);
@@ -45,7 +45,7 @@ void cli_say(const char *format, ...)
     (void)buf_text(&line, TEXT("stakeout: "));
     screen_put(&screen, buf_peek(&message), &line);
     (void)buf_text(&line, TEXT("\n"));
-    (void)write_all(STDERR_FILENO, buf_peek(&line));
+    (void)cli_write(STDERR_FILENO, buf_peek(&line));
 }
 
 int cli_misused(enum option_id id, const struct problem *problem)
@@ -66,7 +66,7 @@ int cli_flush(struct cli *cli)
         cli_say("the output is larger than %u MB", CLI_OUT_SIZE_MAX / (1024 * 1024));
         return CLI_FAILED;
     }
-    rc = write_all(STDOUT_FILENO, buf_peek(&cli->out));
+    rc = cli_write(STDOUT_FILENO, buf_peek(&cli->out));
     buf_reset(&cli->out);
     if (rc == 0) return CLI_DONE;
     cli_say("standard output cannot be written: %s", strerror(-rc));

@@ -60,6 +60,9 @@ void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says what is wrong with an option (OPTION_NONE: the line) and returns CLI_MISUSED. */
 int cli_misused(enum option_id id, const struct problem *problem);
 
+/* Writes all of it. Returns 0 or -errno. */
+int cli_write(int fd, struct text text);
+
 /* Writes cli->out to standard output and empties it; a terminal gets no control characters of
  * others. Returns CLI_DONE, or CLI_FAILED when it cannot be written. */
 int cli_flush(struct cli *cli);

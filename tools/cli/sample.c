@@ -176,18 +176,14 @@ int command_sample_show(struct cli *cli)
 {
     OWN(answer_done) struct answer sample = ANSWER_INIT, analysis = ANSWER_INIT;
     struct analysis_options options;
-    struct sample_id id;
-    char path[80];
-    int rc = cli_sample_arg(cli, 0, &id);
+    struct subject subject;
+    int rc = subject_of_sample(cli, 0, &subject);
 
     if (rc == CLI_DONE) rc = analysis_read_options(cli, &options);
-    if (rc != CLI_DONE) return rc;
-    snprintf(path, sizeof path, "/api/v1/samples/%s", id.text);
-    rc = cli_get(cli, path, &sample);
+    if (rc == CLI_DONE) rc = cli_get(cli, subject.path, &sample);
     if (rc != CLI_DONE) return rc;
     if (line_has(cli->line, OPTION_JSON)) return cli_print_answer(cli, &sample);
-    snprintf(path, sizeof path, "/api/v1/samples/%s/analysis", id.text);
-    rc = cli_get(cli, path, &analysis);
+    rc = analysis_get(cli, &subject, &analysis);
     if (rc != CLI_DONE) return rc;
     put_header(cli, sample.document);
     analysis_put(cli, analysis.document, &options);
@@ -196,24 +192,10 @@ int command_sample_show(struct cli *cli)
 
 int command_sample_export(struct cli *cli)
 {
-    struct sample_id id;
-    char path[80];
-    int rc = cli_sample_arg(cli, 0, &id);
-
-    if (rc != CLI_DONE) return rc;
-    snprintf(path, sizeof path, "/api/v1/samples/%s/analysis", id.text);
-    return analysis_export_to(cli, path);
+    return analysis_export(cli, subject_of_sample);
 }
 
 int command_sample_diff(struct cli *cli)
 {
-    struct sample_id base, other;
-    char base_text[48], other_text[48];
-    int rc = cli_sample_arg(cli, 0, &base);
-
-    if (rc == CLI_DONE) rc = cli_sample_arg(cli, 1, &other);
-    if (rc != CLI_DONE) return rc;
-    snprintf(base_text, sizeof base_text, "sample:%s", base.text);
-    snprintf(other_text, sizeof other_text, "sample:%s", other.text);
-    return analysis_diff_of(cli, base_text, other_text);
+    return analysis_diff(cli, subject_of_sample);
 }

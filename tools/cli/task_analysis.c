@@ -5,25 +5,18 @@
 #include "tools/cli/view/analysis.h"
 #include "tools/cli/view/view.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 int command_task_analysis(struct cli *cli)
 {
     OWN(answer_done) struct answer task = ANSWER_INIT, analysis = ANSWER_INIT;
     struct analysis_options options;
-    struct task_id id;
-    char path[80];
-    int rc = cli_task_arg(cli, 0, &id);
+    struct subject subject;
+    int rc = subject_of_task(cli, 0, &subject);
 
     if (rc == CLI_DONE) rc = analysis_read_options(cli, &options);
-    if (rc != CLI_DONE) return rc;
-    snprintf(path, sizeof path, "/api/v1/tasks/%s/analysis", id.text);
-    rc = cli_get(cli, path, &analysis);
+    if (rc == CLI_DONE) rc = analysis_get(cli, &subject, &analysis);
     if (rc != CLI_DONE) return rc;
     if (line_has(cli->line, OPTION_JSON)) return cli_print_answer(cli, &analysis);
-    snprintf(path, sizeof path, "/api/v1/tasks/%s", id.text);
-    rc = cli_get(cli, path, &task);
+    rc = cli_get(cli, subject.path, &task);
     if (rc != CLI_DONE) return rc;
 
     task_put_title(cli, task.document);
@@ -34,24 +27,10 @@ int command_task_analysis(struct cli *cli)
 
 int command_task_export(struct cli *cli)
 {
-    struct task_id id;
-    char path[80];
-    int rc = cli_task_arg(cli, 0, &id);
-
-    if (rc != CLI_DONE) return rc;
-    snprintf(path, sizeof path, "/api/v1/tasks/%s/analysis", id.text);
-    return analysis_export_to(cli, path);
+    return analysis_export(cli, subject_of_task);
 }
 
 int command_task_diff(struct cli *cli)
 {
-    struct task_id base, other;
-    char base_text[40], other_text[40];
-    int rc = cli_task_arg(cli, 0, &base);
-
-    if (rc == CLI_DONE) rc = cli_task_arg(cli, 1, &other);
-    if (rc != CLI_DONE) return rc;
-    snprintf(base_text, sizeof base_text, "task:%s", base.text);
-    snprintf(other_text, sizeof other_text, "task:%s", other.text);
-    return analysis_diff_of(cli, base_text, other_text);
+    return analysis_diff(cli, subject_of_task);
 }

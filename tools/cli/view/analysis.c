@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { HOT_MAX = 10, LINE_SIZE_MAX = 64 * 1024 };
@@ -208,23 +209,34 @@ static void put_diff(struct cli *cli, const json_t *analysis, double percent_min
     put_folded(cli, &folded, percent_min, true);
 }
 
-int analysis_diff_of(struct cli *cli, const char *base, const char *other)
+int analysis_get(struct cli *cli, const struct subject *subject, struct answer *ret)
+{
+    char path[sizeof subject->path + 16];
+
+    snprintf(path, sizeof path, "%s/analysis", subject->path);
+    return cli_get(cli, path, ret);
+}
+
+int analysis_diff(struct cli *cli, subject_fn subject_of)
 {
     OWN(buf_done) struct buf path = BUF_INIT(LINE_SIZE_MAX);
     OWN(answer_done) struct answer answer = ANSWER_INIT;
     struct analysis_options options;
-    int rc = analysis_read_options(cli, &options);
+    struct subject base, other;
+    int rc = subject_of(cli, 0, &base);
 
+    if (rc == CLI_DONE) rc = subject_of(cli, 1, &other);
+    if (rc == CLI_DONE) rc = analysis_read_options(cli, &options);
     if (rc != CLI_DONE) return rc;
     (void)buf_text(&path, TEXT("/api/v1/diff"));
-    query_add(&path, "base", base);
-    query_add(&path, "other", other);
+    query_add(&path, "base", base.name);
+    query_add(&path, "other", other.name);
     rc = cli_get(cli, path.data, &answer);
     if (rc != CLI_DONE) return rc;
     if (line_has(cli->line, OPTION_JSON)) return cli_print_answer(cli, &answer);
 
-    put_side(cli, answer.document, "base", base);
-    put_side(cli, answer.document, "other", other);
+    put_side(cli, answer.document, "base", base.name);
+    put_side(cli, answer.document, "other", other.name);
     put_diff(cli, answer.document, diff_percent_min(cli, answer.document, &options));
     return CLI_DONE;
 }

@@ -3,7 +3,7 @@
 #ifndef STAKEOUT_TOOLS_CLI_VIEW_ANALYSIS_H
 #define STAKEOUT_TOOLS_CLI_VIEW_ANALYSIS_H
 
-#include "tools/cli/cli.h"
+#include "tools/cli/view/subject.h"
 
 struct analysis_options {
     double percent_min; /* 0: fold nothing */
@@ -16,10 +16,13 @@ int analysis_read_options(struct cli *cli, struct analysis_options *ret);
 /* Times, findings, call tree, hot list. */
 void analysis_put(struct cli *cli, const json_t *analysis, const struct analysis_options *options);
 
-/* Writes the answer of `path`, an analysis in the format of --format, to the file of --output. */
-int analysis_export_to(struct cli *cli, const char *path);
+/* Asks for the analysis of a subject. */
+int analysis_get(struct cli *cli, const struct subject *subject, struct answer *ret);
 
-/* Asks for the comparison of two subjects ("task:ID") and prints it. */
-int analysis_diff_of(struct cli *cli, const char *base, const char *other);
+/* Writes the analysis of the first argument, in the format of --format, to the file of --output. */
+int analysis_export(struct cli *cli, subject_fn subject_of);
+
+/* Asks for the comparison of the first argument with the second and prints it. */
+int analysis_diff(struct cli *cli, subject_fn subject_of);
 
 #endif

@@ -20,18 +20,6 @@ static const struct {
     { "pprof", true }, { "svg", false },
 };
 
-static int write_fd(int fd, struct text text)
-{
-    while (text.size > 0) {
-        ssize_t written = write(fd, text.data, text.size);
-
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return -errno;
-        text = (struct text){ text.data + written, text.size - (size_t)written };
-    }
-    return 0;
-}
-
 /* The mode that a new file gets, as open(2) would give it. */
 static mode_t new_file_mode(void)
 {
@@ -50,7 +38,7 @@ static int write_beside(const char *path, mode_t mode, struct text text)
     if (buf_printf(&name, "%s.XXXXXX", path) < 0) return -ENAMETOOLONG;
     fd = mkostemp(name.data, O_CLOEXEC);
     if (fd < 0) return -errno;
-    rc = write_fd(fd, text);
+    rc = cli_write(fd, text);
     if (rc == 0 && fchmod(fd, mode) != 0) rc = -errno;
     if (rc == 0 && fsync(fd) != 0) rc = -errno;
     if (rc == 0 && rename(name.data, path) != 0) rc = -errno;
@@ -62,7 +50,7 @@ static int write_straight(const char *path, struct text text)
 {
     OWN(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-    return fd < 0 ? -errno : write_fd(fd, text);
+    return fd < 0 ? -errno : cli_write(fd, text);
 }
 
 static int write_file(const char *path, struct text text)
@@ -103,14 +91,17 @@ static int check_output(struct cli *cli, const char *file, int format)
     return CLI_DONE;
 }
 
-int analysis_export_to(struct cli *cli, const char *path)
+int analysis_export(struct cli *cli, subject_fn subject_of)
 {
     OWN(buf_done) struct buf query = BUF_INIT(4096);
     OWN(answer_done) struct answer answer = ANSWER_INIT;
     const char *slug = line_value(cli->line, OPTION_FORMAT);
     const char *file = line_value(cli->line, OPTION_OUTPUT);
-    int format = find_format(slug), rc;
+    int format = find_format(slug);
+    struct subject subject;
+    int rc = subject_of(cli, 0, &subject);
 
+    if (rc != CLI_DONE) return rc;
     if (format < 0) {
         cli_say("--format: '%s' is no format; it must be json, folded, speedscope, pprof or svg",
                 slug);
@@ -119,7 +110,7 @@ int analysis_export_to(struct cli *cli, const char *path)
     if (file && strcmp(file, "-") == 0) file = NULL;
     rc = check_output(cli, file, format);
     if (rc != CLI_DONE) return rc;
-    (void)buf_text(&query, text_of(path));
+    (void)buf_printf(&query, "%s/analysis", subject.path);
     query_add(&query, "format", slug);
     rc = cli_get_raw(cli, query.data, &answer);
     if (rc != CLI_DONE) return rc;
