@@ -24,6 +24,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *frame_kind_name(enum frame_kind kind)
+{
+    return kind == FRAME_NATIVE ? "native" : kind == FRAME_PYTHON ? "python" : "marker";
+}
+
 enum {
     ARRAY_COUNT_MIN = 16,
     INDEX_COUNT_MIN = 32, /* a power of two, like all that follow */

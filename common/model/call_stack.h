@@ -34,6 +34,8 @@ enum frame_kind {
     FRAME_KIND_END
 };
 
+const char *frame_kind_name(enum frame_kind kind); /* "native", "python", "marker" */
+
 /* The texts of markers: what stands where frames are missing. */
 #define MARKER_CUT      "(stack cut here)"  /* it could not be unwound further */
 #define MARKER_DROPPED  "(frames left out)" /* the middle of a deep stack; count says how many */

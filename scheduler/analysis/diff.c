@@ -104,11 +104,6 @@ static int hot_compare(const void *left_item, const void *right_item)
     return left->frame < right->frame ? -1 : 1;
 }
 
-static uint32_t hot_key(const struct frame_table *table, uint32_t frame, enum hot_by by)
-{
-    return by == HOT_BY_PLACE ? table->frames[frame].place : frame_symbol(table, frame);
-}
-
 /* Means of a hot list are each rounded down; unlike the tree's they are not summed by anyone. */
 static struct hot_list hot_merge(struct analysis *diff, const struct analysis *base,
                                  const struct analysis *other, enum hot_by by)

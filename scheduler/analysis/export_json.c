@@ -46,15 +46,10 @@ static void put_frame_index(struct buf *to, uint32_t frame)
         buf_printf(to, "%" PRIu32, frame);
 }
 
-static const char *kind_name(uint32_t kind)
-{
-    return kind == FRAME_NATIVE ? "native" : kind == FRAME_PYTHON ? "python" : "marker";
-}
-
 static void put_frame(const struct frame_table *table, const struct shown_frame *frame,
                       struct buf *to)
 {
-    buf_printf(to, "{\"kind\":\"%s\"", kind_name(frame->kind));
+    buf_printf(to, "{\"kind\":\"%s\"", frame_kind_name(frame->kind));
     put_text(to, "language", text_of(frame_language(table, frame)));
     put_text(to, "function", frame_table_text(table, frame->function));
     put_text(to, "class", frame_table_text(table, frame->class_name));

@@ -237,7 +237,7 @@ static struct path_links path_links_new(const struct path_table *paths)
     return links;
 }
 
-static uint32_t hot_key(const struct frame_table *table, uint32_t frame, enum hot_by by)
+uint32_t hot_key(const struct frame_table *table, uint32_t frame, enum hot_by by)
 {
     return by == HOT_BY_PLACE ? table->frames[frame].place : frame_symbol(table, frame);
 }

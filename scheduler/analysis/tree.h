@@ -81,6 +81,9 @@ struct hot_list {
 
 enum hot_by { HOT_BY_SYMBOL, HOT_BY_PLACE };
 
+/* What frames of one row have in common. */
+uint32_t hot_key(const struct frame_table *table, uint32_t frame, enum hot_by by);
+
 /* By self, then by total. The total of a function that calls itself counts once. */
 struct hot_list hot_list_of_paths(const struct frame_table *table, const struct path_table *paths,
                                   const struct cost *costs, enum hot_by by);

@@ -21,18 +21,13 @@ static json_t *build_id_value(const struct module *module)
     return value_text_or_null(text_of(hex));
 }
 
-static const char *kind_name(enum frame_kind kind)
-{
-    return kind == FRAME_NATIVE ? "native" : kind == FRAME_PYTHON ? "python" : "marker";
-}
-
 static json_t *frame_value(const struct stack_table *stacks, const struct frame *frame)
 {
     bool is_native = frame->kind == FRAME_NATIVE;
     const struct module *module = is_native ? &stacks->modules[frame->module] : NULL;
     json_t *object = json_object();
 
-    value_set(object, "kind", value_text(kind_name(frame->kind)));
+    value_set(object, "kind", value_text(frame_kind_name(frame->kind)));
     value_set(object, "language", frame->kind == FRAME_PYTHON ? value_text("python") : json_null());
     value_set(object, "function", string_value(stacks, frame->function));
     value_set(object, "class", string_value(stacks, frame->class_name));

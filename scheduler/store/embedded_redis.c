@@ -41,6 +41,7 @@
 #include "common/base/text.h"
 #include "common/model/problem.h"
 #include "scheduler/store/redis_address.h"
+#include "scheduler/store/timer.h"
 
 enum {
     LOCK_RETRY_MS = 50,
@@ -68,14 +69,6 @@ struct embedded_redis {
     size_t last_line_size;
     bool line_is_over;
 };
-
-static void arm(struct event *timer, uint64_t ms)
-{
-    struct timeval after = { .tv_sec = (time_t)(ms / 1000),
-                             .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
-
-    CHECK(event_add(timer, &after) == 0);
-}
 
 /* Its log ----------------------------------------------------------------------------------- */
 
@@ -180,7 +173,7 @@ static void start_child(struct embedded_redis *it)
     int log_fds[2];
 
     if (pipe2(log_fds, O_CLOEXEC | O_NONBLOCK) < 0) {
-        arm(it->timer, RESTART_MS_MAX);
+        timer_arm(it->timer, RESTART_MS_MAX);
         return;
     }
     /* Redis writes its log blocking; only our end must not wait. */
@@ -190,7 +183,7 @@ static void start_child(struct embedded_redis *it)
     close(log_fds[1]);
     if (pid < 0) {
         close(log_fds[0]);
-        arm(it->timer, RESTART_MS_MAX);
+        timer_arm(it->timer, RESTART_MS_MAX);
         return;
     }
     it->pid = pid;
@@ -238,7 +231,7 @@ static void on_ended(evutil_socket_t fd, short what, void *context)
         return;
     }
     it->restarts++;
-    arm(it->timer, it->restart_ms);
+    timer_arm(it->timer, it->restart_ms);
     it->restart_ms *= 2;
     if (it->restart_ms > RESTART_MS_MAX) it->restart_ms = RESTART_MS_MAX;
 }
@@ -309,7 +302,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     } else if (clock_monotonic_ns() - it->lock_since_ns > ms_to_ns(it->options.lock_wait_ms)) {
         give_up_lock(it);
     } else {
-        arm(it->timer, LOCK_RETRY_MS);
+        timer_arm(it->timer, LOCK_RETRY_MS);
     }
 }
 
@@ -401,7 +394,7 @@ struct embedded_redis *embedded_redis_new(const struct embedded_redis_options *o
         return embedded_redis_free(it);
     }
     it->lock_since_ns = clock_monotonic_ns();
-    arm(it->timer, 0); /* callbacks never come before we returned */
+    timer_arm(it->timer, 0); /* callbacks never come before we returned */
     return it;
 }
 

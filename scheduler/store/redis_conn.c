@@ -28,6 +28,7 @@
 #include "scheduler/store/redis_address.h"
 #include "scheduler/store/redis_link.h"
 #include "scheduler/store/redis_queue.h"
+#include "scheduler/store/timer.h"
 
 enum {
     CONNECT_MS_MAX = 2000,
@@ -50,20 +51,12 @@ struct redis_conn {
     struct redis_conn_figures figures;
 };
 
-static void arm(struct event *timer, uint64_t ms)
-{
-    struct timeval after = { .tv_sec = (time_t)(ms / 1000),
-                             .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
-
-    CHECK(event_add(timer, &after) == 0);
-}
-
 /* Failing ----------------------------------------------------------------------------------- */
 
 static void fail_later(struct redis_conn *conn, struct redis_request *request, int rc)
 {
     redis_queue_fail(&conn->queue, request, rc);
-    arm(conn->fail, 0);
+    timer_arm(conn->fail, 0);
 }
 
 /* What fails meanwhile is told the next time. */
@@ -87,7 +80,7 @@ static void retry_later(struct redis_conn *conn)
 {
     uint64_t jitter_ms = random_u64() % (conn->retry_ms / 2 + 1);
 
-    arm(conn->retry, conn->retry_ms / 2 + jitter_ms);
+    timer_arm(conn->retry, conn->retry_ms / 2 + jitter_ms);
     conn->retry_ms *= 2;
     if (conn->retry_ms > RETRY_MS_MAX) conn->retry_ms = RETRY_MS_MAX;
 }
@@ -102,7 +95,7 @@ static void on_lost(void *context, const char *why)
     event_del(conn->watch);
     if (conn->queue.waiting.count > 0) {
         redis_queue_fail_waiting(&conn->queue, -ENOTCONN);
-        arm(conn->fail, 0);
+        timer_arm(conn->fail, 0);
     }
     retry_later(conn);
     conn->options.on_down(conn->options.context, why);
@@ -134,7 +127,7 @@ static void on_watch(evutil_socket_t fd, short what, void *context)
                         is_connecting ? "connecting took too long" : "no answer for 5 seconds");
         return;
     }
-    arm(conn->watch, WATCH_MS);
+    timer_arm(conn->watch, WATCH_MS);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *context)
@@ -148,7 +141,7 @@ static void on_retry(evutil_socket_t fd, short what, void *context)
         on_lost(conn, why);
         return;
     }
-    arm(conn->watch, WATCH_MS);
+    timer_arm(conn->watch, WATCH_MS);
 }
 
 static void on_up(void *context)
@@ -281,7 +274,7 @@ void redis_conn_connect(struct redis_conn *conn, const struct redis_address *add
     *conn->address = *address;
     conn->retry_ms = RETRY_MS_MIN;
     if (redis_link_state(conn->link) == LINK_CLOSED)
-        arm(conn->retry, 0);
+        timer_arm(conn->retry, 0);
     else
         redis_conn_drop(conn, "it has another address now");
 }

@@ -28,6 +28,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "scheduler/store/redis_address.h"
+#include "scheduler/store/timer.h"
 
 enum {
     LOADING_MS = 50, /* between two questions whether it still loads */
@@ -101,7 +102,7 @@ static void on_greeted(redisAsyncContext *redis, void *reply, void *privdata)
 static void ping_later(struct redis_link *link)
 {
     link->since_ns = clock_monotonic_ns(); /* it lives; loading may take long */
-    CHECK(event_add(link->ping, &(struct timeval){ .tv_usec = LOADING_MS * 1000 }) == 0);
+    timer_arm(link->ping, LOADING_MS);
 }
 
 static void on_pong(redisAsyncContext *redis, void *reply, void *privdata)
