@@ -157,8 +157,8 @@ static bool check_token(struct doctor *doctor)
     if (answer.status != 200) {
         add(doctor, FAIL, "token",
             "stakeoutd token create makes one; give it with STAKEOUT_TOKEN, --token or the file.",
-            "%s %.*s", config->token_from ? config->token_from : "No token was given.",
-            TEXT_ARGS(field_text(answer.document, "detail")));
+            "%s%s %.*s", config->token_from ? config->token_from : "No token was given.",
+            config->token_from ? ":" : "", TEXT_ARGS(field_text(answer.document, "detail")));
         return false;
     }
     role = field_text(answer.document, "role");

@@ -62,7 +62,9 @@ int command_instance_list(struct cli *cli)
         put_row(cli, instance, view_server_now_ms(&answer), table);
     }
     if (table_row_count(table) == 0) {
-        cli_say("no instance reports; 'stakeout doctor' says what to do");
+        cli_say("%s; 'stakeout doctor' says what to do",
+                line_has(cli->line, OPTION_APPLICATION) ? "no instance of this application reports"
+                                                        : "no instance reports");
     } else {
         view_table(cli, table);
     }
