@@ -56,6 +56,13 @@ enum {
     REPORTS_QUEUED_SIZE_MAX = 4 * 1024 * 1024, /* bytes waiting for the scheduler */
     DESCRIPTORS_MAX = 32,                      /* held, where the agent has no table of its own */
 
+    /* Beside that, what is known of the modules that snapshots met; evicted above 32 MB */
+    MODULES_SIZE_MAX = 32 * 1024 * 1024,       /* bytes: unwind tables and symbol indexes */
+    UNWIND_TABLES_SIZE_MAX = 16 * 1024 * 1024, /* bytes of it: twice libLLVM's, the largest met */
+    UNWIND_SECTION_SIZE_MAX =
+        16 * 1024 * 1024,    /* bytes of .eh_frame: a larger one's table is too */
+    UNWIND_TABLES_MAX = 512, /* modules; a browser has about 200 */
+
     /* A scheduler */
     POLL_PARK_MS = 30000, /* a poll with nothing new is answered after this */
     PULSE_INTERVAL_MS = 10000,
@@ -76,6 +83,8 @@ enum {
 
 static_assert(REPORT_STACKS_MAX >= SNAPSHOTS_MAX, "every snapshot may have a stack of its own");
 static_assert(SAMPLES_IN_FLIGHT_MAX >= SAMPLE_CAP_MAX, "one process can fill any task alone");
+
+static_assert(UNWIND_TABLES_SIZE_MAX < MODULES_SIZE_MAX, "symbol indexes have the rest");
 
 /* The durations that a task may have, in minutes. */
 #define DURATIONS_MIN(X) X(5) X(10) X(15)

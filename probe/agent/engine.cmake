@@ -8,9 +8,10 @@ if(NOT LIBUNWIND_INCLUDE_DIR)
 endif()
 set(STAKEOUT_ENGINE_SOURCES
     blocked.c blocked_stack.c books.c draft.c engine.c fork_gate.c frame_pointer.c interface_totals.c
-    known_stacks.c known_waits.c listener.c modules.c pace.c sample_builder.c sampler.c
-    sampler_round.c self_memory.c signal_copy.c stint.c thread.c thread_files.c tick_clock.c
-    unwinder.c)
+    known_stacks.c known_waits.c listener.c modules.c pace.c remote_unwinder.c sample_builder.c
+    sampler.c sampler_round.c self_memory.c signal_copy.c stint.c thread.c thread_files.c
+    tick_clock.c unwind_build.c unwind_entries.c unwind_program.c unwind_reader.c unwind_step.c
+    unwind_table.c unwind_tables.c unwinder.c)
 list(TRANSFORM STAKEOUT_ENGINE_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/probe/agent/)
 add_library(stakeout_engine STATIC ${STAKEOUT_ENGINE_SOURCES})
 target_link_libraries(stakeout_engine PUBLIC stakeout_model stakeout_flags ${CMAKE_DL_LIBS})

@@ -88,7 +88,9 @@ void sampler_stop(void)
 void sampler_forget(void)
 {
     /* The lock may have been held at the fork, by a thread that is not here. What the parent's
-     * sampler had allocated stays, unused: freeing it might find the heap of another moment. */
+     * sampler had allocated stays, unused: freeing it might find the heap of another moment. But
+     * the unwind tables go on. */
+    unwinder_forget();
     memset(&sampler, 0, sizeof sampler);
     pthread_mutex_init(&sampler.lock, NULL);
 }
@@ -308,7 +310,7 @@ static void troubles_find(struct sampler_cost *ret)
     uint64_t probe = 0;
 
     trouble(ret, engine->unwinder && !unwinder_has_library(engine->unwinder),
-            "libunwind-x86_64.so.8 cannot be loaded: stacks have one frame; install libunwind8.");
+            "libunwind-x86_64.so.8 cannot be loaded: stacks may be cut short; install libunwind8.");
     trouble(ret, engine->handler_taken,
             "Another handler has our signal: running threads are not seen; set STAKEOUT_SIGNAL.");
     trouble(ret, engine->syscall_unreadable,

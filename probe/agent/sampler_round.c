@@ -40,7 +40,7 @@ uint64_t sampler_cpu_ns(void)
     uint64_t handlers = atomic_load_explicit(&hot.handler_ticks, memory_order_relaxed);
     uint64_t thread = sampler.is_running ? thread_cpu_ns(sampler.tid) : 0;
 
-    return sampler.cpu_before_ns + thread + ticks_to_ns(handlers);
+    return sampler.cpu_before_ns + thread + ticks_to_ns(handlers) + unwinder_cpu_ns();
 }
 
 void sampler_tell(const struct watch *watch, enum task_event_kind event, const char *detail,

@@ -23,7 +23,7 @@
 #include "common/base/text.h"
 #include "common/model/limits.h"
 
-enum { SYMBOL_INDEX_SIZE_MAX = 32 * 1024 * 1024 };
+enum { SYMBOL_INDEX_SIZE_MAX = MODULES_SIZE_MAX - UNWIND_TABLES_SIZE_MAX };
 
 struct symbol_index;
 

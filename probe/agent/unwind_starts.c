@@ -17,7 +17,7 @@ enum { ROWS_READ_COUNT = 512 };
 
 static int read_rows(const struct elf_file *file, uint64_t address, uint32_t count, uint32_t *ret)
 {
-    struct unwind_row rows[ROWS_READ_COUNT];
+    struct unwind_header_row rows[ROWS_READ_COUNT];
 
     for (uint32_t at = 0; at < count;) {
         uint32_t some = count - at < ROWS_READ_COUNT ? count - at : ROWS_READ_COUNT;

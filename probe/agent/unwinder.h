@@ -6,11 +6,13 @@
  *     unwinder_walk(unwinder, &copy, &walk);
  *     unwinder_close(unwinder);
  *
- * This is the one door to libunwind. It runs on the sampler's thread, never on the host's, and
- * reads nothing but the copy and the segments of known modules, the latter without faulting. A
- * frame that has no unwind information ends the walk: nothing is guessed.
+ * It walks by tables of our own (unwind_tables.h), and by libunwind where they do not reach. It runs
+ * on the sampler's thread, never on the host's, and reads nothing but the copy and the segments of
+ * known modules, the latter without faulting. A frame that has no unwind information ends the walk:
+ * nothing is guessed.
  *
- * Threads: one at a time. Limits: WALK_FRAMES_MAX frames. */
+ * Threads: one at a time. Limits: WALK_FRAMES_MAX frames. One in a process has tables; another one
+ * walks by libunwind alone. */
 #ifndef STAKEOUT_PROBE_AGENT_UNWINDER_H
 #define STAKEOUT_PROBE_AGENT_UNWINDER_H
 
@@ -53,12 +55,16 @@ struct walk {
     struct walk_frame frames[WALK_FRAMES_MAX]; /* innermost first */
 };
 
-/* Without libunwind on this machine, walks end after the innermost frame. 0 or -ENOMEM. */
+/* Without libunwind on this machine, walks end where the tables do not reach. 0 or -ENOMEM. */
 int unwinder_open(struct unwinder **ret);
 bool unwinder_has_library(const struct unwinder *unwinder);
 struct unwinder *unwinder_close(struct unwinder *unwinder); /* NULL is fine; returns NULL */
 
-/* Looks whether modules came or went. The list lives as long as the unwinder. */
+/* In a forked child, where the thread that builds tables is gone: before the next open, which has
+ * the parent's tables then. */
+void unwinder_forget(void);
+
+/* Looks whether modules or tables came or went. The list lives as long as the unwinder. */
 void unwinder_refresh(struct unwinder *unwinder);
 const struct modules *unwinder_modules(const struct unwinder *unwinder);
 
@@ -73,5 +79,8 @@ uint64_t unwinder_function(struct unwinder *unwinder, uint64_t pc);
 bool unwinder_read(struct unwinder *unwinder, uint64_t address, void *ret, size_t size);
 
 uint64_t unwinder_size(const struct unwinder *unwinder); /* bytes held */
+
+/* CPU time of the threads that built tables, in this process. */
+uint64_t unwinder_cpu_ns(void);
 
 #endif

@@ -172,7 +172,10 @@ static void its_threads_are_named_nice_and_deaf(void **state)
     static const struct {
         const char *name;
         int nice;
-    } threads[] = { { "stakeout-link", 10 }, { "stakeout-poll", 10 }, { "stakeout-sample", 0 } };
+    } threads[] = { { "stakeout-link", 10 },
+                    { "stakeout-poll", 10 },
+                    { "stakeout-sample", 0 },
+                    { "stakeout-tables", 10 } };
     struct scene *scene = *state;
     int own = getpriority(PRIO_PROCESS, 0); /* the host's as well */
     const char *heard;
