@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* redis_queue.h: where the requests of a connection are.
  *
- *     redis_queue_put() --> WAITING --redis_queue_fly()--> FLYING --redis_queue_land()--> the caller
+ *     redis_queue_put() --> WAITING --redis_queue_fly()--> FLYING --redis_queue_land()--> caller
  *                              |                              |
- *                              +------ redis_queue_fail() ----+--> FAILED --take_failed()--> it, too
+ *                              +----- redis_queue_fail() -----+--> FAILED --take_failed()--> caller
  *
  * INVARIANT: a request is in exactly one of the three lists until it is given back, and each list
  * is in the order in which its requests came. Requests are lent, never copied.
