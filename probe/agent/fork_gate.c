@@ -7,16 +7,13 @@
  * thread holds. */
 #include "probe/agent/fork_gate.h"
 
-#include "common/base/clock.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
 
-#define FORK_WAIT_NS_MAX (500 * NS_PER_MS) /* a thread of ours may have lost its CPU in there */
-#define LOOK_NS          50000L
+#define LOOK_NS 50000L
 
 static _Atomic uint32_t inside, forks;
 static _Atomic bool is_open; /* outlives forks, as the handlers do */

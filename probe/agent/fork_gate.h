@@ -14,7 +14,11 @@
 #ifndef STAKEOUT_PROBE_AGENT_FORK_GATE_H
 #define STAKEOUT_PROBE_AGENT_FORK_GATE_H
 
+#include "common/base/clock.h"
+
 #include <stdbool.h>
+
+#define FORK_WAIT_NS_MAX (500 * NS_PER_MS) /* a thread of ours may have lost its CPU in there */
 
 /* Asks to be told of forks, once per process; until then nobody waits for us. */
 void fork_gate_open(void);

@@ -56,7 +56,7 @@ static int take_status_line(struct http_answer *answer, struct text line)
     if (at[9] < '1' || at[9] > '5' || !is_digit(at[10]) || !is_digit(at[11])) return -EPROTO;
     answer->status = (at[9] - '0') * 100 + (at[10] - '0') * 10 + (at[11] - '0');
     answer->is_kept_alive = at[7] == '1';
-    answer->has_size = answer->is_chunked = false;
+    answer->has_size = answer->is_chunked = answer->is_msgpack = false;
     answer->left = 0;
     answer->retry_after_s = 0;
     answer->state = HTTP_HEADER_LINE;
@@ -112,6 +112,16 @@ static int take_connection(struct http_answer *answer, struct text value)
     return 0;
 }
 
+/* "application/msgpack", maybe with parameters behind it. */
+static int take_content_type(struct http_answer *answer, struct text value)
+{
+    const char *parameters = memchr(value.data, ';', value.size);
+
+    if (parameters) value.size = (size_t)(parameters - value.data);
+    answer->is_msgpack = is_word(trim(value), "application/msgpack");
+    return 0;
+}
+
 static int take_retry_after(struct http_answer *answer, struct text value)
 {
     uint64_t seconds;
@@ -126,9 +136,8 @@ static const struct {
     const char *name;
     int (*take)(struct http_answer *answer, struct text value);
 } headers[] = {
-    { "content-length", take_length },
-    { "transfer-encoding", take_encoding },
-    { "connection", take_connection },
+    { "content-length", take_length },   { "transfer-encoding", take_encoding },
+    { "connection", take_connection },   { "content-type", take_content_type },
     { "retry-after", take_retry_after },
 };
 

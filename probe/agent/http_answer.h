@@ -41,6 +41,7 @@ enum http_answer_state {
 struct http_answer {
     int status;             /* 200 to 599, once the status line was read; 0 before */
     bool is_kept_alive;     /* may the connection be used again? */
+    bool is_msgpack;        /* by its Content-Type */
     uint32_t retry_after_s; /* 0: not told, or a date, which we do not read */
     struct buf body;
 

@@ -76,17 +76,25 @@ static bool is_later(int status)
     return status == 408 || status == 429 || status >= 500;
 }
 
+/* Taken, as a scheduler says it. A proxy's page of status 200 is not that. */
+static bool is_taken(const struct http_answer *answer)
+{
+    return answer->status == 204 || (answer->status == 200 && answer->is_msgpack);
+}
+
 static int judge(struct uplink *uplink, struct uplink_lane *lane, struct text *ret)
 {
     const struct http_answer *answer = &uplink->answer;
     char reason[UPLINK_REASON_SIZE];
 
-    if (answer->status >= 200 && answer->status < 300) {
+    if (is_taken(answer)) {
         backoff_reset(&lane->backoff);
         say_connected(uplink);
         *ret = buf_peek(&answer->body);
         return 0;
     }
+    if (answer->status < 300)
+        return rest(uplink, lane, 0, "what answers there is no stakeout scheduler");
     snprintf(reason, sizeof reason, "status %d%s%.100s", answer->status,
              answer->body.size > 0 ? ": " : "", buf_peek(&answer->body).data);
     if (is_later(answer->status) || answer->status < 400)

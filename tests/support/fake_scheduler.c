@@ -155,8 +155,13 @@ static bool send_bytes(int fd, struct text bytes)
 static bool send_answer(int fd, int status, int retry_after_s, struct text body)
 {
     char head[256];
-    int size = snprintf(head, sizeof head, "HTTP/1.1 %d Scripted\r\nContent-Length: %zu\r\n",
-                        status, body.size);
+    int size;
+
+    if (status == 200 && body.size == 0) status = 204;
+    size = snprintf(head, sizeof head,
+                    "HTTP/1.1 %d Scripted\r\nContent-Length: %zu\r\n"
+                    "Content-Type: application/msgpack\r\n",
+                    status, body.size);
 
     if (retry_after_s > 0)
         size +=

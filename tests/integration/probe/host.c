@@ -44,15 +44,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifdef __SANITIZE_THREAD__
-/* It knows one table of descriptors: a number of the probe's own is not the host's. */
-const char *__tsan_default_suppressions(void) __attribute__((visibility("default")));
-const char *__tsan_default_suppressions(void)
-{
-    return "race:connect_address\nrace:file_open\n";
-}
-#endif
-
 /* The function that the samples must name. */
 __attribute__((noinline)) void handle_request(long ms);
 __attribute__((noinline)) void handle_request(long ms)

@@ -37,7 +37,7 @@ static bool has_threads(void *context)
 /* What the host has while the probe is stopped. */
 static struct process_usage usage_at_rest(struct scene *scene)
 {
-    struct wanted wanted = { host_process_pid(scene->host), 1 + WORKERS };
+    struct wanted wanted = { host_process_pid(scene->host), SCENE_HOST_THREADS + WORKERS };
     struct process_usage usage;
 
     scene_ask(scene, "stop", "stopped");

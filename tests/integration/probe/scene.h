@@ -26,6 +26,13 @@
 #define SCENE_TASK   "0123456789abcdef0123"
 #define SCENE_SECRET "so_0123456789abcdef"
 
+/* Threads of a host that has none beside its main one: a sanitizer may have its own. */
+#ifdef __SANITIZE_THREAD__
+enum { SCENE_HOST_THREADS = 2 };
+#else
+enum { SCENE_HOST_THREADS = 1 };
+#endif
+
 enum { SOON_MS = 20000 };
 
 struct scene {

@@ -6,6 +6,7 @@
 #include "tests/support/test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { BODY_SIZE_MAX = 64 };
@@ -123,6 +124,32 @@ static void check_case(size_t i, size_t step)
     if (answer.retry_after_s != cases[i].retry_after_s) fail_msg("%s: retry", cases[i].says);
 }
 
+static const struct {
+    const char *type;
+    bool is_msgpack;
+} types[] = {
+    { "Content-Type: application/msgpack\r\n", true },
+    { "content-type:APPLICATION/msgpack ; charset=none\r\n", true },
+    { "Content-Type: application/msgpack2\r\n", false },
+    { "Content-Type: text/html\r\n", false },
+    { "Content-Type: text/html; application/msgpack\r\n", false },
+    { "", false },
+};
+
+static void only_what_says_so_is_msgpack(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
+        OWN(http_answer_done) struct http_answer answer;
+        char bytes[256];
+
+        snprintf(bytes, sizeof bytes, OK "%sContent-Length: 0\r\n\r\n", types[i].type);
+        http_answer_init(&answer, BODY_SIZE_MAX);
+        assert_int_equal(feed(&answer, bytes, 3, false), 0);
+        if (answer.is_msgpack != types[i].is_msgpack) fail_msg("'%s'", types[i].type);
+    }
+}
+
 static void an_answer_is_the_same_in_pieces_of_any_size(void **state)
 {
     (void)state;
@@ -203,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_the_same_in_pieces_of_any_size),
+        cmocka_unit_test(only_what_says_so_is_msgpack),
         cmocka_unit_test(bytes_behind_an_answer_are_left),
         cmocka_unit_test(a_nul_is_in_no_line),
         cmocka_unit_test(a_line_is_bounded),
