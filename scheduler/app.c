@@ -278,6 +278,38 @@ static int build_http(struct app *app, struct problem *problem)
     return problem_set(problem, PROBLEM_INTERNAL, "%s", why);
 }
 
+/* Splits the setting in place of a copy; the symbols copy what they are given. */
+static size_t split_urls(char *text, const char **ret)
+{
+    size_t count = 0;
+    char *rest = NULL;
+
+    for (char *url = strtok_r(text, " ", &rest); url && count < CONFIG_URLS_MAX;
+         url = strtok_r(NULL, " ", &rest))
+        ret[count++] = url;
+    return count;
+}
+
+static int build_symbols(struct app *app, struct problem *problem)
+{
+    const struct config *config = app->config;
+    char folder[CONFIG_TEXT_SIZE_MAX + sizeof "/symbols"], urls[CONFIG_TEXT_SIZE_MAX + 1];
+    const char *servers[CONFIG_URLS_MAX];
+    struct symbols_options options = { .program = "/proc/self/exe",
+                                       .read_module_paths = config->read_module_paths,
+                                       .debug_root = config->debug_dir,
+                                       .store_folder = folder,
+                                       .store_size_max = config->symbols_bytes,
+                                       .upload_size_max = config->symbols_upload_bytes,
+                                       .servers = servers };
+
+    snprintf(folder, sizeof folder, "%s/symbols", config->state_dir);
+    snprintf(urls, sizeof urls, "%s", config->debuginfod);
+    options.server_count = split_urls(urls, servers);
+    app->symbols = symbols_new(app->base, &options, problem);
+    return app->symbols ? 0 : -1;
+}
+
 static void build_rooms(struct app *app)
 {
     const struct config *config = app->config;
@@ -285,13 +317,9 @@ static void build_rooms(struct app *app)
                                    .retention_bytes = config->retention_bytes,
                                    .on_change = on_change,
                                    .context = app };
-    struct symbols_options symbols = { .program = "/proc/self/exe",
-                                       .read_module_paths = config->read_module_paths,
-                                       .debug_root = config->debug_dir };
 
     app->live = live_new(app->base);
     app->census = census_new(clock_monotonic_ns());
-    app->symbols = symbols_new(app->base, &symbols);
     app->tasks = tasks_new(app->store, &tasks, on_ready);
     app->history = history_new(app->store);
 }
@@ -316,6 +344,7 @@ static void open_doors(struct app *app)
                                    .http = app->http,
                                    .live = app->live,
                                    .store = app->store,
+                                   .symbols = app->symbols,
                                    .tasks = app->tasks };
     metrics_collect(app->metrics, gauges_collect, &app->gauges);
 }
@@ -369,6 +398,7 @@ static int build(struct app *app, struct problem *problem)
     app->loop_lag = loop_lag_start(app->base, app->metrics);
     if (build_store(app, problem) < 0) return -1;
     if (build_http(app, problem) < 0) return -1;
+    if (build_symbols(app, problem) < 0) return -1;
     build_rooms(app);
     open_doors(app);
     build_events(app);

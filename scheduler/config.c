@@ -18,6 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The worker opens no larger file. */
+#define SYMBOLS_UPLOAD_BYTES_MAX ((uint64_t)4 << 30)
+#define SYMBOLS_BYTES_MIN        ((uint64_t)1 << 20)
+
 enum { LINE_SIZE = CONFIG_TEXT_SIZE_MAX + 100, DAYS_MAX = 3650, NAME_SIZE = 64 };
 
 /* ------------------------------------------------------------------ values by kind */
@@ -68,6 +72,28 @@ static int read_text(struct config *config, struct text value, void *member)
     return 0;
 }
 
+/* Up to CONFIG_URLS_MAX of http or https, with spaces between them. */
+static int read_urls(struct config *config, struct text value, void *member)
+{
+    struct text rest = value;
+    size_t count = 0;
+
+    while (rest.size > 0) {
+        const char *blank = memchr(rest.data, ' ', rest.size);
+        size_t size = blank ? (size_t)(blank - rest.data) : rest.size;
+        struct text url = { rest.data, size };
+
+        if (size > 0) {
+            if (!text_starts_with(url, TEXT("http://")) && !text_starts_with(url, TEXT("https://")))
+                return -EINVAL;
+            if (++count > CONFIG_URLS_MAX) return -EINVAL;
+        }
+        rest =
+            (struct text){ rest.data + size + (blank != NULL), rest.size - size - (blank != NULL) };
+    }
+    return count == 0 ? -EINVAL : read_text(config, value, member);
+}
+
 static int read_days(struct config *config, struct text value, void *member)
 {
     uint64_t days;
@@ -94,6 +120,26 @@ static int read_bytes(struct config *config, struct text value, void *member)
     if (text_to_u64(value, &count) < 0 || count > UINT64_MAX >> shift) return -EINVAL;
     *(uint64_t *)member = count << shift;
     return 0;
+}
+
+static int read_bytes_within(struct config *config, struct text value, uint64_t *member,
+                             uint64_t least, uint64_t most)
+{
+    uint64_t bytes;
+
+    if (read_bytes(config, value, &bytes) < 0 || bytes < least || bytes > most) return -EINVAL;
+    *member = bytes;
+    return 0;
+}
+
+static int read_store_bytes(struct config *config, struct text value, void *member)
+{
+    return read_bytes_within(config, value, member, SYMBOLS_BYTES_MIN, UINT64_MAX);
+}
+
+static int read_upload_bytes(struct config *config, struct text value, void *member)
+{
+    return read_bytes_within(config, value, member, 1, SYMBOLS_UPLOAD_BYTES_MAX);
 }
 
 static int read_flag(struct config *config, struct text value, void *member)

@@ -7,6 +7,7 @@
 #include "scheduler/live/live.h"
 #include "scheduler/metrics/metrics.h"
 #include "scheduler/store/store.h"
+#include "scheduler/symbols/symbols.h"
 #include "scheduler/task/tasks.h"
 
 static void collect_http(const struct gauges *gauges, struct metrics *metrics)
@@ -78,6 +79,24 @@ static void collect_store(const struct gauges *gauges, struct metrics *metrics)
     metrics_set(metrics, METRIC_STORE_OUT, NULL, NULL, (double)statistics.bytes_out);
 }
 
+static void collect_symbols(const struct gauges *gauges, struct metrics *metrics)
+{
+    struct symbols_counts counts = symbols_counts(gauges->symbols);
+
+    metrics_set(metrics, METRIC_SYMBOL_BYTES, NULL, NULL, (double)counts.store_size);
+    metrics_set(metrics, METRIC_SYMBOL_BYTES_MAX, NULL, NULL, (double)counts.store_size_max);
+    metrics_set(metrics, METRIC_SYMBOL_FILES, NULL, NULL, (double)counts.store_files);
+    metrics_set(metrics, METRIC_SYMBOL_EVICTED, NULL, NULL, (double)counts.store_evicted);
+    metrics_set(metrics, METRIC_SYMBOL_LOOKUPS, "hit", NULL, (double)counts.hits);
+    metrics_set(metrics, METRIC_SYMBOL_LOOKUPS, "miss", NULL, (double)counts.misses);
+    metrics_set(metrics, METRIC_SYMBOL_STARTS, NULL, NULL, (double)counts.worker_starts);
+    metrics_set(metrics, METRIC_SYMBOL_LOSSES, NULL, NULL, (double)counts.worker_losses);
+    metrics_set(metrics, METRIC_SYMBOL_INTAKE, "upload", "stored", (double)counts.uploads);
+    metrics_set(metrics, METRIC_SYMBOL_INTAKE, "upload", "refused", (double)counts.uploads_refused);
+    metrics_set(metrics, METRIC_SYMBOL_INTAKE, "fetch", "stored", (double)counts.fetches);
+    metrics_set(metrics, METRIC_SYMBOL_INTAKE, "fetch", "refused", (double)counts.fetches_failed);
+}
+
 static void collect_tasks(const struct gauges *gauges, struct metrics *metrics)
 {
     for (int state = 0; state < TASK_STATE_COUNT; state++) {
@@ -93,5 +112,6 @@ void gauges_collect(void *context, struct metrics *metrics)
     collect_http(gauges, metrics);
     collect_census(gauges, metrics);
     collect_store(gauges, metrics);
+    collect_symbols(gauges, metrics);
     collect_tasks(gauges, metrics);
 }

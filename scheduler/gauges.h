@@ -8,6 +8,7 @@ struct http;
 struct live;
 struct metrics;
 struct store;
+struct symbols;
 struct tasks;
 
 struct gauges {
@@ -15,6 +16,7 @@ struct gauges {
     struct http *http;
     struct live *live;
     struct store *store;
+    struct symbols *symbols;
     struct tasks *tasks;
 };
 

@@ -19,6 +19,7 @@
 #include "common/base/check.h"
 #include "scheduler/symbols/demangle.h"
 #include "scheduler/symbols/elf_module.h"
+#include "scheduler/symbols/split_unit.h"
 #include "scheduler/symbols/symbol_wire.h"
 
 #include <dwarf.h>
@@ -45,8 +46,9 @@ struct range_list {
 };
 
 struct unit {
-    Dwarf_Die die;
-    bool is_indexed;
+    Dwarf_Die die; /* with the line table; of split DWARF: the skeleton */
+    struct split_unit split;
+    bool is_skeleton, is_indexed;
     struct range_list ranges; /* of functions */
     Dwarf_Die *functions;
     uint32_t function_count, function_capacity;
@@ -54,6 +56,8 @@ struct unit {
 
 struct elf_lines {
     struct elf_module files;
+    struct text path; /* a loan */
+    bool reads_path;
     Dwarf *dwarf;             /* of one of the files, or NULL */
     struct range_list ranges; /* of units */
     struct unit *units;
@@ -141,7 +145,8 @@ static void units_read(struct elf_lines *lines)
         if (type != DW_UT_compile && type != DW_UT_skeleton) continue;
         if (!ranges_of_entry(&lines->ranges, &die, lines->unit_count)) continue;
         room_for(&lines->units, lines->unit_count, &lines->unit_capacity, sizeof *lines->units);
-        lines->units[lines->unit_count++] = (struct unit){ .die = die };
+        lines->units[lines->unit_count++] =
+            (struct unit){ .die = die, .is_skeleton = type == DW_UT_skeleton };
     }
     ranges_sort(&lines->ranges);
 }
@@ -169,11 +174,16 @@ static void functions_read(struct unit *unit, Dwarf_Die *parent, int depth)
     } while (dwarf_siblingof(&die, &die) == 0);
 }
 
-static void unit_index(struct unit *unit)
+static void unit_index(struct elf_lines *lines, struct unit *unit)
 {
+    struct split_source from = { .dwarf = lines->dwarf,
+                                 .path = lines->path,
+                                 .beside = { lines->files.main.path, lines->files.debug.path } };
+
     if (unit->is_indexed) return;
     unit->is_indexed = true;
-    functions_read(unit, &unit->die, 0);
+    if (lines->reads_path && unit->is_skeleton) split_unit_open(&from, &unit->die, &unit->split);
+    functions_read(unit, unit->split.dwarf ? &unit->split.die : &unit->die, 0);
     ranges_sort(&unit->ranges);
 }
 
@@ -218,12 +228,16 @@ struct elf_lines *elf_lines_open(const struct elf_lines_options *options)
     struct elf_lines *lines = mem_zalloc(1, sizeof *lines);
 
     elf_version(EV_CURRENT);
+    lines->path = options->path;
+    lines->reads_path = options->reads_path;
     elf_module_open(&lines->files, options);
     lines->dwarf = lines->files.main.dwarf ? lines->files.main.dwarf : lines->files.debug.dwarf;
     if (lines->dwarf) units_read(lines);
     if (!symbols_read(lines, lines->files.main.elf, SHT_SYMTAB) &&
-        !symbols_read(lines, lines->files.debug.elf, SHT_SYMTAB))
+        !symbols_read(lines, lines->files.debug.elf, SHT_SYMTAB)) {
+        symbols_read(lines, lines->files.mini, SHT_SYMTAB); /* without what is in .dynsym */
         symbols_read(lines, lines->files.main.elf, SHT_DYNSYM);
+    }
     ranges_sort(&lines->symbols);
     return lines;
 }
@@ -239,6 +253,7 @@ struct elf_lines *elf_lines_close(struct elf_lines *lines)
     if (!lines) return NULL;
     owned_free(lines);
     for (uint32_t i = 0; i < lines->unit_count; i++) {
+        split_unit_close(&lines->units[i].split);
         free(lines->units[i].ranges.rows);
         free(lines->units[i].functions);
     }
@@ -249,6 +264,16 @@ struct elf_lines *elf_lines_close(struct elf_lines *lines)
     elf_module_close(&lines->files);
     free(lines);
     return NULL;
+}
+
+bool elf_lines_have_lines(const struct elf_lines *lines)
+{
+    return lines->dwarf != NULL;
+}
+
+bool elf_lines_are_stored(const struct elf_lines *lines)
+{
+    return lines->files.is_stored;
 }
 
 /* ---- look-ups ---- */
@@ -352,13 +377,14 @@ static bool scope_enter(Dwarf_Die *scope, uint64_t offset)
 }
 
 /* The function and what is inlined in it at the address, outermost first. */
-static uint8_t chain_find(struct unit *unit, uint64_t offset, Dwarf_Die *ret)
+static uint8_t chain_find(struct elf_lines *lines, struct unit *unit, uint64_t offset,
+                          Dwarf_Die *ret)
 {
     const struct range *range;
     uint8_t count = 0;
     Dwarf_Die scope;
 
-    unit_index(unit);
+    unit_index(lines, unit);
     range = range_find(&unit->ranges, offset);
     if (!range) return 0;
     scope = unit->functions[range->row];
@@ -378,6 +404,13 @@ static uint32_t attribute_number(Dwarf_Die *die, unsigned name)
     return value <= UINT32_MAX ? (uint32_t)value : 0;
 }
 
+/* The files that a unit's entries speak of: a split one may have a table of its own. */
+static bool unit_files(struct unit *unit, Dwarf_Files **ret, size_t *ret_count)
+{
+    if (unit->split.dwarf && dwarf_getsrcfiles(&unit->split.die, ret, ret_count) == 0) return true;
+    return dwarf_getsrcfiles(&unit->die, ret, ret_count) == 0;
+}
+
 /* Where an inlined function was called. */
 static void call_place(struct elf_lines *lines, struct unit *unit, Dwarf_Die *inlined,
                        struct source_location *ret)
@@ -387,8 +420,8 @@ static void call_place(struct elf_lines *lines, struct unit *unit, Dwarf_Die *in
     size_t count;
 
     ret->line = attribute_number(inlined, DW_AT_call_line);
-    if (dwarf_getsrcfiles(&unit->die, &files, &count) == 0 && file < count)
-        ret->file = show_file(lines, unit, dwarf_filesrc(files, file, NULL, NULL));
+    if (!unit_files(unit, &files, &count) || file >= count) return;
+    ret->file = show_file(lines, unit, dwarf_filesrc(files, file, NULL, NULL));
 }
 
 static void line_place(struct elf_lines *lines, struct unit *unit, uint64_t offset,
@@ -418,7 +451,7 @@ uint8_t elf_lines_find(struct elf_lines *lines, uint64_t offset, struct source_l
     struct unit *unit = range ? &lines->units[range->row] : NULL;
     const char *symbol = symbol_name(lines, offset);
     Dwarf_Die chain[LOCATIONS_MAX];
-    uint8_t count = unit ? chain_find(unit, offset, chain) : 0;
+    uint8_t count = unit ? chain_find(lines, unit, offset, chain) : 0;
 
     owned_free(lines);
     memset(ret, 0, sizeof *ret * (count > 0 ? count : 1u));

@@ -16,13 +16,19 @@ struct elf_lines;
 
 struct elf_lines_options {
     struct text path, build_id;
-    const char *debug_root; /* "/usr/lib/debug" */
-    bool reads_path;        /* may `path` be opened? Else debug_root alone */
+    /* Folders as "/usr/lib/debug", which is the first; the others are of the store. */
+    const char *const *debug_roots;
+    size_t debug_root_count;
+    bool reads_path; /* may `path` be opened? Else the folders alone */
 };
 
 /* Never NULL: a module without any file answers nothing. */
 struct elf_lines *elf_lines_open(const struct elf_lines_options *options);
 struct elf_lines *elf_lines_close(struct elf_lines *lines);
+
+/* Does it have debug information? And is that, or are its names, from a folder of the store? */
+bool elf_lines_have_lines(const struct elf_lines *lines);
+bool elf_lines_are_stored(const struct elf_lines *lines);
 
 /* Fills ret[LOCATIONS_MAX], innermost first, and returns how many; 0 if nothing is known. Their
  * texts live until the next call. Offsets are addresses of the ELF file. */

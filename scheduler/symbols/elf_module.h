@@ -13,10 +13,14 @@ struct elf_source {
     int fd; /* -1: there is none; so are the pointers NULL */
     Elf *elf;
     Dwarf *dwarf; /* NULL: it has no debug information, or none that can be used */
+    char *path;   /* owned: where it was found */
 };
 
 struct elf_module {
     struct elf_source main, debug, alt;
+    Elf *mini;       /* .gnu_debugdata, unpacked, where there is no other symbol table; or NULL */
+    char *mini_data; /* owned: its bytes */
+    bool is_stored;  /* `debug` is from the store */
 };
 
 void elf_module_open(struct elf_module *module, const struct elf_lines_options *options);

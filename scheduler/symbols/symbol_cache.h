@@ -22,6 +22,7 @@ struct cached_symbol {
     struct job *job;      /* that will answer it; NULL: answered */
     bool is_stale;        /* to be asked again: the worker died over it */
     uint64_t answered_ns; /* when; monotonic */
+    uint32_t generation;  /* of its build-id's files when that was */
     uint8_t count;
     struct source_location *locations; /* owned, with their texts behind them */
     size_t size;                       /* bytes, of everything */

@@ -2,9 +2,10 @@
 /* symbol_wire.h: what stakeoutd and its symbol worker say to each other over a socket pair.
  *
  *     frame     size u32, then so many bytes
- *     request   id u32, path text, build-id text, count u32, count x (offset u64, name text)
- *     answer    id u32, count u32, count x (n u8, n x (function text, file text, line u32,
- *               inlined u8))
+ *     request   id u32, generation u32, path text, build-id text, count u32,
+ *               count x (offset u64, name text)
+ *     answer    id u32, count u32, module u8 (MODULE_...),
+ *               count x (n u8, n x (function text, file text, line u32, inlined u8))
  *     text      size u32, then so many bytes
  *
  * Numbers are as the machine has them: both ends are one program on one machine. The worker may
@@ -20,6 +21,8 @@ enum {
     BATCH_MAX = 128,                  /* addresses of one request */
     LOCATIONS_MAX = 64,               /* functions inlined into each other at one address */
     SYMBOL_FRAME_SIZE_MAX = 16 << 20, /* bytes of one frame */
+    MODULE_HAS_LINES = 1,             /* debug information was found for it */
+    MODULE_IS_STORED = 2,             /* in the store */
 };
 
 struct wire_reader {

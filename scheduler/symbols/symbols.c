@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* symbols.c: which frames need an answer, who waits for which, and the questions in between.
  *
+ * Files of the store are symbol_files.c's. What they have to do with answers is a number: each
+ * build-id has a generation, which grows when a file of it comes or goes. An answer bears the one
+ * of its question; one that is older is asked for again, and the worker opens a module anew whose
+ * generation grew. So older samples gain names when symbols arrive later.
+ *
  *     resolve    one symbols_resolve(): references to the cached symbol of each of its frames
  *     job        up to BATCH_MAX frames of one module that the cache did not have: one question
  *                to the worker, and the resolves that wait for it
@@ -23,6 +28,7 @@
 #include "scheduler/symbols/mangled_name.h"
 #include "scheduler/symbols/suspects.h"
 #include "scheduler/symbols/symbol_cache.h"
+#include "scheduler/symbols/symbol_files.h"
 #include "scheduler/symbols/symbol_wire.h"
 #include "scheduler/symbols/worker_process.h"
 
@@ -34,6 +40,7 @@ enum {
     CACHE_SIZE_MAX = 64 << 20, /* bytes */
     RESOLVE_TIMEOUT_S = 20,    /* an analysis is shown then with what is known */
     LOSSES_MAX = 4,            /* in a row: the worker cannot run at all; the queue is given up */
+    GENERATIONS = 1024,        /* build-ids of one hash share one: they are asked for once more */
 };
 
 struct resolve {
@@ -55,7 +62,7 @@ struct job {
     TAILQ_ENTRY(job) link;
     char *path, *build_id;
     size_t path_size, build_id_size;
-    uint32_t id, count;
+    uint32_t id, generation, count;
     struct cached_symbol *entries[BATCH_MAX];
     uint64_t offsets[BATCH_MAX];
     char *names[BATCH_MAX]; /* owned */
@@ -72,7 +79,15 @@ struct symbols {
     bool is_asking;
     uint32_t job_count;
     struct suspects suspects;
+    struct symbol_files *files; /* NULL: there is no store */
+    uint32_t generations[GENERATIONS];
+    uint64_t hits, misses;
 };
+
+static uint32_t *generation_of(struct symbols *symbols, struct text build_id)
+{
+    return &symbols->generations[text_hash(build_id) % GENERATIONS];
+}
 
 static uint64_t module_hash(const struct job *job)
 {
@@ -209,6 +224,7 @@ static void job_give_up(struct symbols *symbols, struct job *job)
 static void job_write(const struct job *job, struct buf *to)
 {
     wire_write_u32(to, job->id);
+    wire_write_u32(to, job->generation);
     wire_write_text(to, (struct text){ job->path, job->path_size });
     wire_write_text(to, (struct text){ job->build_id, job->build_id_size });
     wire_write_u32(to, job->count);
@@ -229,6 +245,8 @@ static void next_ask(struct symbols *symbols)
             job_give_up(symbols, job);
             continue;
         }
+        job->generation =
+            *generation_of(symbols, (struct text){ job->build_id, job->build_id_size });
         job_write(job, &request);
         CHECK(!request.failed);
         symbols->is_asking = true;
@@ -242,9 +260,26 @@ static bool answer_is_right(const struct job *job, struct wire_reader reader)
     struct source_location locations[LOCATIONS_MAX];
 
     if (wire_read_u32(&reader) != job->id || wire_read_u32(&reader) != job->count) return false;
+    if ((wire_read_u8(&reader) & ~(MODULE_HAS_LINES | MODULE_IS_STORED)) != 0) return false;
     for (uint32_t i = 0; i < job->count; i++)
         if (wire_read_locations(&reader, locations) < 0) return false;
     return reader.at == reader.end;
+}
+
+/* What the worker found of the job's module: what was used is kept longest, and what is missing may
+ * be had from a debuginfod. */
+static void note_module(struct symbols *symbols, const struct job *job, uint8_t found)
+{
+    struct text build_id = { job->build_id, job->build_id_size };
+
+    if (build_id.size == 0) return;
+    if (found & MODULE_HAS_LINES)
+        symbols->hits++;
+    else
+        symbols->misses++;
+    if (!symbols->files) return;
+    if (found & MODULE_IS_STORED) symbol_store_touch(symbol_files_store(symbols->files), build_id);
+    if (!(found & MODULE_HAS_LINES)) symbol_files_want(symbols->files, build_id);
 }
 
 static bool on_answer(void *context, struct text answer)
@@ -256,12 +291,14 @@ static bool on_answer(void *context, struct text answer)
     if (!answer_is_right(job, reader)) return false;
     wire_read_u32(&reader);
     wire_read_u32(&reader);
+    note_module(symbols, job, wire_read_u8(&reader));
     for (uint32_t i = 0; i < job->count; i++) {
         struct source_location locations[LOCATIONS_MAX];
         int count = wire_read_locations(&reader, locations);
 
         symbol_cache_fill(symbols->cache, job->entries[i], locations, (uint8_t)count);
         job->entries[i]->is_stale = false;
+        job->entries[i]->generation = job->generation;
     }
     job_free(symbols, job);
     symbols->is_asking = false;
@@ -339,13 +376,14 @@ static bool key_of_frame(const struct sample *sample, const struct frame *frame,
 }
 
 /* Debug information may be installed after it was asked for. */
-static bool is_worth_asking(const struct cached_symbol *entry)
+static bool is_worth_asking(const struct cached_symbol *entry, uint32_t generation)
 {
     static const uint64_t again_ns = 600 * NS_PER_S;
     bool has_line = entry->count > 0 && entry->locations[0].line > 0;
 
     if (entry->job) return false;
-    return entry->is_stale || (!has_line && clock_monotonic_ns() - entry->answered_ns > again_ns);
+    if (entry->is_stale || entry->generation != generation) return true;
+    return !has_line && clock_monotonic_ns() - entry->answered_ns > again_ns;
 }
 
 /* Gets the cached symbol of a key, and asks for it if need be in the open job, or a new one. */
@@ -357,7 +395,7 @@ static struct cached_symbol *resolve_key(struct resolve *resolve, const struct s
     bool is_new;
 
     entry = symbol_cache_ref(symbols->cache, key, &is_new);
-    if (is_new || is_worth_asking(entry)) {
+    if (is_new || is_worth_asking(entry, *generation_of(symbols, key->build_id))) {
         if (!*open || (*open)->count == BATCH_MAX)
             *open = job_new(symbols, key->path, key->build_id);
         job_add(symbols, *open, key, entry);
@@ -436,7 +474,40 @@ void symbols_resolve(struct symbols *symbols, const struct sample *const *sample
     next_ask(symbols);
 }
 
-struct symbols *symbols_new(struct event_base *base, const struct symbols_options *options)
+/* A file of this build-id came or went. */
+static void on_file_changed(void *context, struct text build_id)
+{
+    struct symbols *symbols = context;
+
+    ++*generation_of(symbols, build_id);
+}
+
+static struct worker_process *worker_make(struct symbols *symbols,
+                                          const struct symbols_options *options)
+{
+    struct worker_process_options worker = {
+        .base = symbols->base,
+        .program = options->program,
+        .debug_roots = { options->debug_root ? options->debug_root : "/usr/lib/debug" },
+        .debug_root_count = 1,
+        .read_module_paths = options->read_module_paths,
+        .context = symbols,
+        .on_answer = on_answer,
+        .on_lost = on_lost,
+    };
+
+    if (symbols->files) {
+        const struct symbol_store *store = symbol_files_store(symbols->files);
+
+        worker.debug_roots[1] = symbol_store_root(store, SYMBOL_UPLOADED);
+        worker.debug_roots[2] = symbol_store_root(store, SYMBOL_FETCHED);
+        worker.debug_root_count = 3;
+    }
+    return worker_process_new(&worker);
+}
+
+struct symbols *symbols_new(struct event_base *base, const struct symbols_options *options,
+                            struct problem *problem)
 {
     struct symbols *symbols = mem_zalloc(1, sizeof *symbols);
 
@@ -444,21 +515,23 @@ struct symbols *symbols_new(struct event_base *base, const struct symbols_option
     symbols->cache = symbol_cache_new(CACHE_SIZE_MAX);
     TAILQ_INIT(&symbols->jobs);
     TAILQ_INIT(&symbols->resolves);
-    symbols->worker = worker_process_new(&(struct worker_process_options){
-        .base = base,
-        .program = options->program,
-        .debug_root = options->debug_root ? options->debug_root : "/usr/lib/debug",
-        .read_module_paths = options->read_module_paths,
-        .context = symbols,
-        .on_answer = on_answer,
-        .on_lost = on_lost,
-    });
+    if (options->store_folder) {
+        symbols->files =
+            symbol_files_new(&(struct symbol_files_options){ .base = base,
+                                                             .symbols = options,
+                                                             .on_changed = on_file_changed,
+                                                             .context = symbols },
+                             problem);
+        if (!symbols->files) return symbols_free(symbols);
+    }
+    symbols->worker = worker_make(symbols, options);
     return symbols;
 }
 
 struct symbols *symbols_free(struct symbols *symbols)
 {
     if (!symbols) return NULL;
+    symbols->files = symbol_files_free(symbols->files);
     symbols->worker = worker_process_free(symbols->worker);
     while (!TAILQ_EMPTY(&symbols->resolves))
         resolve_end(TAILQ_FIRST(&symbols->resolves));
@@ -472,4 +545,41 @@ struct symbols *symbols_free(struct symbols *symbols)
 int symbols_worker_pid(const struct symbols *symbols)
 {
     return worker_process_pid(symbols->worker);
+}
+
+/* ---- the store ---- */
+
+struct symbol_upload *symbols_upload_begin(struct symbols *symbols, uint64_t size,
+                                           struct problem *problem)
+{
+    CHECK(symbols->files);
+    return symbol_files_upload(symbols->files, size, problem);
+}
+
+const struct symbol_file *symbols_file_at(const struct symbols *symbols, size_t index)
+{
+    return symbol_store_at(symbol_files_store(symbols->files), index);
+}
+
+int symbols_file_remove(struct symbols *symbols, struct text build_id_hex)
+{
+    return symbol_files_remove(symbols->files, build_id_hex);
+}
+
+uint64_t symbols_upload_size_max(const struct symbols *symbols)
+{
+    return symbol_files_upload_size_max(symbols->files);
+}
+
+struct symbols_counts symbols_counts(const struct symbols *symbols)
+{
+    struct symbols_counts counts = {
+        .hits = symbols->hits,
+        .misses = symbols->misses,
+        .worker_starts = worker_process_start_count(symbols->worker),
+        .worker_losses = worker_process_loss_count(symbols->worker),
+    };
+
+    if (symbols->files) symbol_files_count(symbols->files, &counts);
+    return counts;
 }

@@ -8,26 +8,34 @@
 #include "common/base/own.h"
 #include "scheduler/symbols/demangle.h"
 #include "scheduler/symbols/elf_lines.h"
+#include "scheduler/symbols/intake_worker.h"
 #include "scheduler/symbols/symbol_wire.h"
 #include "scheduler/symbols/symbols.h"
 #include "scheduler/symbols/worker_limits.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-enum { WORKER_FD = 3, MODULES_KEPT = 8 };
+enum {
+    WORKER_FD = 3,
+    MODULES_KEPT = 8,
+    MEMORY_KEPT_MAX = WORKER_MEMORY_MAX / 2, /* between requests */
+};
 
 struct kept_module {
     char *path, *build_id; /* owned */
     size_t path_size, build_id_size;
+    uint32_t generation; /* of the files that there were for its build-id when it was opened */
     struct elf_lines *lines;
     uint64_t used; /* the request that used it last */
 };
 
 struct worker {
-    const char *debug_root;
+    const char *const *debug_roots;
+    size_t debug_root_count;
     bool reads_paths;
     struct kept_module modules[MODULES_KEPT];
     uint64_t request_count;
@@ -89,8 +97,10 @@ static bool module_is(const struct kept_module *module, struct text path, struct
            text_is_equal((struct text){ module->build_id, module->build_id_size }, build_id);
 }
 
-/* The module, opened if need be in the place of the one that was not used for longest. */
-static struct elf_lines *module_get(struct worker *worker, struct text path, struct text build_id)
+/* The module, opened if need be in the place of the one that was not used for longest; and opened
+ * again when a file of its build-id came or went. */
+static struct elf_lines *module_get(struct worker *worker, struct text path, struct text build_id,
+                                    uint32_t generation)
 {
     struct kept_module *oldest = &worker->modules[0];
 
@@ -99,7 +109,9 @@ static struct elf_lines *module_get(struct worker *worker, struct text path, str
 
         if (module_is(module, path, build_id)) {
             module->used = worker->request_count;
-            return module->lines;
+            if (module->generation == generation) return module->lines;
+            oldest = module;
+            break;
         }
         if (module->used < oldest->used) oldest = module;
     }
@@ -109,15 +121,38 @@ static struct elf_lines *module_get(struct worker *worker, struct text path, str
         .build_id = mem_text(build_id.data, build_id.size),
         .path_size = path.size,
         .build_id_size = build_id.size,
+        .generation = generation,
         .used = worker->request_count,
     };
     oldest->lines = elf_lines_open(&(struct elf_lines_options){
         .path = { oldest->path, path.size },
         .build_id = { oldest->build_id, build_id.size },
-        .debug_root = worker->debug_root,
+        .debug_roots = worker->debug_roots,
+        .debug_root_count = worker->debug_root_count,
         .reads_path = worker->reads_paths,
     });
     return oldest->lines;
+}
+
+/* Some kept modules have large indexes: the ones that were not used for longest are given up before
+ * the limit of memory is near, the one in use last of all. */
+static void modules_trim(struct worker *worker)
+{
+    struct kept_module *oldest;
+
+    for (size_t i = 0; i < MODULES_KEPT; i++) {
+        struct mallinfo2 memory = mallinfo2();
+
+        if (memory.uordblks + memory.hblkhd < MEMORY_KEPT_MAX) return;
+        oldest = NULL;
+        for (size_t j = 0; j < MODULES_KEPT; j++) {
+            struct kept_module *module = &worker->modules[j];
+
+            if (module->lines && (!oldest || module->used < oldest->used)) oldest = module;
+        }
+        if (oldest) module_forget(oldest);
+    }
+    malloc_trim(0);
 }
 
 static struct text without_prefix(struct text name)
@@ -162,6 +197,7 @@ static int answer_request(struct worker *worker, struct text request, struct buf
 {
     struct wire_reader reader = { request.data, request.data + request.size, false };
     uint32_t id = wire_read_u32(&reader), size = 0, count;
+    uint32_t generation = wire_read_u32(&reader);
     struct text path = wire_read_text(&reader);
     struct text build_id = wire_read_text(&reader);
     struct elf_lines *lines;
@@ -169,10 +205,12 @@ static int answer_request(struct worker *worker, struct text request, struct buf
     count = wire_read_u32(&reader);
     if (reader.failed || count > BATCH_MAX) return -EBADMSG;
     worker->request_count++;
-    lines = module_get(worker, path, build_id);
+    lines = module_get(worker, path, build_id, generation);
     wire_write_u32(answer, size); /* filled in below */
     wire_write_u32(answer, id);
     wire_write_u32(answer, count);
+    wire_write_u8(answer, (uint8_t)((elf_lines_have_lines(lines) ? MODULE_HAS_LINES : 0) |
+                                    (elf_lines_are_stored(lines) ? MODULE_IS_STORED : 0)));
     for (uint32_t i = 0; i < count; i++) {
         uint64_t offset = wire_read_u64(&reader);
         struct text name = wire_read_text(&reader);
@@ -201,13 +239,16 @@ static int serve(struct worker *worker)
         if (rc < 0) return rc;
         rc = send_all(buf_peek(&answer));
         if (rc < 0) return rc;
+        modules_trim(worker);
     }
 }
 
-int symbols_worker_main(const char *debug_root, bool read_module_paths)
+static int worker_main(const char *const *debug_roots, size_t debug_root_count, bool reads_paths)
 {
-    struct worker worker = { .debug_root = debug_root, .reads_paths = read_module_paths };
-    int rc = worker_limits_set();
+    struct worker worker = { .debug_roots = debug_roots,
+                             .debug_root_count = debug_root_count,
+                             .reads_paths = reads_paths };
+    int rc = worker_limits_set(WORKER_READS, 0);
 
     if (rc == 0) rc = serve(&worker);
     for (size_t i = 0; i < MODULES_KEPT; i++)
@@ -217,13 +258,19 @@ int symbols_worker_main(const char *debug_root, bool read_module_paths)
     return 1;
 }
 
+bool symbols_worker_is_meant(int argc, char **argv)
+{
+    return argc > 1 &&
+           (strcmp(argv[1], SYMBOLS_WORKER_ARGUMENT) == 0 || strcmp(argv[1], INTAKE_ARGUMENT) == 0);
+}
+
 int symbols_worker_run(int argc, char **argv)
 {
-    bool is_complete = argc == 4 && strcmp(argv[1], SYMBOLS_WORKER_ARGUMENT) == 0;
-
-    if (!is_complete) {
+    if (strcmp(argv[1], INTAKE_ARGUMENT) == 0) return intake_worker_run(argc, argv);
+    if (argc < 4 || argc > 3 + SYMBOLS_ROOTS_MAX) {
         fprintf(stderr, "symbol worker: started by stakeoutd, not by hand\n");
         return 2;
     }
-    return symbols_worker_main(argv[2], strcmp(argv[3], SYMBOLS_WORKER_PATHS) == 0);
+    return worker_main((const char *const *)argv + 3, (size_t)argc - 3,
+                       strcmp(argv[2], SYMBOLS_WORKER_PATHS) == 0);
 }

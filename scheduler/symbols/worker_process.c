@@ -6,8 +6,7 @@
  *        |                   | '--lost--> (on_lost) PAUSED --question--> waits for the pause, BUSY
  *        '----idle too long--|----------------'
  *
- * A process that is given up is killed, and stays a zombie until its pidfd becomes readable: the
- * loop never waits for one. Several may be dying at a time.
+ * A process that is given up is killed, and buried later (child.h).
  *
  * INVARIANTS
  *
@@ -18,85 +17,38 @@
 
 #include "common/base/check.h"
 #include "common/base/own.h"
+#include "scheduler/symbols/child.h"
 #include "scheduler/symbols/symbol_wire.h"
 #include "scheduler/symbols/symbols.h"
 
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
-#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 enum {
     ANSWER_TIMEOUT_S = 30, /* the first look at a module of gigabytes takes seconds */
     IDLE_TIMEOUT_S = 60,
     PAUSE_MS_MIN = 100,
     PAUSE_MS_MAX = 5000,
-    WORKER_FD = 3,
-};
-
-/* A process that was killed and not yet reaped. */
-struct dying {
-    LIST_ENTRY(dying) link;
-    struct event *on_end;
-    int pidfd;
-    pid_t pid;
+    WORKER_ARGUMENTS_MAX = 3 + SYMBOLS_ROOTS_MAX,
 };
 
 struct worker_process {
     struct worker_process_options options;
-    char *program, *debug_root;
-    pid_t pid; /* 0: none */
-    int fd;    /* -1: none */
+    const char *arguments[WORKER_ARGUMENTS_MAX + 1]; /* owned, but for the words that are ours */
+    pid_t pid;                                       /* 0: none */
+    int fd;                                          /* -1: none */
     struct event *on_readable, *on_writable, *on_time;
     struct buf in, out; /* out: the open question, until it is sent */
     bool is_asking;     /* a question is open */
     unsigned losses;
-    LIST_HEAD(, dying) dying;
+    uint64_t start_count, loss_count; /* since the beginning */
+    struct graves graves;
 };
 
 /* ---- the end of a process ---- */
-
-static void dying_free(struct dying *dying)
-{
-    LIST_REMOVE(dying, link);
-    event_free(dying->on_end);
-    close(dying->pidfd);
-    free(dying);
-}
-
-static void on_dead(evutil_socket_t fd, short events, void *context)
-{
-    struct dying *dying = context;
-
-    (void)fd;
-    (void)events;
-    waitpid(dying->pid, NULL, WNOHANG); /* ECHILD: somebody reaps all children */
-    dying_free(dying);
-}
-
-static void process_bury(struct worker_process *process, pid_t pid)
-{
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    struct dying *dying;
-
-    kill(pid, SIGKILL);
-    if (pidfd < 0) { /* a kernel without pidfds; a killed process ends at once */
-        waitpid(pid, NULL, 0);
-        return;
-    }
-    dying = mem_zalloc(1, sizeof *dying);
-    dying->pid = pid;
-    dying->pidfd = pidfd;
-    dying->on_end = event_new(process->options.base, pidfd, EV_READ, on_dead, dying);
-    LIST_INSERT_HEAD(&process->dying, dying, link);
-    event_add(dying->on_end, NULL);
-}
 
 static void process_end(struct worker_process *process)
 {
@@ -104,7 +56,7 @@ static void process_end(struct worker_process *process)
     event_free(process->on_readable);
     event_free(process->on_writable);
     close(process->fd);
-    process_bury(process, process->pid);
+    child_bury(&process->graves, process->pid);
     process->on_readable = process->on_writable = NULL;
     process->fd = -1;
     process->pid = 0;
@@ -121,51 +73,32 @@ static void process_lose(struct worker_process *process)
     buf_reset(&process->out);
     if (!was_asking) return;
     process->losses++;
+    process->loss_count++;
     process->options.on_lost(process->options.context);
 }
 
 /* ---- the start of a process ---- */
-
-/* In the child: everything that the parent has is closed but the socket, stdin and stdout are
- * nowhere; stderr stays, for the worker's last words. */
-static _Noreturn void child_run(const struct worker_process *process, int fd, pid_t parent)
-{
-    const char *paths =
-        process->options.read_module_paths ? SYMBOLS_WORKER_PATHS : SYMBOLS_WORKER_NO_PATHS;
-    const char *const arguments[] = { process->program, SYMBOLS_WORKER_ARGUMENT,
-                                      process->debug_root, paths, NULL };
-    sigset_t none;
-    int null;
-
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(1);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    if (fd != WORKER_FD && dup2(fd, WORKER_FD) < 0) _exit(1);
-    if (fd == WORKER_FD) fcntl(fd, F_SETFD, 0);
-    null = open("/dev/null", O_RDWR);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0) _exit(1);
-    syscall(SYS_close_range, WORKER_FD + 1, ~0u, 0);
-    execv(process->program, (char *const *)arguments);
-    _exit(127);
-}
 
 static void on_readable(evutil_socket_t fd, short events, void *context);
 static void on_writable(evutil_socket_t fd, short events, void *context);
 
 static int process_start(struct worker_process *process)
 {
-    pid_t parent = getpid(), pid;
-    int ends[2];
+    struct child_start start = { .program = process->arguments[0],
+                                 .arguments = process->arguments,
+                                 .fd_count = 1 };
+    int ends[2], rc;
+    pid_t pid;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return -errno;
-    pid = fork();
-    if (pid == 0) child_run(process, ends[1], parent);
+    start.fds = &ends[1];
+    rc = child_start(&start, &pid);
     close(ends[1]);
-    if (pid < 0) {
+    if (rc < 0) {
         close(ends[0]);
-        return -EAGAIN;
+        return rc;
     }
+    process->start_count++;
     evutil_make_socket_nonblocking(ends[0]);
     process->pid = pid;
     process->fd = ends[0];
@@ -293,6 +226,16 @@ void worker_process_ask(struct worker_process *process, struct text request)
         question_begin(process);
 }
 
+uint64_t worker_process_start_count(const struct worker_process *process)
+{
+    return process->start_count;
+}
+
+uint64_t worker_process_loss_count(const struct worker_process *process)
+{
+    return process->loss_count;
+}
+
 unsigned worker_process_losses(const struct worker_process *process)
 {
     return process->losses;
@@ -303,19 +246,38 @@ int worker_process_pid(const struct worker_process *process)
     return process->pid;
 }
 
+static void arguments_make(struct worker_process *process,
+                           const struct worker_process_options *options)
+{
+    const char **argument = process->arguments;
+
+    *argument++ = strdup(options->program);
+    *argument++ = SYMBOLS_WORKER_ARGUMENT;
+    *argument++ = options->read_module_paths ? SYMBOLS_WORKER_PATHS : SYMBOLS_WORKER_NO_PATHS;
+    for (size_t i = 0; i < options->debug_root_count; i++)
+        *argument++ = strdup(options->debug_roots[i]);
+}
+
+static void arguments_free(struct worker_process *process)
+{
+    free((char *)process->arguments[0]);
+    for (size_t i = 3; process->arguments[i]; i++)
+        free((char *)process->arguments[i]);
+}
+
 struct worker_process *worker_process_new(const struct worker_process_options *options)
 {
     struct worker_process *process = mem_zalloc(1, sizeof *process);
 
+    CHECK(options->debug_root_count <= SYMBOLS_ROOTS_MAX);
     process->options = *options;
-    process->program = mem_text(options->program, strlen(options->program));
-    process->debug_root = mem_text(options->debug_root, strlen(options->debug_root));
+    arguments_make(process, options);
+    process->graves.base = options->base;
     process->fd = -1;
     process->in = BUF_INIT(SYMBOL_FRAME_SIZE_MAX + 4);
     process->out = BUF_INIT(SYMBOL_FRAME_SIZE_MAX + 4);
     process->on_time = evtimer_new(options->base, on_time, process);
     CHECK(process->on_time);
-    LIST_INIT(&process->dying);
     return process;
 }
 
@@ -323,17 +285,11 @@ struct worker_process *worker_process_free(struct worker_process *process)
 {
     if (!process) return NULL;
     process_end(process);
-    while (!LIST_EMPTY(&process->dying)) {
-        struct dying *dying = LIST_FIRST(&process->dying);
-
-        waitpid(dying->pid, NULL, 0);
-        dying_free(dying);
-    }
+    graves_done(&process->graves);
     event_free(process->on_time);
     buf_done(&process->in);
     buf_done(&process->out);
-    free(process->program);
-    free(process->debug_root);
+    arguments_free(process);
     free(process);
     return NULL;
 }

@@ -10,13 +10,15 @@
 #define STAKEOUT_SCHEDULER_SYMBOLS_WORKER_PROCESS_H
 
 #include "common/base/text.h"
+#include "scheduler/symbols/symbols.h"
 
-struct event_base;
 struct worker_process;
 
 struct worker_process_options {
     struct event_base *base;
-    const char *program, *debug_root; /* copied */
+    const char *program;                        /* copied, as are */
+    const char *debug_roots[SYMBOLS_ROOTS_MAX]; /* folders with .build-id/, in this order */
+    size_t debug_root_count;
     bool read_module_paths;
     void *context;
     /* A frame without its size, which lives until the next question is asked. False: this is no
@@ -33,6 +35,10 @@ void worker_process_ask(struct worker_process *process, struct text request);
 
 /* How often in a row it was lost without an answer in between. */
 unsigned worker_process_losses(const struct worker_process *process);
+
+/* How often a process was started, and how often a question was lost with one. */
+uint64_t worker_process_start_count(const struct worker_process *process);
+uint64_t worker_process_loss_count(const struct worker_process *process);
 
 /* The pid while it runs, else 0: for tests, which kill it. */
 int worker_process_pid(const struct worker_process *process);

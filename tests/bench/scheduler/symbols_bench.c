@@ -118,7 +118,8 @@ int main(int argc, char **argv)
     struct elf_lines *lines = elf_lines_open(&(struct elf_lines_options){
         .path = text_of(path),
         .build_id = { facts.build_id, facts.build_id_size },
-        .debug_root = "/usr/lib/debug",
+        .debug_roots = (const char *const[]){ "/usr/lib/debug" },
+        .debug_root_count = 1,
         .reads_path = true,
     });
 

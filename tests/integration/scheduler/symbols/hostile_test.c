@@ -271,7 +271,7 @@ static int run_worker(int argc, char **argv)
 {
     const char *says = getenv(HOSTILE_WORKER);
 
-    return says ? hostile_worker(says, argv[2]) : symbols_worker_run(argc, argv);
+    return says ? hostile_worker(says, argv[3]) : symbols_worker_run(argc, argv);
 }
 
 int main(int argc, char **argv)
@@ -287,6 +287,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_worker_that_was_taken_over_is_not_believed),
     };
 
-    if (argc > 1 && strcmp(argv[1], SYMBOLS_WORKER_ARGUMENT) == 0) return run_worker(argc, argv);
+    if (symbols_worker_is_meant(argc, argv)) return run_worker(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

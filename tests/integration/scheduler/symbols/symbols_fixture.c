@@ -147,17 +147,33 @@ struct answer ask(struct fixture *fixture, struct question question)
 
 struct fixture *fixture_new(const char *program, bool reads_paths)
 {
+    return fixture_new_with(
+        &(struct symbols_options){ .program = program, .read_module_paths = reads_paths }, false);
+}
+
+struct fixture *fixture_new_with(const struct symbols_options *wanted, bool has_store)
+{
     struct fixture *fixture = mem_zalloc(1, sizeof *fixture);
+    struct symbols_options options = *wanted;
 
     snprintf(fixture->root, sizeof fixture->root, "/tmp/stakeout-symbols-XXXXXX");
     assert_non_null(mkdtemp(fixture->root));
+    snprintf(fixture->store, sizeof fixture->store, "%s/store", fixture->root);
     fixture->base = event_base_new();
-    fixture->symbols = symbols_new(fixture->base, &(struct symbols_options){
-                                                      .program = program,
-                                                      .read_module_paths = reads_paths,
-                                                      .debug_root = fixture->root,
-                                                  });
+    options.debug_root = fixture->root;
+    if (has_store) options.store_folder = fixture->store;
+    fixture->options = options;
+    fixture_open(fixture);
     return fixture;
+}
+
+void fixture_open(struct fixture *fixture)
+{
+    struct problem problem = { 0 };
+
+    fixture->options.debug_root = fixture->root;
+    fixture->symbols = symbols_new(fixture->base, &fixture->options, &problem);
+    if (!fixture->symbols) fail_msg("%s", problem.detail);
 }
 
 int setup(void **state)

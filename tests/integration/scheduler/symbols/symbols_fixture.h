@@ -5,7 +5,7 @@
  *     struct answer answer = ask(fixture, question);       turns the loop until it came
  *
  * The program of a test is its own worker: main() hands over to symbols_worker_run() when it is
- * executed as one. FIXTURES holds modules that this machine's compiler made; the root of a fixture is a
+ * executed as one. FIXTURES holds modules that this machine's compiler made; a fixture's root is a
  * temporary folder, in which debug information is looked for. */
 #ifndef STAKEOUT_TESTS_INTEGRATION_SCHEDULER_SYMBOLS_FIXTURE_H
 #define STAKEOUT_TESTS_INTEGRATION_SCHEDULER_SYMBOLS_FIXTURE_H
@@ -33,7 +33,9 @@ struct answer {
 struct fixture {
     struct event_base *base;
     struct symbols *symbols;
-    char root[PATH_SIZE]; /* a temporary folder: the debug root, and what tests put there */
+    char root[PATH_SIZE];      /* a temporary folder: the debug root, and what tests put there */
+    char store[2 * PATH_SIZE]; /* in it */
+    struct symbols_options options; /* for fixture_open() */
 };
 
 struct question {
@@ -59,6 +61,8 @@ struct answer ask(struct fixture *fixture, struct question question);
 /* Of each test: setup() reads module paths and is its own worker. teardown() checks that no child
  * of it is left. */
 struct fixture *fixture_new(const char *program, bool reads_paths);
+struct fixture *fixture_new_with(const struct symbols_options *options, bool has_store);
+void fixture_open(struct fixture *fixture); /* again, after symbols_free() */
 int setup(void **state);
 int teardown(void **state);
 

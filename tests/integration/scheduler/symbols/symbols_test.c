@@ -262,7 +262,6 @@ int main(int argc, char **argv)
         TEST(another_build_is_refused, setup),
     };
 
-    if (argc > 1 && strcmp(argv[1], SYMBOLS_WORKER_ARGUMENT) == 0)
-        return symbols_worker_run(argc, argv);
+    if (symbols_worker_is_meant(argc, argv)) return symbols_worker_run(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

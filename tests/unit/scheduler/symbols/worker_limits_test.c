@@ -25,14 +25,15 @@ static int try_reading(void)
 }
 static int try_some_memory(void)
 {
-    void *memory = mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, WORKER_MEMORY_MAX / 4 * 3, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     return memory == MAP_FAILED ? -1 : 0;
 }
 static int try_much_memory(void)
 {
     void *memory =
-        mmap(NULL, (size_t)2 << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        mmap(NULL, WORKER_MEMORY_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     return memory == MAP_FAILED ? -1 : 0;
 }
@@ -92,7 +93,7 @@ static int run_limited(int (*attempt)(void))
     int status;
 
     if (pid == 0) {
-        if (worker_limits_set() < 0) _exit(255);
+        if (worker_limits_set(WORKER_READS, 0) < 0) _exit(255);
         _exit(attempt() < 0 ? errno : 0);
     }
     assert_true(pid > 0);
