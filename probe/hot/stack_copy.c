@@ -103,10 +103,12 @@ static void loan_serve(struct loan *loan, const ucontext_t *context, uint64_t en
         loan->outcome = loan_fill(loan, context);
         loan->pause_ticks = ticks_now() - entered_ticks;
         atomic_fetch_add_explicit(&hot.handler_ticks, loan->pause_ticks, memory_order_relaxed);
-        atomic_store_explicit(&loan->status, LOAN_BACK, memory_order_release);
-    } else if (status == LOAN_LOST) {
-        atomic_store_explicit(&loan->status, LOAN_FREE, memory_order_release);
+        status = LOAN_COPYING;
+        if (atomic_compare_exchange_strong_explicit(&loan->status, &status, LOAN_BACK,
+                                                    memory_order_release, memory_order_relaxed))
+            return;
     }
+    if (status == LOAN_LOST) atomic_store_explicit(&loan->status, LOAN_FREE, memory_order_release);
 }
 
 static void pass_on(int number, siginfo_t *info, void *context)
@@ -233,10 +235,12 @@ void loan_write_off(int loan)
 {
     uint32_t status = LOAN_LENT;
 
-    if (atomic_compare_exchange_strong_explicit(&hot.loans[loan].status, &status, LOAN_LOST,
-                                                memory_order_acq_rel, memory_order_relaxed))
-        return;
-    /* The handler is at it: it will be back within microseconds, and is found lost or free. */
+    /* Also while the handler is at it: what nobody waits for, it gives back itself. */
+    while (status == LOAN_LENT || status == LOAN_COPYING) {
+        if (atomic_compare_exchange_weak_explicit(&hot.loans[loan].status, &status, LOAN_LOST,
+                                                  memory_order_acq_rel, memory_order_relaxed))
+            return;
+    }
     if (status == LOAN_BACK) loan_return(loan);
 }
 

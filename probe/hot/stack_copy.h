@@ -9,8 +9,8 @@
  * A loan lends one buffer to one handler:
  *
  *     FREE --request--> LENT --handler--> COPYING --handler--> BACK --return--> FREE
- *                        |
- *                        +--write off--> LOST --handler, or the thread is gone--> FREE
+ *                        |                |
+ *                        +---write off----+--> LOST --handler, or the thread is gone--> FREE
  *
  * The handler checks the cookie (loan and sequence), and that the call still runs on this thread,
  * before and after it copies. No lock, no allocation, no unwinding there; its one system call reads

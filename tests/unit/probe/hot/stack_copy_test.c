@@ -165,6 +165,18 @@ static void a_loan_that_a_dead_thread_had_is_used_again(void **state)
     }
 }
 
+/* The handler, which is at it at this moment, then finds it lost and frees it. */
+static void a_loan_that_is_being_copied_can_be_written_off(void **state)
+{
+    struct loan *loan = &hot.loans[0];
+
+    (void)state;
+    atomic_store(&loan->status, LOAN_COPYING);
+    loan_write_off(0);
+    assert_int_equal(atomic_load(&loan->status), LOAN_LOST);
+    atomic_store(&loan->status, LOAN_FREE);
+}
+
 static void a_signal_that_is_not_ours_goes_to_the_hosts_handler(void **state)
 {
     (void)state;
@@ -209,6 +221,7 @@ int main(void)
         cmocka_unit_test(nothing_is_copied_after_the_calls_end),
         cmocka_unit_test(a_blocked_signal_is_written_off_and_its_loan_comes_back),
         cmocka_unit_test(a_loan_that_a_dead_thread_had_is_used_again),
+        cmocka_unit_test(a_loan_that_is_being_copied_can_be_written_off),
         cmocka_unit_test(a_signal_that_is_not_ours_goes_to_the_hosts_handler),
         cmocka_unit_test(a_later_handler_is_never_replaced),
     };
