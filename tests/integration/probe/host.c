@@ -6,6 +6,7 @@
  *     start              stakeout_start(NULL); "start RC"
  *     stop               stakeout_stop(); "stop MS", how long that took
  *     call NAME MS       a call that waits; "called"
+ *     begin NAME, end    one call, which lasts as long as the test wants; "begun", "ended"
  *     fds                "fds 0=TARGET 1=TARGET ..." of this process
  *     threads            "threads NAME/NICE/BLOCKED-SIGNALS ..."
  *     close-all          closes all but 0 and 1, and sets RLIMIT_NOFILE to 4; "closed"
@@ -20,8 +21,13 @@
  *                        the threads of other processes count as well
  *     handler            what handles SIGURG: "handler default|ours"
  *     exit CODE          exit(); no answer
- *     break              an invariant of the probe breaks; "broken". Only where the host is linked
- *                        with the probe's insides (HOST_HAS_INSIDES). */
+ *
+ * And where the host is linked with the probe's insides (HOST_HAS_INSIDES):
+ *
+ *     break              an invariant of the probe breaks; "broken"
+ *     age                each call that is listened to is next reported as running 30 s earlier
+ *                        than it would be; "aged COUNT AFTER_MS": how many were, and how long
+ *                        after its first snapshot the last one would have been */
 #include "tests/integration/probe/host_commands.h"
 #include "tests/integration/probe/refusal.h"
 
@@ -29,6 +35,7 @@
 
 #ifdef HOST_HAS_INSIDES
 #include "probe/agent/invariant.h"
+#include "probe/agent/sampler_state.h"
 #endif
 
 #include <dirent.h>
@@ -100,6 +107,21 @@ static void do_call(const char *arguments)
 
     make_call(name, ms);
     host_say("called");
+}
+
+static stakeout_call lasting;
+
+static void do_begin(const char *arguments)
+{
+    lasting = stakeout_call_begin(stakeout_interface(arguments));
+    host_say("begun");
+}
+
+static void do_end(const char *arguments)
+{
+    (void)arguments;
+    stakeout_call_end(lasting, 200);
+    host_say("ended");
 }
 
 /* Appends "SEPARATOR text" for every numeric name in a directory of /proc/self. */
@@ -267,12 +289,36 @@ static void do_break(const char *arguments)
     (void)arguments;
     if (!INVARIANT(1 + 1 == 3)) host_say("broken");
 }
+
+static void do_age(const char *arguments)
+{
+    const uint64_t age_ns = RUNNING_AFTER_MS * NS_PER_MS;
+    uint64_t after_ns = 0;
+    unsigned count = 0;
+
+    pthread_mutex_lock(&sampler.lock);
+    for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
+        struct listening *listening = &sampler.listenings[i];
+        struct draft *draft = &listening->draft;
+
+        if (!listening->is_used || draft->next_report_ns == 0) continue;
+        after_ns = draft->next_report_ns - draft->builder.began_ns -
+                   draft->builder.sample->snapshots[0].offset_ns;
+        draft->next_report_ns -= age_ns;
+        count++;
+    }
+    pthread_mutex_unlock(&sampler.lock);
+    host_say("aged %u %lu", count, after_ns / NS_PER_MS);
+    (void)arguments;
+}
 #endif
 
 static const struct host_command commands[] = {
     { "start", do_start },
     { "stop", do_stop },
     { "call", do_call },
+    { "begin", do_begin },
+    { "end", do_end },
     { "fds", do_fds },
     { "threads", do_threads },
     { "close-all", do_close_all },
@@ -287,6 +333,7 @@ static const struct host_command commands[] = {
     { "exit", do_exit },
 #ifdef HOST_HAS_INSIDES
     { "break", do_break },
+    { "age", do_age },
 #endif
 };
 
