@@ -379,18 +379,23 @@ static enum step_result cursor_step(struct remote_unwinder *remote)
     return rc == 0 ? STEP_OUTERMOST : STEP_DONE;
 }
 
+static bool cursor_open(struct remote_unwinder *remote)
+{
+    if (remote->has_cursor) return true;
+    if (!remote->space) return false;
+    if (remote->call.init_remote(&remote->cursor, remote->space, remote) != 0) return false;
+    remote->has_cursor = true;
+    remote->position = 0;
+    return true;
+}
+
 /* Brings the cursor to a frame of the walk, and sees that it is that frame. */
 static bool cursor_follow(struct remote_unwinder *remote, uint32_t index,
                           const struct frame_state *frame)
 {
     unw_word_t pc, sp;
 
-    if (!remote->has_cursor) {
-        if (!remote->space) return false;
-        if (remote->call.init_remote(&remote->cursor, remote->space, remote) != 0) return false;
-        remote->has_cursor = true;
-        remote->position = 0;
-    }
+    if (!cursor_open(remote)) return false;
     while (remote->position < index) {
         if (cursor_step(remote) != STEP_DONE) return false;
     }
@@ -428,6 +433,29 @@ enum step_result remote_unwinder_step(struct remote_unwinder *remote, uint32_t i
     if (result == STEP_DONE) result = cursor_read(remote, &caller);
     if (result == STEP_DONE) *frame = caller;
     return result;
+}
+
+uint32_t remote_unwinder_walk(struct remote_unwinder *remote, const struct stack_view *view,
+                              uint64_t *ret_pcs, uint32_t count_max, bool *ret_complete)
+{
+    enum step_result result = STEP_DONE;
+    uint32_t count = 1;
+    unw_word_t pc = 0;
+
+    remote_unwinder_begin(remote, view);
+    *ret_complete = false;
+    ret_pcs[0] = view->registers[REGISTER_RIP];
+    if (!cursor_open(remote)) return 1;
+    while (count < count_max) {
+        result = cursor_step(remote);
+        if (result == STEP_DONE && remote->call.get_reg(&remote->cursor, UNW_REG_IP, &pc) < 0)
+            result = STEP_OTHER;
+        if (result == STEP_DONE && pc == 0) result = STEP_OUTERMOST;
+        if (result != STEP_DONE) break;
+        ret_pcs[count++] = pc;
+    }
+    *ret_complete = result == STEP_OUTERMOST;
+    return count;
 }
 
 uint64_t remote_unwinder_size(const struct remote_unwinder *remote)
