@@ -24,6 +24,7 @@ static void a_redis_that_will_do_is_told_from_one_that_will_not(void **state)
         { "nothing", "", "older than Redis 7" },
         { "something else", "HTTP/1.1 400 Bad Request\r\n\r\n", "older than Redis 7" },
         { "a name that only ends so", "my_redis_version:9.0\r\n", "older than Redis 7" },
+        { "a name that only begins so", "redis_version_9:9.0\r\n", "older than Redis 7" },
         { "a line without an end", "role:master\r\nredis_version:7", NULL },
     };
 
