@@ -11,9 +11,11 @@
 #include "scheduler/api/offload.h"
 #include "scheduler/api/openapi.h"
 #include "scheduler/api/query.h"
+#include "scheduler/api/symbol_files.h"
 #include "scheduler/api/turns.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 /* clang-format off */
@@ -46,11 +48,17 @@ static bool is_json(struct text content_type)
            content_type.data[wanted.size] == ' ';
 }
 
+/* What comes as bytes goes to a sink, as it is. */
+static bool takes_bytes(const struct route *route)
+{
+    return strchr(route->body, '/') != NULL;
+}
+
 static int check_request(const struct route *route, struct http_request *request,
                          struct problem *problem)
 {
     if (query_check(request, route->query, problem) < 0) return -1;
-    if (*route->body && !is_json(http_header(request, "Content-Type")))
+    if (*route->body && !takes_bytes(route) && !is_json(http_header(request, "Content-Type")))
         return problem_set(problem, PROBLEM_BAD_TYPE,
                            "The Content-Type of this request must be application/json.");
     return 0;
@@ -67,8 +75,18 @@ static void on_request(struct http_request *request, void *context)
         door->route->handler(door->api, request);
 }
 
+static int on_sink_open(void *context, uint64_t body_size, void **ret_sink,
+                        struct http_refusal *ret_why)
+{
+    struct route_door *door = context;
+
+    return symbol_sink_open(door->api, body_size, ret_sink, ret_why);
+}
+
 static void open_doors(struct api *api)
 {
+    static const struct http_sink sink = { .open = on_sink_open, .drop = symbol_sink_drop };
+
     api->doors = mem_zalloc(route_count, sizeof *api->doors);
     for (size_t i = 0; i < route_count; i++) {
         struct route_door *door = &api->doors[i];
@@ -79,7 +97,8 @@ static void open_doors(struct api *api)
                                          .path = route->path,
                                          .role = route->role,
                                          .body_size_max = *route->body ? JSON_SIZE_MAX : 0,
-                                         .handler = on_request };
+                                         .handler = on_request,
+                                         .sink = takes_bytes(route) ? &sink : NULL };
         http_add_routes(api->rooms.http, &door->row, 1, door);
     }
 }

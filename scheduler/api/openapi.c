@@ -325,6 +325,21 @@ static json_t *responses_value(const struct route *route)
     return responses;
 }
 
+/* A schema, or a content type with a '/': bytes. */
+static json_t *body_content(const struct route *route)
+{
+    if (strchr(route->body, '/'))
+        return content_of(route->body,
+                          json_pack("{s:s, s:s}", "type", "string", "format", "binary"));
+    return content_of("application/json", reference(text_of(route->body)));
+}
+
+static const char *method_key(enum http_method method)
+{
+    if (method == HTTP_POST) return "post";
+    return method == HTTP_DELETE ? "delete" : "get";
+}
+
 static json_t *operation_value(const struct route *route, const char *name)
 {
     static const char *const roles[] = { [HTTP_ANYONE] = "anyone",
@@ -337,8 +352,7 @@ static json_t *operation_value(const struct route *route, const char *name)
 
     if (*route->body)
         value_set(operation, "requestBody",
-                  json_pack("{s:b, s:o}", "required", 1, "content",
-                            content_of("application/json", reference(text_of(route->body)))));
+                  json_pack("{s:b, s:o}", "required", 1, "content", body_content(route)));
     if (route->role == HTTP_ANYONE) value_set(operation, "security", json_array());
     return operation;
 }
@@ -362,7 +376,7 @@ static json_t *paths_value(void)
             path = json_object();
             value_set(paths, route->path, path);
         }
-        value_set(path, route->method == HTTP_POST ? "post" : "get",
+        value_set(path, method_key(route->method),
                   operation_value(route, handler_names[i] + strlen("on_")));
     }
     return paths;

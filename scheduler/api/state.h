@@ -29,7 +29,8 @@ struct route {
     enum http_method method;
     const char *path;
     enum http_role role;
-    const char *body; /* schema of the request's body; empty: none is accepted */
+    const char *body; /* schema of the request's body, or a content type with a '/', which goes to
+                         a sink as it comes; empty: none is accepted */
     route_fn handler;
     const char *query;  /* the parameters that may be given, separated by spaces */
     const char *answer; /* schema of the answer, or a content type with a '/' */

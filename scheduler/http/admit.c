@@ -33,6 +33,7 @@ static const struct {
     { 408, "busy", "Try again later" },
     { 413, "too-large", "The request is too large" },
     { 503, "busy", "Try again later" },
+    { 507, "store-full", "The store has no room" },
 };
 
 int verdict_refuse(struct verdict *verdict, int status, const char *format, ...)
@@ -243,7 +244,7 @@ int admit(const struct http *http, const struct head *head, struct verdict *ret)
         return verdict_refuse(ret, 405, "This path allows %s.", allowed);
     }
     if (admit_token(http, head, ret) != 0) return ret->status;
-    if (head->body_size > ret->route->body_size_max)
+    if (!ret->route->sink && head->body_size > ret->route->body_size_max)
         return verdict_refuse(ret, 413, "The body has %llu bytes; at most %zu are accepted here.",
                               (unsigned long long)head->body_size, ret->route->body_size_max);
     return 0;

@@ -11,7 +11,8 @@
  * turn the gate HOLDS what came, not looked at, and reading stops: the input's high watermark is
  * one byte, and of requests that wait there is always more in the input. (To disable EV_READ would
  * not do: libevent enables it behind each answer.) When half of them have had their turn, what is
- * held is looked at (gate_resume()).
+ * held is looked at (gate_resume()). Behind a body that goes to a sink and could not go wholly yet,
+ * it holds as well.
  *
  * INVARIANTS
  *
@@ -33,8 +34,8 @@ enum {
 
 /* --- a head --- */
 
-static void enqueue(struct connection *connection, const struct head *head,
-                    const struct verdict *verdict)
+static struct http_request *enqueue(struct connection *connection, const struct head *head,
+                                    const struct verdict *verdict)
 {
     struct http_request *request = mem_zalloc(1, sizeof *request);
 
@@ -42,17 +43,18 @@ static void enqueue(struct connection *connection, const struct head *head,
     request->connection = connection;
     request->verdict = *verdict;
     request->method = head->method;
-    request->body_size = head->body_size;
+    request->body_size = connection->spill ? 0 : head->body_size;
     request->began_ns = connection->coming_since_ns;
-    connection->http->counts.body_size += head->body_size;
+    connection->http->counts.body_size += (size_t)request->body_size;
     TAILQ_INSERT_TAIL(&connection->queue, request, link);
     connection->queue_count++;
     connection->http->counts.waiting_count++;
+    return request;
 }
 
 static void check_budget(const struct http *http, const struct head *head, struct verdict *verdict)
 {
-    if (verdict->status != 0) return;
+    if (verdict->status != 0 || (verdict->route && verdict->route->sink)) return;
     if (head->body_size + http->counts.body_size <= http->limits.body_budget) return;
     verdict_refuse(verdict, 503, "Too many requests with bodies came at once; try again.");
     verdict->retry_after_s = 1 + random_u64() % 10;
@@ -64,6 +66,7 @@ static bool take_head(struct connection *connection, struct text text, uint64_t 
     struct verdict verdict = { 0 };
     const char *why = NULL;
     struct head head;
+    void *sink = NULL;
     int status = head_parse(text, &head, &why);
 
     if (status != 0) {
@@ -72,11 +75,13 @@ static bool take_head(struct connection *connection, struct text text, uint64_t 
     }
     admit(connection->http, &head, &verdict);
     check_budget(connection->http, &head, &verdict);
+    if (verdict.status == 0 && verdict.route && verdict.route->sink && head.body_size > 0)
+        spill_begin(connection, text, head.body_size, &verdict, &sink);
     if (verdict.status != 0 && head.body_size > 0) {
         refusal_give(connection, &verdict, head.method == HEAD_HEAD);
         return false;
     }
-    enqueue(connection, &head, &verdict);
+    enqueue(connection, &head, &verdict)->sink = sink;
     *ret_body_size = head.body_size;
     return true;
 }
@@ -117,11 +122,14 @@ static bool take(struct connection *connection, const struct cut *cut)
     switch (cut->kind) {
     case CUT_HEAD:
         if (!take_head(connection, cut->text, &body_size)) return false;
-        pass(connection, cut->text);
+        if (!connection->spill) pass(connection, cut->text);
         cutter_expect(&connection->cutter, body_size);
         return true;
     case CUT_BODY:
-        pass(connection, cut->text);
+        if (connection->spill)
+            spill_take(connection, cut->text);
+        else
+            pass(connection, cut->text);
         return true;
     case CUT_KEPT:
         return true;
@@ -140,7 +148,7 @@ static void look_at(struct connection *connection, struct text bytes)
     while (bytes.size > 0) {
         struct cut cut;
 
-        if (connection->held.size > 0 ||
+        if (connection->held.size > 0 || spill_is_full(connection) ||
             (connection->queue_count == PIPELINE_MAX && cutter_is_between(&connection->cutter))) {
             hold(connection, bytes);
             return;
@@ -162,7 +170,8 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
     struct evbuffer_ptr from;
 
     if (size == 0 || connection->is_feeding || connection->is_refused) return;
-    if (connection->cutter.body_left >= size) { /* as most of a large body: it stays where it is */
+    if (connection->cutter.body_left >= size &&
+        !connection->spill) { /* as most of a large body: it stays where it is */
         connection->cutter.body_left -= size;
         if (connection->cutter.body_left == 0) connection->coming_since_ns = 0;
         return;
@@ -205,6 +214,7 @@ void gate_open(struct connection *connection)
 void gate_forget(struct connection *connection)
 {
     cutter_done(&connection->cutter);
+    spill_done(connection);
     buf_done(&connection->held);
     connection->coming_since_ns = 0;
 }

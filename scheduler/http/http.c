@@ -37,6 +37,7 @@ static void set_limits(struct http_limits *limits)
     if (limits->body_budget == 0) limits->body_budget = 64 * 1024 * 1024;
     if (limits->unread_size_max == 0) limits->unread_size_max = 1024 * 1024;
     if (limits->request_ms == 0) limits->request_ms = 10000;
+    if (limits->sink_ms == 0) limits->sink_ms = 30 * 60 * 1000;
     if (limits->idle_ms == 0) limits->idle_ms = 75000;
     if (limits->answer_budget == 0) limits->answer_budget = 256 * 1024 * 1024;
     if (limits->answer_ms == 0) limits->answer_ms = 60000;

@@ -40,12 +40,28 @@ enum http_role {
 
 typedef void (*http_handler_fn)(struct http_request *request, void *context);
 
+struct http_refusal {
+    int status;
+    const char *slug, *title; /* as in common/model/problem.def; live as long as the program */
+    char detail[640];
+};
+
+/* Where large bodies go. The client may do what the route asks for by then, and its handler runs
+ * once all of the body went. A body of 0 bytes opens nothing. */
+struct http_sink {
+    /* The descriptor that it goes to, which does not block and is http's to close; *ret_sink is
+     * what http_sink_take() and drop() are given. Or -1, and *ret_why. `context` is the route's. */
+    int (*open)(void *context, uint64_t body_size, void **ret_sink, struct http_refusal *ret_why);
+    void (*drop)(void *sink); /* the client went away before the handler ran */
+};
+
 struct http_route {
     enum http_method method;
     const char *path; /* "/api/v1/tasks/{id}/log": a {name} matches one segment */
     enum http_role role;
     size_t body_size_max; /* 0: no body is accepted */
     http_handler_fn handler;
+    const struct http_sink *sink; /* NULL: bodies are held, as far as body_size_max allows */
 };
 
 /* What a token is good for. Found by the app's token store. */
@@ -65,6 +81,7 @@ struct http_limits {
     size_t unread_size_max;      /* of a stream, 1 MB */
     size_t answer_budget;        /* bytes of answers that are being read, 256 MB; beyond it: 503 */
     uint32_t request_ms;         /* from a request's first byte to its last, 10 s */
+    uint32_t sink_ms;            /* likewise, where the body goes to a sink, 30 minutes */
     uint32_t idle_ms;            /* between requests, 75 s */
     uint32_t answer_ms;          /* to read an answer, 60 s, and as long as its size takes at */
     uint32_t answer_rate;        /* this many bytes per ms, 64 */
@@ -126,6 +143,8 @@ bool http_query_at(struct http_request *request, size_t index, struct text *ret_
                    struct text *ret_value);
 struct text http_header(struct http_request *request, const char *name);
 struct text http_body(struct http_request *request);
+/* What the route's sink made of the body; the handler has it from here on. NULL: no body came. */
+void *http_sink_take(struct http_request *request);
 struct text http_peer(struct http_request *request); /* the client's numeric address */
 const struct http_identity *http_identity_of(struct http_request *request);
 

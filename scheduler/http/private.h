@@ -7,6 +7,7 @@
  *   refusal.c     answers what libevent must not see
  *   sweep.c       deadlines
  *   http.c        routes, dispatch, start and stop
+ *   spill.c       bodies that go to a descriptor as they arrive
  *   request.c     what a handler reads
  *   answer.c      what a handler writes, parks or streams */
 #ifndef STAKEOUT_SCHEDULER_HTTP_PRIVATE_H
@@ -16,6 +17,7 @@
 #include "scheduler/http/cutter.h"
 #include "scheduler/http/http.h"
 #include "scheduler/http/route.h"
+#include "scheduler/http/spill.h"
 
 #include "common/base/buf.h"
 
@@ -48,6 +50,7 @@ struct http_request {
     uint64_t body_size; /* reserved in http->counts.body_size */
     enum head_method method;
     struct text body;
+    void *sink; /* of its route, until the handler takes it; or NULL */
     struct pieces pieces;
     http_gone_fn on_gone; /* parked, if not NULL */
     void *gone_context;
@@ -66,6 +69,7 @@ struct connection {
     size_t queue_count;
     struct http_request *request; /* being handled or parked; NULL once answered */
     struct cutter cutter;         /* of what comes */
+    struct spill *spill;          /* where the body that is coming goes; NULL: to libevent */
     struct buf held;              /* what came behind PIPELINE_MAX requests, not looked at yet */
     uint64_t coming_since_ns;     /* first byte of a request that is not complete; 0: none */
     uint64_t changed_ns;          /* became idle, or its answer was given, or it was refused */

@@ -8,6 +8,7 @@
 void request_free(struct http_request *request)
 {
     request->http->counts.body_size -= (size_t)request->body_size;
+    if (request->sink) request->verdict.route->sink->drop(request->sink);
     pieces_done(&request->pieces);
     free(request);
 }
@@ -44,6 +45,14 @@ struct text http_header(struct http_request *request, const char *name)
 struct text http_body(struct http_request *request)
 {
     return request->body;
+}
+
+void *http_sink_take(struct http_request *request)
+{
+    void *sink = request->sink;
+
+    request->sink = NULL;
+    return sink;
 }
 
 struct text http_peer(struct http_request *request)

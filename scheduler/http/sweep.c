@@ -15,12 +15,19 @@ static bool is_older(uint64_t since_ns, uint32_t than_ms, uint64_t now_ns)
     return now_ns > since_ns && now_ns - since_ns > ms_to_ns(than_ms);
 }
 
+static uint32_t request_ms(const struct connection *connection)
+{
+    const struct http_limits *limits = &connection->http->limits;
+
+    return connection->spill ? limits->sink_ms : limits->request_ms;
+}
+
 static void cut_slow_request(struct connection *connection)
 {
     struct verdict verdict = { 0 };
 
     verdict_refuse(&verdict, 408, "The request did not arrive within %u ms.",
-                   connection->http->limits.request_ms);
+                   request_ms(connection));
     connection_drop_requests(connection);
     connection->http->counts.cut++;
     refusal_give_now(connection, &verdict, false);
@@ -48,7 +55,7 @@ static void sweep(struct connection *connection, uint64_t now_ns)
     }
     if (!connection->ev || connection->request) return;
     if (!is_with_client && connection->coming_since_ns != 0) {
-        if (is_older(connection->coming_since_ns, connection->http->limits.request_ms, now_ns))
+        if (is_older(connection->coming_since_ns, request_ms(connection), now_ns))
             cut_slow_request(connection);
         return;
     }

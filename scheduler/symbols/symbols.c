@@ -561,6 +561,11 @@ const struct symbol_file *symbols_file_at(const struct symbols *symbols, size_t 
     return symbol_store_at(symbol_files_store(symbols->files), index);
 }
 
+const struct symbol_file *symbols_file_find(const struct symbols *symbols, struct text build_id_hex)
+{
+    return symbol_store_find(symbol_files_store(symbols->files), build_id_hex);
+}
+
 int symbols_file_remove(struct symbols *symbols, struct text build_id_hex)
 {
     return symbol_files_remove(symbols->files, build_id_hex);

@@ -109,6 +109,8 @@ void symbols_upload_drop(struct symbol_upload *upload); /* its sender went away 
 
 /* The index-th file of the store, the most recently used first; NULL past the end. */
 const struct symbol_file *symbols_file_at(const struct symbols *symbols, size_t index);
+const struct symbol_file *symbols_file_find(const struct symbols *symbols,
+                                            struct text build_id_hex);
 int symbols_file_remove(struct symbols *symbols, struct text build_id_hex); /* 0 or -ENOENT */
 
 uint64_t symbols_upload_size_max(const struct symbols *symbols);

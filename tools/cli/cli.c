@@ -128,6 +128,16 @@ int cli_post(struct cli *cli, const char *path, struct text body, struct answer 
     return ask(cli, &(struct request){ .method = "POST", .path = path, .body = body }, ret);
 }
 
+int cli_delete(struct cli *cli, const char *path, struct answer *ret)
+{
+    return ask(cli, &(struct request){ .method = "DELETE", .path = path }, ret);
+}
+
+int cli_ask(struct cli *cli, const struct request *request, struct answer *ret)
+{
+    return ask(cli, request, ret);
+}
+
 int cli_print_answer(struct cli *cli, const struct answer *answer)
 {
     struct text body = buf_peek(&answer->body);

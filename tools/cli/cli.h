@@ -73,6 +73,8 @@ int cli_flush(struct cli *cli);
 int cli_get(struct cli *cli, const char *path, struct answer *ret);
 int cli_get_raw(struct cli *cli, const char *path, struct answer *ret); /* its bytes alone */
 int cli_post(struct cli *cli, const char *path, struct text body, struct answer *ret);
+int cli_delete(struct cli *cli, const char *path, struct answer *ret);
+int cli_ask(struct cli *cli, const struct request *request, struct answer *ret); /* any other */
 
 /* The answer's bytes as they came: --json. Returns CLI_DONE. */
 int cli_print_answer(struct cli *cli, const struct answer *answer);

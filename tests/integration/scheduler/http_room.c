@@ -84,15 +84,15 @@ static void on_stream(struct http_request *request, void *context)
 }
 
 static const struct http_route routes[] = {
-    { HTTP_GET, "/hello", HTTP_VIEWER, 0, on_hello },
-    { HTTP_GET, "/open", HTTP_ANYONE, 0, on_hello },
-    { HTTP_GET, "/large", HTTP_VIEWER, 0, on_large },
-    { HTTP_GET, "/park", HTTP_VIEWER, 0, on_park },
-    { HTTP_GET, "/stream", HTTP_VIEWER, 0, on_stream },
-    { HTTP_POST, "/echo", HTTP_OPERATOR, 1024 * 1024, on_echo },
-    { HTTP_POST, "/small", HTTP_OPERATOR, 16, on_echo },
-    { HTTP_GET, "/n/{number}", HTTP_PROBE, 0, on_number },
-    { HTTP_GET, "/probe", HTTP_PROBE, 0, on_hello },
+    { HTTP_GET, "/hello", HTTP_VIEWER, 0, on_hello, NULL },
+    { HTTP_GET, "/open", HTTP_ANYONE, 0, on_hello, NULL },
+    { HTTP_GET, "/large", HTTP_VIEWER, 0, on_large, NULL },
+    { HTTP_GET, "/park", HTTP_VIEWER, 0, on_park, NULL },
+    { HTTP_GET, "/stream", HTTP_VIEWER, 0, on_stream, NULL },
+    { HTTP_POST, "/echo", HTTP_OPERATOR, 1024 * 1024, on_echo, NULL },
+    { HTTP_POST, "/small", HTTP_OPERATOR, 16, on_echo, NULL },
+    { HTTP_GET, "/n/{number}", HTTP_PROBE, 0, on_number, NULL },
+    { HTTP_GET, "/probe", HTTP_PROBE, 0, on_hello, NULL },
 };
 
 /* --- tokens --- */

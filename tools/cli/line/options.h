@@ -14,7 +14,7 @@
 #include "common/model/problem.h"
 #include "tools/cli/line/command.h"
 
-enum { LINE_OPTIONS_MAX = 256, LINE_ARGS_MAX = 2 };
+enum { LINE_OPTIONS_MAX = 256, LINE_ARGS_MAX = 16 };
 
 struct line {
     const struct command *command; /* NULL: none was named */

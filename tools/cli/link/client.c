@@ -6,9 +6,11 @@
 #include "common/base/check.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct client {
     CURL *curl;
@@ -83,9 +85,46 @@ static struct curl_slist *headers_of(const struct client *client, const struct r
     if (request->body.size > 0) {
         headers = curl_slist_append(headers, "Content-Type: application/json");
     }
-    headers = curl_slist_append(headers, "Expect:");
+    if (request->file > 0) {
+        headers = curl_slist_append(headers, "Content-Type: application/octet-stream");
+    }
+    headers = curl_slist_append(headers, request->file > 0 ? "Expect: 100-continue" : "Expect:");
     CHECK(headers);
     return headers;
+}
+
+/* The server may refuse a file by its size and token alone: then nothing of it is sent. */
+static size_t on_read(char *room, size_t size, size_t count, void *context)
+{
+    const struct request *request = context;
+    ssize_t got;
+
+    do {
+        got = read(request->file, room, size * count);
+    } while (got < 0 && errno == EINTR);
+    return got < 0 ? CURL_READFUNC_ABORT : (size_t)got;
+}
+
+static int on_progress(void *context, curl_off_t down_size, curl_off_t down, curl_off_t up_size,
+                       curl_off_t up)
+{
+    const struct request *request = context;
+
+    (void)down_size, (void)down, (void)up_size;
+    if (request->on_sent) request->on_sent(request->context, (uint64_t)up);
+    return 0;
+}
+
+static void set_up_file(CURL *curl, const struct request *request)
+{
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->file_size);
+    curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(curl, CURLOPT_READDATA, request);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, request);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_PART_SIZE);
 }
 
 static void set_up(struct client *client, const struct request *request, const char *url,
@@ -108,7 +147,11 @@ static void set_up(struct client *client, const struct request *request, const c
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
     curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
     if (is_loopback(client->server)) curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    if (request->method && strcmp(request->method, "POST") == 0) {
+    if (request->file > 0) {
+        set_up_file(curl, request);
+    } else if (request->method && strcmp(request->method, "DELETE") == 0) {
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "DELETE");
+    } else if (request->method && strcmp(request->method, "POST") == 0) {
         curl_easy_setopt(curl, CURLOPT_POST, 1L);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)request->body.size);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.size ? request->body.data : "");

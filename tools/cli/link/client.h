@@ -22,6 +22,8 @@ enum {
     ANSWER_SIZE_MAX = 256 * 1024 * 1024, /* the analysis of a task with 100 large samples */
     CONNECT_S_MAX = 5,
     REQUEST_S_MAX = 120,
+    UPLOAD_S_MAX = 30 * 60, /* as long as the scheduler waits for one */
+    UPLOAD_PART_SIZE = 512 * 1024,
     CLIENT_ERROR_SIZE = 512,
 };
 
@@ -31,6 +33,10 @@ struct request {
     const char *method; /* NULL: GET */
     const char *path;   /* from the slash on, with its query */
     struct text body;   /* JSON; size 0: none */
+    int file; /* its bytes are the body, from its offset on; 0: none. Posted as they are */
+    uint64_t file_size;
+    void (*on_sent)(void *context, uint64_t sent_size); /* of the file, now and then; or NULL */
+    void *context;
     unsigned timeout_s; /* 0: REQUEST_S_MAX */
     bool is_raw;        /* only the bytes matter: the document is not read, but of a refusal */
 };
