@@ -194,18 +194,73 @@ static void ledgers_are_absolute_and_the_latest_wins(void **state)
     json_decref(interfaces);
 }
 
-static void send_last_pulse(struct fake_probe *probe)
+static void send_pulse(struct fake_probe *probe, struct wire_pulse pulse)
 {
     OWN(buf_done) struct buf body = BUF_INIT(4096);
-    struct wire_pulse pulse = { .protocol = WIRE_PROTOCOL,
-                                .application = text_of(probe->application),
-                                .instance = text_of(probe->instance),
-                                .incarnation = probe->incarnation,
-                                .sequence = ++probe->sequence,
-                                .is_last = true };
 
+    pulse.protocol = WIRE_PROTOCOL;
+    pulse.application = text_of(probe->application);
+    pulse.instance = text_of(probe->instance);
+    pulse.incarnation = probe->incarnation;
+    pulse.sequence = ++probe->sequence;
     assert_int_equal(wire_pulse_encode(&pulse, &body), 0);
     assert_int_equal(status_of("/probe/v1/pulse", buf_peek(&body)), 200);
+}
+
+/* One bad ledger blinds us for nothing else of what an instance says. */
+static void a_ledger_that_does_not_add_up_is_left_out_and_counted(void **state)
+{
+    static const char unsound[] = "stakeout_intake_total{kind=\"ledger\",outcome=\"unsound\"}";
+    struct fake_probe probe = new_probe("unsound");
+    char good[TASK_ID_SIZE + 1], bad[TASK_ID_SIZE + 1];
+    struct wire_pulse_ledger ledgers[] = {
+        { .seen = 3, .below = 3 },
+        { .seen = 5, .below = 3, .triggered = 1 },                   /* one is missing */
+        { .seen = 4, .below = 3, .triggered = 1, .sampled = 2 },     /* one too many */
+        { .task = TEXT("../../etc/passwd"), .seen = 1, .below = 1 }, /* of no task */
+    };
+    json_t *row;
+
+    (void)state;
+    scheduler_create_task("unsound", "", good);
+    scheduler_create_task("unsound2", "", bad);
+    ledgers[0].task = text_of(good);
+    ledgers[1].task = ledgers[2].task = text_of(bad);
+    send_pulse(&probe, (struct wire_pulse){ .ledgers = ledgers, .ledgers_count = 4 });
+    row = row_of(good);
+    assert_int_equal(number_at(row, "seen"), 3);
+    json_decref(row);
+    assert_null(row_of(bad));
+    assert_true(scheduler_metric(unsound) == 3);
+}
+
+/* The probe of a newer version has another reason: the call was not sampled, and counts so. */
+static void a_reason_that_we_do_not_know_is_a_drop_all_the_same(void **state)
+{
+    struct fake_probe probe = new_probe("newer");
+    char id[TASK_ID_SIZE + 1];
+    struct wire_reason_count drops[] = { { TEXT("eaten-by-a-grue"), 2 },
+                                         { TEXT("queue-full"), 1 } };
+    struct wire_reason_count snapshot_drops[] = { { TEXT("too-dark"), 9 } };
+    struct wire_pulse_ledger ledger = { .seen = 3,
+                                        .triggered = 3,
+                                        .drops = drops,
+                                        .drops_count = 2,
+                                        .snapshot_drops = snapshot_drops,
+                                        .snapshot_drops_count = 1 };
+    json_t *row, *said;
+
+    (void)state;
+    scheduler_create_task("newer", "", id);
+    ledger.task = text_of(id);
+    send_pulse(&probe, (struct wire_pulse){ .ledgers = &ledger, .ledgers_count = 1 });
+    row = row_of(id);
+    said = json_object_get(row, "drops");
+    assert_int_equal(number_at(row, "triggered"), 3);
+    assert_int_equal(number_at(said, "no-sample"), 2);
+    assert_int_equal(number_at(said, "queue-full"), 1);
+    assert_null(json_object_get(json_object_get(row, "snapshot_drops"), "too-dark"));
+    json_decref(row);
 }
 
 static bool is_lost(void *context)
@@ -228,7 +283,7 @@ static void what_is_pending_when_an_instance_says_goodbye_is_lost(void **state)
     fake_probe_poll(&probe);
     fake_probe_pulse(&probe, &(struct fake_calls){ "POST /checkout", 10, NS_PER_MS, id, 10, 2, 0 },
                      1);
-    send_last_pulse(&probe);
+    send_pulse(&probe, (struct wire_pulse){ .is_last = true });
     assert_true(wait_until(is_lost, id, 10000));
 }
 
@@ -471,6 +526,8 @@ int main(void)
         cmocka_unit_test(a_task_for_some_instances_is_told_to_those),
         cmocka_unit_test(tasks_are_delivered_when_the_instance_comes_back_with_their_version),
         cmocka_unit_test(ledgers_are_absolute_and_the_latest_wins),
+        cmocka_unit_test(a_ledger_that_does_not_add_up_is_left_out_and_counted),
+        cmocka_unit_test(a_reason_that_we_do_not_know_is_a_drop_all_the_same),
         cmocka_unit_test(what_is_pending_when_an_instance_says_goodbye_is_lost),
         cmocka_unit_test(a_report_is_taken_once_and_the_cap_is_exact),
         cmocka_unit_test(times_are_put_on_our_clock),
