@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mod_stakeout in Debian's apache2, as it is: requests are calls under their names, slow ones are
+ * looked into, and nothing that a client sees is any different. argv[1] is the MPM. */
+#include "tests/integration/integrations/httpd_process.h"
+
+#include "common/base/buf.h"
+#include "common/base/own.h"
+#include "common/model/limits.h"
+#include "tests/integration/integrations/http_client.h"
+#include "tests/integration/integrations/watched.h"
+#include "tests/integration/system/house.h"
+#include "tests/support/test.h"
+#include "tests/support/wait.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SOON_MS = 20000, SAID_SIZE = 4096, LINES_SIZE = 2048, LOAD_CALLS = 10000, LINK_SIZE = 256 };
+
+static const char *mpm;
+static struct house house;
+
+static const char rules[] = "StakeoutInterface GET /item/{id}\n"
+                            "StakeoutInterface ANY /cgi-bin/{script...} scripts\n"
+                            "<Location /quiet>\nStakeout off\n</Location>\n"
+                            "<Location /quiet/but>\nStakeout on\n"
+                            "StakeoutInterface GET /quiet/but/{what} loud\n</Location>\n"
+                            "<VirtualHost 127.0.0.1:*>\nServerName localhost\n"
+                            "StakeoutInterface GET /slow/{id}\n"
+                            "StakeoutInterface GET /item/special\n"
+                            "</VirtualHost>\n";
+
+static char lines[LINES_SIZE];
+
+static struct httpd_process httpd_of(const char *application)
+{
+    snprintf(
+        lines, sizeof lines,
+        "CoreDumpDirectory /tmp\nStakeoutApplication %s\nStakeoutServer http://127.0.0.1:%u\n%s",
+        application, (unsigned)house.scheduler.port, rules);
+    return (struct httpd_process){ .mpm = mpm, .with_stakeout = true, .lines = lines };
+}
+
+/* Names and counts -------------------------------------------------------------------------- */
+
+static const char *head = "Host: localhost\r\n";
+
+static void on_one_connection(uint16_t port)
+{
+    struct http_reply reply;
+    char request[256];
+    int fd = http_connect(port);
+
+    snprintf(request, sizeof request, "GET /kept?a=1 HTTP/1.1\r\n%s\r\n", head);
+    for (int i = 0; i < 3; i++) {
+        http_send(fd, request);
+        http_read_reply(fd, &reply);
+        assert_int_equal(reply.status, 404); /* the error document is index.html */
+        assert_string_equal(reply.body, "index\n");
+    }
+    close(fd);
+}
+
+static void in_one_packet(uint16_t port)
+{
+    struct http_reply reply;
+    char requests[1024];
+    int fd = http_connect(port);
+
+    snprintf(requests, sizeof requests,
+             "GET /slow/pipe?ms=80 HTTP/1.1\r\n%s\r\nGET /slow/pipe?ms=20 HTTP/1.1\r\n%s\r\n"
+             "GET /nested HTTP/1.1\r\n%s\r\nGET /item/pipe HTTP/1.1\r\n%sConnection: close\r\n\r\n",
+             head, head, head, head);
+    http_send(fd, requests);
+    for (int i = 0; i < 2; i++) {
+        http_read_reply(fd, &reply);
+        assert_int_equal(reply.status, 203);
+    }
+    http_read_reply(fd, &reply); /* chunked or not, its length is not what is asked here */
+    close(fd);
+}
+
+static void requests_are_calls_under_their_names(void **state)
+{
+    static const struct {
+        const char *path;
+        int status;
+        int times;
+    } asked[] = {
+        { "/item/7", 404, 2 },        { "/item/special", 404, 1 },
+        { "/index.html", 200, 2 },    { "/", 200, 3 },
+        { "/cgi-bin/hello", 200, 2 }, { "/quiet/x", 404, 2 },
+        { "/quiet/but/why", 404, 1 }, { "/user/4711/x", 404, 2 },
+    };
+    static const struct watched_count expected[] = {
+        { "GET /item/{id}", 3 },
+        { "GET /item/special", 1 },
+        { "GET /index.html", 2 },
+        { "GET /", 3 },
+        { "scripts", 2 },
+        { "loud", 1 },
+        { "GET /user/{id}/x", 2 },
+        { "GET /kept", 3 },
+        { "GET /nested", 1 },
+        { "GET /slow/{id}", 2 },
+        { NULL, 0 },
+    };
+    struct httpd_process httpd = httpd_of("names");
+    struct http_reply reply;
+
+    (void)state;
+    httpd_process_start(&httpd);
+    for (size_t i = 0; i < ARRAY_COUNT(asked); i++) {
+        for (int n = 0; n < asked[i].times; n++) {
+            http_get(httpd.port, asked[i].path, NULL, &reply);
+            if (reply.status != asked[i].status)
+                fail_msg("GET %s: %d", asked[i].path, reply.status);
+        }
+    }
+    on_one_connection(httpd.port);
+    in_one_packet(httpd.port);
+    httpd_process_stop(&httpd); /* its children tell what they have */
+    watched_assert_counts(&house, "names", expected);
+}
+
+/* As httpd_process.c configures it. */
+static unsigned server_count(void)
+{
+    return strcmp(mpm, "prefork") == 0 ? 3 : 2;
+}
+
+/* A slow call ------------------------------------------------------------------------------- */
+
+#define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
+
+static void a_slow_request_is_looked_into(void **state)
+{
+    struct httpd_process httpd = httpd_of("slow");
+    struct http_reply reply;
+    struct watched_sample sample;
+    struct task_id task;
+
+    (void)state;
+    httpd_process_start(&httpd);
+    house_order(&house,
+                &(struct order){ .application = "slow",
+                                 .interface = "GET /slow/{id}",
+                                 .threshold_ms = 50,
+                                 .sample_cap = 1 },
+                &task);
+    watched_wait_armed(&house, &task, server_count());
+    http_get(httpd.port, "/slow/8?ms=10", NULL, &reply);
+    http_get(httpd.port, "/slow/9?ms=500", "traceparent: 00-" TRACE "-00f067aa0ba902b7-01\r\n",
+             &reply);
+    assert_int_equal(reply.status, 203);
+    watched_wait_sample(&house, &task, &sample);
+    assert_string_equal(sample.interface, "GET /slow/{id}");
+    assert_string_equal(sample.trace, TRACE);
+    assert_int_equal(sample.response_code, 203);
+    assert_in_range(sample.elapsed_ms, 500, 5000);
+    watched_assert_share(&sample, "slow_lookup", 80);
+    watched_sample_done(&sample);
+    httpd_process_stop(&httpd);
+}
+
+/* The response is 16 MB, the client does not read for a while: the call is not over. With event, no
+ * thread runs it then; with the others, a thread stands in write. */
+static void a_call_ends_when_its_response_was_written(void **state)
+{
+    struct httpd_process httpd = httpd_of("big");
+    struct watched_sample sample;
+    struct task_id task;
+    int fd;
+
+    (void)state;
+    httpd_process_start(&httpd);
+    house_order(&house,
+                &(struct order){ .application = "big",
+                                 .interface = "GET /big.bin",
+                                 .threshold_ms = 50,
+                                 .sample_cap = 1 },
+                &task);
+    watched_wait_armed(&house, &task, server_count());
+    fd = http_connect(httpd.port);
+    http_send(fd, "GET /big.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    watched_wait_snapshots(&house, &task, 20); /* meanwhile we read nothing */
+    assert_in_range(http_drain(fd), HTTPD_BIG_SIZE, HTTPD_BIG_SIZE + 4096);
+    watched_wait_sample(&house, &task, &sample);
+    assert_int_equal(sample.response_code, 200);
+    if (strcmp(mpm, "event") == 0) {
+        assert_true(watched_detached_share(&sample, "detached: the client to read") > 50);
+    } else {
+        assert_int_equal(watched_detached_share(&sample, "detached: the client to read"), 0);
+    }
+    watched_sample_done(&sample);
+    httpd_process_stop(&httpd);
+}
+
+/* Load and restarts ------------------------------------------------------------------------- */
+
+/* Restarts gracefully until ab is through; returns how often. */
+static int restart_while_it_runs(const struct httpd_process *httpd, FILE *ab)
+{
+    struct pollfd end = { .fd = fileno(ab) /* it hangs up */ };
+    int restarts = 0;
+
+    while (poll(&end, 1, 150) == 0) {
+        httpd_process_signal(httpd, SIGUSR1);
+        restarts++;
+    }
+    return restarts;
+}
+
+static void assert_load_is_unharmed(const struct httpd_process *httpd, const char *path,
+                                    bool with_restarts)
+{
+    char command[512], said[SAID_SIZE];
+    int restarts = 0;
+    FILE *ab;
+
+    snprintf(command, sizeof command, AB " -q -n %d -c 6 http://127.0.0.1:%u%s 2>&1", LOAD_CALLS,
+             (unsigned)httpd->port, path);
+    ab = popen(command, "r");
+    CHECK(ab);
+    if (with_restarts) restarts = restart_while_it_runs(httpd, ab);
+    said[fread(said, 1, sizeof said - 1, ab)] = '\0';
+    if (pclose(ab) != 0 || !strstr(said, "Failed requests:        0") || strstr(said, "Non-2xx") ||
+        !strstr(said, "Complete requests:      10000"))
+        fail_msg("%s", said);
+    printf("    %s %s: %d requests, none failed, %d graceful restarts meanwhile\n", mpm, path,
+           LOAD_CALLS, restarts);
+    if (with_restarts) assert_true(restarts > 0);
+}
+
+static void no_request_fails_under_load_and_graceful_restarts(void **state)
+{
+    struct httpd_process httpd = httpd_of("load");
+    struct task_id task;
+
+    (void)state;
+    httpd_process_start(&httpd);
+    house_order(&house,
+                &(struct order){ .application = "load",
+                                 .interface = "GET /slow/{id}",
+                                 .threshold_ms = 50,
+                                 .frequency_ms = 5,
+                                 .sample_cap = 100 },
+                &task);
+    watched_wait_armed(&house, &task, server_count());
+    assert_load_is_unharmed(&httpd, "/index.html", true);
+    assert_load_is_unharmed(&httpd, "/slow/1?ms=2", true);
+    httpd_process_stop(&httpd);
+}
+
+static size_t thread_count(pid_t pid)
+{
+    char path[64];
+    size_t count = 0;
+    DIR *tasks;
+
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    tasks = opendir(path);
+    while (tasks && readdir(tasks)) {
+        count++;
+    }
+    if (tasks) closedir(tasks);
+    return count - 2; /* . and .. */
+}
+
+static void the_parent_has_no_thread_of_ours(void **state)
+{
+    struct httpd_process httpd = httpd_of("parent");
+    pid_t children[HTTPD_CHILDREN_MAX];
+    size_t count;
+
+    (void)state;
+    httpd_process_start(&httpd);
+    for (int i = 0; i < 3; i++) {
+        httpd_process_signal(&httpd, SIGUSR1);
+        assert_load_is_unharmed(&httpd, "/index.html", false);
+        assert_int_equal(thread_count(httpd.pid), 1);
+    }
+    count = httpd_process_children(&httpd, children);
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(thread_count(children[i]) >= 4); /* its own and our three */
+    }
+    httpd_process_stop(&httpd);
+}
+
+/* What the descriptors of the servers are, sorted, numbers of sockets and pipes left out. */
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void descriptors_of(pid_t pid, struct buf *ret)
+{
+    char path[512], target[LINK_SIZE], *kinds[256];
+    size_t count = 0;
+    struct dirent *entry;
+    ssize_t size;
+    DIR *folder;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", pid);
+    folder = opendir(path);
+    while (folder && (entry = readdir(folder)) != NULL && count < ARRAY_COUNT(kinds)) {
+        snprintf(path, sizeof path, "/proc/%d/fd/%s", pid, entry->d_name);
+        size = readlink(path, target, sizeof target - 1);
+        if (size <= 0) continue;
+        target[size] = '\0';
+        if (strncmp(target, "/tmp/", 5) == 0) snprintf(target, sizeof target, "its folder");
+        target[strcspn(target, "[0123456789")] = '\0';
+        kinds[count++] = strdup(target);
+    }
+    if (folder) closedir(folder);
+    qsort(kinds, count, sizeof *kinds, by_text);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(ret, "%s\n", kinds[i]);
+        free(kinds[i]);
+    }
+}
+
+static void count_descriptors(struct httpd_process *httpd, struct buf *ret)
+{
+    pid_t children[HTTPD_CHILDREN_MAX];
+
+    httpd_process_start(httpd);
+    assert_load_is_unharmed(httpd, "/slow/1?ms=1", false);
+    assert_true(httpd_process_children(httpd, children) > 0);
+    descriptors_of(children[0], ret);
+    httpd_process_stop(httpd);
+}
+
+static void descriptors_are_those_of_a_httpd_without(void **state)
+{
+    OWN(buf_done) struct buf with = BUF_INIT(65536), without = BUF_INIT(65536);
+    struct httpd_process httpd = httpd_of("descriptors");
+    struct httpd_process bare = { .mpm = mpm };
+
+    (void)state;
+    count_descriptors(&httpd, &with);
+    count_descriptors(&bare, &without);
+    assert_string_equal(with.data, without.data);
+}
+
+/* Configuration ----------------------------------------------------------------------------- */
+
+#define BYTES_64 "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
+
+static void a_bad_configuration_is_refused_with_a_sentence(void **state)
+{
+    static const struct {
+        const char *lines, *says; /* NULL: it is fine */
+    } cases[] = {
+        { rules, NULL },
+        { "StakeoutServer http://[::1]:7411/\nStakeoutInstance a\nStakeoutToken x\n", NULL },
+        { "StakeoutServer https://h\n", "must be as http://HOST:PORT" },
+        { "StakeoutServer h:7411\n", "must be as http://HOST:PORT" },
+        { "StakeoutServer http://h:123456\n", "must be as http://HOST:PORT" },
+        { "StakeoutServer http://h/path\n", "must be as http://HOST:PORT" },
+        { "StakeoutApplication \"\"\n", "StakeoutApplication takes one argument" },
+        { "StakeoutApplication \"" BYTES_64 BYTES_64 "\"\n", NULL },
+        { "StakeoutApplication \"" BYTES_64 BYTES_64 "a\"\n",
+          "must be 1 to 128 bytes long, not 129" },
+        { "StakeoutApplication \"a\tb\"\n", "StakeoutApplication must be printable" },
+        { "StakeoutInterface GET item\n", "the path must begin with '/'" },
+        { "StakeoutInterface get /item\n", "must begin with a method in upper case" },
+        { "StakeoutInterface GET /item/*\n", "what varies is written {id}" },
+        { "StakeoutInterface GET\n", "StakeoutInterface takes" },
+        { "StakeoutInterface \"GET /a\" /b\n", "have no blanks" },
+        { "Stakeout maybe\n", "Stakeout must be On or Off" },
+        { "StakeoutTokenFile /nonexistent\n", "'/nonexistent' cannot be read" },
+        { "StakeoutTokenFile /dev/null\n", "a token is 1 to 512 visible" },
+        { "StakeoutToken \"a b\"\n", "a token is 1 to 512 visible" },
+        { "StakeoutToken a\nStakeoutTokenFile /dev/null\n", "are both given" },
+        { "<VirtualHost *:1>\nStakeoutToken a\n</VirtualHost>\n", "cannot occur within" },
+        { "<Location /a>\nStakeoutServer http://h\n</Location>\n", "not allowed" },
+        { "<Location ~ /a>\nStakeout off\n</Location>\n", "may stand in the server" },
+        { "<LocationMatch /a>\nStakeout off\n</LocationMatch>\n", "may stand in the server" },
+        { "<Directory /a>\nStakeout off\n</Directory>\n", "may stand in the server" },
+        { "<Location /a>\n<If \"true\">\nStakeout off\n</If>\n</Location>\n",
+          "may stand in the server" },
+        { "<Location /a/*>\nStakeout off\n</Location>\n", "no wildcards" },
+    };
+    char said[SAID_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct httpd_process httpd = { .mpm = mpm, .with_stakeout = true, .lines = cases[i].lines };
+        int code = httpd_process_test(&httpd, said, sizeof said);
+
+        if (!cases[i].says && code != 0) fail_msg("%s%s", cases[i].lines, said);
+        if (cases[i].says && (code == 0 || !strstr(said, cases[i].says)))
+            fail_msg("%sexits with %d and says: %s", cases[i].lines, code, said);
+        httpd_process_stop(&httpd);
+    }
+}
+
+/* A scheduler that is not there costs nobody anything. */
+static void requests_are_served_without_a_scheduler(void **state)
+{
+    struct httpd_process httpd = { .mpm = mpm,
+                                   .with_stakeout = true,
+                                   .lines = "StakeoutServer http://127.0.0.1:9\n" };
+
+    (void)state;
+    httpd_process_start(&httpd);
+    assert_load_is_unharmed(&httpd, "/index.html", false);
+    assert_false(httpd_process_has_logged(&httpd, "stakeout:"));
+    httpd_process_stop(&httpd);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    house_open(&house);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    house_close(&house);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_calls_under_their_names),
+        cmocka_unit_test(a_slow_request_is_looked_into),
+        cmocka_unit_test(a_call_ends_when_its_response_was_written),
+        cmocka_unit_test(no_request_fails_under_load_and_graceful_restarts),
+        cmocka_unit_test(the_parent_has_no_thread_of_ours),
+        cmocka_unit_test(descriptors_are_those_of_a_httpd_without),
+        cmocka_unit_test(a_bad_configuration_is_refused_with_a_sentence),
+        cmocka_unit_test(requests_are_served_without_a_scheduler),
+    };
+
+    CHECK(argc == 2 || argc == 3);
+    mpm = argv[1];
+    if (argc == 3) cmocka_set_test_filter(argv[2]);
+    return cmocka_run_group_tests(tests, start, stop);
+}
