@@ -200,6 +200,10 @@ static void without_a_record_a_call_runs_unwatched_and_is_counted(void **state)
     }
     assert_int_equal(kept, CALLS_MAX + 1); /* the thread's own, and the shared ones */
     assert_int_equal(noted(HOT_NOTE_NO_RECORD), 1);
+    stakeout_call_end(calls[5], 0); /* one ends, and another is taken */
+    calls[5] = stakeout_call_begin(shop);
+    assert_int_not_equal(calls[5].opaque[0], 0);
+    assert_int_equal(noted(HOT_NOTE_NO_RECORD), 1);
     for (uint32_t i = 0; i < CALLS_MAX + 2; i++) {
         stakeout_call_end(calls[i], 0);
     }

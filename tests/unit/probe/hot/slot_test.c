@@ -95,6 +95,35 @@ static void more_threads_than_slots_may_come_one_after_the_other(void **state)
     assert_true(atomic_load(&hot.slot_count) < 10);
 }
 
+/* As if by another thread that lives on: the slot is taken, and this thread has none any more. */
+static void slot_take_for_another(void)
+{
+    slot_face = (struct thread_face){ NULL, 0 };
+    assert_non_null(slot_acquire());
+}
+
+/* Last: it leaves none free. With 4096 real threads: tests/integration/probe/bounds_test.c. */
+static void every_slot_can_be_taken_and_no_more(void **state)
+{
+    uint64_t refused = atomic_load(&hot.notes[HOT_NOTE_NO_SLOT]);
+    uint32_t last;
+
+    (void)state;
+    while (slot_count_used() < THREADS_MAX - 1) {
+        slot_take_for_another();
+    }
+    thread_run(beginner_main); /* the last one, which comes back */
+    last = taken_index;
+    thread_run(beginner_main);
+    assert_int_equal(taken_index, last);
+    assert_int_equal(atomic_load(&hot.notes[HOT_NOTE_NO_SLOT]), refused);
+    slot_take_for_another();
+    assert_int_equal(slot_count_used(), THREADS_MAX);
+    thread_run(churn_main);
+    assert_int_equal(atomic_load(&hot.notes[HOT_NOTE_NO_SLOT]), refused + 1);
+    assert_int_equal(slot_count_used(), THREADS_MAX);
+}
+
 static int open_memory(void **state)
 {
     (void)state;
@@ -108,6 +137,7 @@ int main(void)
         cmocka_unit_test(a_slot_comes_back_at_the_threads_end_and_is_used_again),
         cmocka_unit_test(the_sweep_finds_threads_that_left_without_a_word),
         cmocka_unit_test(more_threads_than_slots_may_come_one_after_the_other),
+        cmocka_unit_test(every_slot_can_be_taken_and_no_more),
     };
 
     return cmocka_run_group_tests(tests, open_memory, NULL);
