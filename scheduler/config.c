@@ -8,6 +8,7 @@
 #include "common/base/check.h"
 #include "common/base/own.h"
 #include "common/base/text.h"
+#include "scheduler/store/redis_address.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -22,12 +23,24 @@
 #define SYMBOLS_UPLOAD_BYTES_MAX ((uint64_t)4 << 30)
 #define SYMBOLS_BYTES_MIN        ((uint64_t)1 << 20)
 
-enum { LINE_SIZE = CONFIG_TEXT_SIZE_MAX + 100, DAYS_MAX = 3650, NAME_SIZE = 64 };
+enum {
+    LINE_SIZE = CONFIG_TEXT_SIZE_MAX + 100,
+    DAYS_MAX = 3650,
+    NAME_SIZE = 64,
+    SHOWN_SIZE_MAX = 80 /* of a value in the sentence that refuses it */
+};
 
 /* ------------------------------------------------------------------ values by kind */
 
-/* Each returns 0 and fills the member, or -EINVAL. `member` is as config.def says. */
-typedef int (*reader_fn)(struct config *config, struct text value, void *member);
+/* Where a value goes: the member that config.def names. */
+struct place {
+    struct config *config;
+    void *member;
+    struct problem *problem; /* of one who knows more than the row's words: ends the sentence */
+};
+
+/* Each returns 0 and fills the member, or -EINVAL. */
+typedef int (*reader_fn)(const struct place *place, struct text value);
 
 static bool is_loopback(const char *address)
 {
@@ -39,11 +52,11 @@ static bool is_loopback(const char *address)
 }
 
 /* "127.0.0.1:7411" or "[::1]:7411" */
-static int read_listen(struct config *config, struct text value, void *member)
+static int read_listen(const struct place *place, struct text value)
 {
     const char *colon = value.size > 0 ? memrchr(value.data, ':', value.size) : NULL;
     struct text host, port;
-    char address[sizeof config->address];
+    char address[sizeof place->config->address];
     uint64_t number;
 
     if (!colon) return -EINVAL;
@@ -55,16 +68,15 @@ static int read_listen(struct config *config, struct text value, void *member)
         return -EINVAL;
     snprintf(address, sizeof address, "%.*s", TEXT_ARGS(host));
     if (!is_loopback(address)) return -EINVAL;
-    memcpy(member, address, sizeof address);
-    config->port = (uint16_t)number;
+    memcpy(place->member, address, sizeof address);
+    place->config->port = (uint16_t)number;
     return 0;
 }
 
-static int read_text(struct config *config, struct text value, void *member)
+static int read_text(const struct place *place, struct text value)
 {
-    char *to = member;
+    char *to = place->member;
 
-    (void)config;
     if (value.size == 0 || value.size > CONFIG_TEXT_SIZE_MAX) return -EINVAL;
     if (memchr(value.data, '\0', value.size)) return -EINVAL;
     memcpy(to, value.data, value.size);
@@ -72,8 +84,16 @@ static int read_text(struct config *config, struct text value, void *member)
     return 0;
 }
 
+static int read_redis(const struct place *place, struct text value)
+{
+    struct redis_address address;
+
+    if (redis_address_parse(value, &address, place->problem) < 0) return -EINVAL;
+    return read_text(place, value);
+}
+
 /* Up to CONFIG_URLS_MAX of http or https, with spaces between them. */
-static int read_urls(struct config *config, struct text value, void *member)
+static int read_urls(const struct place *place, struct text value)
 {
     struct text rest = value;
     size_t count = 0;
@@ -91,75 +111,76 @@ static int read_urls(struct config *config, struct text value, void *member)
         rest =
             (struct text){ rest.data + size + (blank != NULL), rest.size - size - (blank != NULL) };
     }
-    return count == 0 ? -EINVAL : read_text(config, value, member);
+    return count == 0 ? -EINVAL : read_text(place, value);
 }
 
-static int read_days(struct config *config, struct text value, void *member)
+static int read_days(const struct place *place, struct text value)
 {
     uint64_t days;
 
-    (void)config;
     if (text_to_u64(value, &days) < 0 || days < 1 || days > DAYS_MAX) return -EINVAL;
-    *(uint32_t *)member = (uint32_t)days;
+    *(uint32_t *)place->member = (uint32_t)days;
     return 0;
 }
 
 /* "500M": the units are powers of 1024. */
-static int read_bytes(struct config *config, struct text value, void *member)
+static int parse_bytes(struct text value, uint64_t *ret)
 {
     static const char units[] = "KMG";
     const char *unit = value.size > 0 ? strchr(units, value.data[value.size - 1]) : NULL;
     unsigned shift = 0;
     uint64_t count;
 
-    (void)config;
     if (unit && *unit) {
         shift = 10 * (unsigned)(unit - units + 1);
         value.size--;
     }
     if (text_to_u64(value, &count) < 0 || count > UINT64_MAX >> shift) return -EINVAL;
-    *(uint64_t *)member = count << shift;
+    *ret = count << shift;
     return 0;
 }
 
-static int read_bytes_within(struct config *config, struct text value, uint64_t *member,
-                             uint64_t least, uint64_t most)
+static int read_bytes_within(const struct place *place, struct text value, uint64_t least,
+                             uint64_t most)
 {
     uint64_t bytes;
 
-    if (read_bytes(config, value, &bytes) < 0 || bytes < least || bytes > most) return -EINVAL;
-    *member = bytes;
+    if (parse_bytes(value, &bytes) < 0 || bytes < least || bytes > most) return -EINVAL;
+    *(uint64_t *)place->member = bytes;
     return 0;
 }
 
-static int read_store_bytes(struct config *config, struct text value, void *member)
+static int read_bytes(const struct place *place, struct text value)
 {
-    return read_bytes_within(config, value, member, SYMBOLS_BYTES_MIN, UINT64_MAX);
+    return read_bytes_within(place, value, 0, UINT64_MAX);
 }
 
-static int read_upload_bytes(struct config *config, struct text value, void *member)
+static int read_store_bytes(const struct place *place, struct text value)
 {
-    return read_bytes_within(config, value, member, 1, SYMBOLS_UPLOAD_BYTES_MAX);
+    return read_bytes_within(place, value, SYMBOLS_BYTES_MIN, UINT64_MAX);
 }
 
-static int read_flag(struct config *config, struct text value, void *member)
+static int read_upload_bytes(const struct place *place, struct text value)
+{
+    return read_bytes_within(place, value, 1, SYMBOLS_UPLOAD_BYTES_MAX);
+}
+
+static int read_flag(const struct place *place, struct text value)
 {
     bool is_yes = text_is_equal(value, TEXT("yes"));
 
-    (void)config;
     if (!is_yes && !text_is_equal(value, TEXT("no"))) return -EINVAL;
-    *(bool *)member = is_yes;
+    *(bool *)place->member = is_yes;
     return 0;
 }
 
-static int read_level(struct config *config, struct text value, void *member)
+static int read_level(const struct place *place, struct text value)
 {
     static const char *const levels[] = { "debug", "info", "warn", "error" };
 
-    (void)config;
     for (size_t i = 0; i < ARRAY_COUNT(levels); i++) {
         if (!text_is_equal(value, text_of(levels[i]))) continue;
-        *(enum log_level *)member = (enum log_level)i;
+        *(enum log_level *)place->member = (enum log_level)i;
         return 0;
     }
     return -EINVAL;
@@ -185,16 +206,30 @@ static const struct setting *setting_find(struct text name)
     return NULL;
 }
 
+/* As much of a value as may be repeated: nothing that cannot be shown, and no password of a URL. */
+static struct text showable(struct text value)
+{
+    const char *at = value.size > 0 ? memrchr(value.data, '@', value.size) : NULL;
+
+    if (value.size > SHOWN_SIZE_MAX || !text_is_printable(value)) return TEXT("...");
+    if (!at || !memmem(value.data, value.size, "://", 3)) return value;
+    return (struct text){ at, (size_t)(value.data + value.size - at) };
+}
+
 /* `where` is how the user wrote it: "--listen", "STAKEOUT_LISTEN", "FILE:3: listen". */
 static int apply(const struct setting *setting, struct text value, const char *where,
                  struct config *config, struct problem *problem)
 {
-    bool is_shown = value.size <= 80 && text_is_printable(value);
+    struct problem why = { 0 };
+    struct place place = { config, (char *)config + setting->offset, &why };
+    struct text shown = showable(value);
 
-    if (setting->read(config, value, (char *)config + setting->offset) == 0) return 0;
+    if (setting->read(&place, value) == 0) return 0;
+    if (*why.detail)
+        return problem_set_field(problem, setting->name, "%s is '%.*s'; %s.", where,
+                                 TEXT_ARGS(shown), why.detail);
     return problem_set_field(problem, setting->name, "%s is '%.*s'; it must be %s.", where,
-                             is_shown ? (int)value.size : 3, is_shown ? value.data : "...",
-                             setting->accepts);
+                             TEXT_ARGS(shown), setting->accepts);
 }
 
 /* ------------------------------------------------------------------ the four readings */
@@ -222,12 +257,33 @@ static struct text trim(struct text text)
     return text;
 }
 
-/* "name = value"; empty lines and lines that begin with '#' say nothing. */
-static int apply_line(struct text line, const char *where, struct config *config,
-                      struct problem *problem)
+/* A file that is being read. */
+struct file_reading {
+    struct config *config;
+    struct problem *problem;
+    char where[CONFIG_TEXT_SIZE_MAX + 16]; /* "FILE:LINE" */
+    int line;
+    int given_on[ARRAY_COUNT(settings)]; /* the line that gave this setting; 0: none yet */
+};
+
+/* Of two lines that give one setting, one was not meant: nobody can know which. */
+static int note_line(struct file_reading *reading, const struct setting *setting)
 {
+    int *given_on = &reading->given_on[setting - settings];
+
+    if (*given_on != 0)
+        return problem_set_field(reading->problem, setting->name,
+                                 "%s: %s is given twice; line %d gave it already.", reading->where,
+                                 setting->name, *given_on);
+    *given_on = reading->line;
+    return 0;
+}
+
+/* "name = value"; empty lines and lines that begin with '#' say nothing. */
+static int apply_line(struct file_reading *reading, struct text line)
+{
+    char place[sizeof reading->where + NAME_SIZE];
     const struct setting *setting;
-    char place[CONFIG_TEXT_SIZE_MAX + NAME_SIZE + 32];
     const char *equals;
     struct text name, value;
 
@@ -235,15 +291,18 @@ static int apply_line(struct text line, const char *where, struct config *config
     if (line.size == 0 || line.data[0] == '#') return 0;
     equals = memchr(line.data, '=', line.size);
     if (!equals)
-        return problem_set(problem, PROBLEM_BAD_FIELD, "%s: a line must be 'name = value'.", where);
+        return problem_set(reading->problem, PROBLEM_BAD_FIELD,
+                           "%s: a line must be 'name = value'.", reading->where);
     name = trim((struct text){ line.data, (size_t)(equals - line.data) });
     value = trim((struct text){ equals + 1, (size_t)(line.data + line.size - equals - 1) });
     setting = setting_find(name);
     if (!setting)
-        return problem_set(problem, PROBLEM_BAD_FIELD,
-                           "%s: this is not a setting; 'stakeoutd --help' lists them.", where);
-    snprintf(place, sizeof place, "%s: %s", where, setting->name);
-    return apply(setting, value, place, config, problem);
+        return problem_set(reading->problem, PROBLEM_BAD_FIELD,
+                           "%s: this is not a setting; 'stakeoutd --help' lists them.",
+                           reading->where);
+    if (note_line(reading, setting) < 0) return -1;
+    snprintf(place, sizeof place, "%s: %s", reading->where, setting->name);
+    return apply(setting, value, place, reading->config, reading->problem);
 }
 
 static void file_closep(FILE **file)
@@ -251,21 +310,28 @@ static void file_closep(FILE **file)
     if (*file) fclose(*file);
 }
 
+static int refuse_file(const char *path, struct problem *problem)
+{
+    return problem_set_field(problem, "config", "The file '%s' cannot be read: %s.", path,
+                             strerror(errno));
+}
+
 static int apply_file(const char *path, struct config *config, struct problem *problem)
 {
     OWN(file_closep) FILE *file = fopen(path, "re");
-    char line[LINE_SIZE], where[CONFIG_TEXT_SIZE_MAX + 16];
+    struct file_reading reading = { .config = config, .problem = problem };
+    char line[LINE_SIZE];
 
-    if (!file)
-        return problem_set_field(problem, "config", "The file '%s' cannot be read: %s.", path,
-                                 strerror(errno));
-    for (int number = 1; fgets(line, sizeof line, file); number++) {
-        snprintf(where, sizeof where, "%.*s:%d", CONFIG_TEXT_SIZE_MAX, path, number);
+    if (!file) return refuse_file(path, problem);
+    while (fgets(line, sizeof line, file)) {
+        snprintf(reading.where, sizeof reading.where, "%.*s:%d", CONFIG_TEXT_SIZE_MAX, path,
+                 ++reading.line);
         if (!strchr(line, '\n') && !feof(file))
-            return problem_set(problem, PROBLEM_BAD_FIELD, "%s: the line is too long.", where);
-        if (apply_line(text_of(line), where, config, problem) < 0) return -1;
+            return problem_set(problem, PROBLEM_BAD_FIELD, "%s: the line is too long.",
+                               reading.where);
+        if (apply_line(&reading, text_of(line)) < 0) return -1;
     }
-    return 0;
+    return ferror(file) ? refuse_file(path, problem) : 0; /* a directory opens, and reads not */
 }
 
 /* "retention-days" is STAKEOUT_RETENTION_DAYS there. */

@@ -6,6 +6,7 @@
 #include "scheduler/store/redis_address.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netdb.h>
 #include <string.h>
 
@@ -39,8 +40,8 @@ static bool cut(struct text *rest, char at, struct text *ret)
 static int refuse(struct problem *problem, const char *what)
 {
     return problem_set_field(problem, "redis",
-                             "'redis' must be redis://[[user]:password@]host[:port][/db] or "
-                             "redis+unix:///path[?db=n]; %s",
+                             "it must be redis://[[user]:password@]host[:port][/db] or "
+                             "redis+unix:///path[?db=n]: %s",
                              what);
 }
 
@@ -102,10 +103,8 @@ static int unix_parse(struct text rest, struct redis_address *ret, struct proble
     if (path.size == 0 || path.data[0] != '/')
         return refuse(problem, "the path must begin with '/'");
     if (decode(path, ret->path, sizeof(ret->path) - 1) < 0) {
-        return problem_set_field(problem, "redis",
-                                 "the socket's path in 'redis' must have at most %d bytes; "
-                                 "'%.*s' has more",
-                                 REDIS_PATH_SIZE_MAX, TEXT_ARGS(path));
+        static_assert(REDIS_PATH_SIZE_MAX == 107, "the sentence says so");
+        return refuse(problem, "its path is wrongly encoded, or longer than 107 bytes");
     }
     return db_parse(query, ret, problem);
 }

@@ -24,7 +24,8 @@ struct redis_address {
     char password[513];
 };
 
-/* Returns 0, or -1 with *problem, which never repeats the password. */
+/* Returns 0, or -1 with *problem: how a sentence ends that has named the setting and the value,
+ * "it must be ..."; nothing of the URL is in it, because that may hold a password. */
 int redis_address_parse(struct text url, struct redis_address *ret, struct problem *problem);
 
 /* Replaces the host by its numeric address, waiting for the resolver: for the start. A numeric

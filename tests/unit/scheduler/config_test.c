@@ -92,6 +92,20 @@ static const struct {
     { "an unknown option", { "--colour", "red" }, "--colour is not an option" },
     { "no such file", { "--config", "/nowhere/at/all" }, "The file '/nowhere/at/all' cannot be" },
     { "an empty path", { "--state-dir", "" }, "--state-dir is ''" },
+    { "a directory for a file",
+      { "--config", "/" },
+      "The file '/' cannot be read: Is a directory." },
+    { "a Redis", { "--redis", "redis://h:1/2" }, NULL },
+    { "a socket of Redis", { "--redis", "redis+unix:///run/r" }, NULL },
+    { "no Redis at all",
+      { "--redis", "foo" },
+      "--redis is 'foo'; it must be redis://[[user]:password@]host[:port][/db] or "
+      "redis+unix:///path[?db=n]: its scheme is another one." },
+    { "Redis over TLS",
+      { "--redis", "rediss://h" },
+      "--redis is 'rediss://h'; Redis over TLS (rediss://) is not available in this version." },
+    { "a port of no Redis", { "--redis", "redis://h:0" }, "--redis is 'redis://h:0'; it must be" },
+    { "a password", { "--redis", "redis://:hunter2@h:0" }, "--redis is '@h:0'; it must be" },
 };
 
 static void settings_are_accepted_or_refused_where_they_stood(void **state)
@@ -158,6 +172,23 @@ static void a_bad_line_is_named_by_file_and_number(void **state)
     assert_non_null(strstr(problem.detail, where));
 }
 
+static void what_a_file_gives_twice_is_refused_by_both_lines(void **state)
+{
+    char path[] = "/tmp/stakeout-config-XXXXXX";
+    const char *const words[WORDS_MAX] = { "--config", path };
+    struct problem problem = { 0 };
+    struct config config;
+    char sentence[96];
+
+    (void)state;
+    write_file(path, "retention-days = 3\n# also\nlog-level = warn\nretention-days = 3\n");
+    assert_int_equal(read_words(words, &config, &problem), CONFIG_REFUSED);
+    unlink(path);
+    snprintf(sentence, sizeof sentence,
+             "%s:4: retention-days is given twice; line 1 gave it already.", path);
+    assert_string_equal(problem.detail, sentence);
+}
+
 static void the_environment_is_refused_by_its_own_name(void **state)
 {
     const char *const words[WORDS_MAX] = { NULL };
@@ -178,6 +209,7 @@ int main(void)
         cmocka_unit_test(settings_are_accepted_or_refused_where_they_stood),
         cmocka_unit_test(flags_win_over_the_environment_and_that_over_the_file),
         cmocka_unit_test(a_bad_line_is_named_by_file_and_number),
+        cmocka_unit_test(what_a_file_gives_twice_is_refused_by_both_lines),
         cmocka_unit_test(the_environment_is_refused_by_its_own_name),
     };
 
