@@ -225,6 +225,7 @@ static void an_analysis_does_not_wait_for_ever_for_a_worker_that_stands_still(vo
 
     (void)state;
     assert_false(analyse(&order));
+    assert_int_equal(worker_pid(), pid); /* nor until it is given up */
     assert_that_another_one_answers(pid);
     assert_true(wait_until(is_analysed, &order, 60000));
 }
