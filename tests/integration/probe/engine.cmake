@@ -4,7 +4,8 @@ add_library(truth_work_bare SHARED truth_work.c)
 target_compile_options(truth_work_bare PRIVATE -O2 -fomit-frame-pointer)
 target_link_libraries(truth_work_bare PRIVATE stakeout_flags)
 
-stakeout_test(integration probe_truth truth_host.c truth_work.c $<TARGET_OBJECTS:stakeout_hot> LINK
+stakeout_test(integration probe_truth truth_host.c truth_call.c truth_work.c
+              $<TARGET_OBJECTS:stakeout_hot> LINK
               stakeout_engine stakeout_model)
 target_compile_definitions(test_integration_probe_truth
                            PRIVATE TRUTH_LIBRARY="$<TARGET_FILE:truth_work_bare>")

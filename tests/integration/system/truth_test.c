@@ -10,21 +10,19 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "tests/integration/system/house.h"
+#include "tests/support/crowd.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { LOADERS = 4, CAUGHT_MS = 20000, NAME_SIZE_MAX = 200 };
+enum { CAUGHT_MS = 20000, NAME_SIZE_MAX = 200 };
 
 static struct house house;
 static char debug_dir[64];
@@ -396,39 +394,15 @@ static void so_is_one_of_a_cxx_host(void **state)
     (void)state;
 }
 
-static volatile uint64_t spun;
-
-/* Processes that want both cores. They die with us. */
-static void loaders_start(pid_t pids[LOADERS])
-{
-    for (int i = 0; i < LOADERS; i++) {
-        pids[i] = fork();
-        CHECK(pids[i] >= 0);
-        if (pids[i] > 0) continue;
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;) {
-            spun++;
-        }
-    }
-}
-
-static void loaders_stop(const pid_t pids[LOADERS])
-{
-    for (int i = 0; i < LOADERS; i++) {
-        kill(pids[i], SIGKILL);
-        waitpid(pids[i], NULL, 0);
-    }
-}
-
 static void so_is_one_while_others_want_both_cores(void **state)
 {
     struct caught caught;
-    pid_t pids[LOADERS];
+    struct crowd crowd;
 
     (void)state;
-    loaders_start(pids);
+    crowd_start(&crowd);
     caught = catch_call(TRUTH_PROGRAM, "crowded");
-    loaders_stop(pids);
+    crowd_stop(&crowd);
     assert_told_truly(&caught, &plain_names);
 }
 
