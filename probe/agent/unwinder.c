@@ -159,6 +159,16 @@ static enum step_result walk_step(struct unwinder *unwinder, const struct walk *
     return unwind_step(unwinder->view, rule, frame);
 }
 
+/* Does the caller's frame lie above this one, as it must? Only the innermost function may have given
+ * up its frame already: libgcc's does, at the end of a throw, before it jumps to where the exception
+ * is caught; it does not return there, so the place is to be taken as it is. */
+static bool has_progress(const struct walk *walk, uint64_t sp, struct frame_state *caller)
+{
+    if (caller->sp > sp || caller->is_struck) return true;
+    caller->is_struck = caller->sp == sp && walk->count == 1;
+    return caller->is_struck;
+}
+
 /* Steps until the end. */
 static void walk_steps(struct unwinder *unwinder, struct frame_state *frame, struct walk *walk)
 {
@@ -174,7 +184,7 @@ static void walk_steps(struct unwinder *unwinder, struct frame_state *frame, str
         }
         if (result == STEP_LACKS_RBP) walk->lacks_register = true;
         if (result != STEP_DONE) return;
-        if (frame->sp <= sp && !frame->is_struck) return; /* no progress: not a stack */
+        if (!has_progress(walk, sp, frame)) return; /* not a stack */
         walk->reached_begin |= is_begin_frame(unwinder, walk, sp, frame->sp);
         rule = walk_add(unwinder, walk, frame);
     }
