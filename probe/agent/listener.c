@@ -66,6 +66,7 @@ static void listening_move(struct listening *listening, const struct record_view
     }
     stint_begin(&listening->stint, view);
     listening->waits = (struct known_waits){ 0 };
+    listening->closed = (struct closed_wait){ 0 };
     listening->draft.still_clock_ns = 0;
 }
 
@@ -169,25 +170,43 @@ static bool heed_unread(struct engine *engine, struct listening *listening, int 
     }
 }
 
+static void look_sighted(struct engine *engine, struct listening *listening,
+                         const struct sighting *sighting)
+{
+    struct look_times times;
+
+    if (!stint_cpu_ns(&listening->stint, sighting->clock_ns, &times.cpu_ns)) {
+        draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
+        return;
+    }
+    times.queue_ns = queue_since(engine, listening);
+    draft_add_sighting(&listening->draft, engine, listening->stint.tid, sighting, &times);
+}
+
 /* Way 2. Returns false if it does not apply. */
 static bool look_blocked(struct engine *engine, struct listening *listening,
                          const struct record_view *view, uint64_t clock_ns)
 {
     struct sighting sighting = { .stack = { .anchor_sp = view->anchor_sp,
                                             .anchor_pc = view->anchor_pc } };
-    struct look_times times;
     int rc = blocked_stack_read(engine, &listening->stint, clock_ns, &sighting);
 
     if (rc < 0) return heed_unread(engine, listening, rc);
     if (blocked_stack_walk(engine, &listening->waits, &sighting) == BLOCKED_WALK_WANTS_COPY &&
         copy_ask_for_wait(engine, listening, view, &sighting.wait))
         return true;
-    if (stint_cpu_ns(&listening->stint, sighting.clock_ns, &times.cpu_ns)) {
-        times.queue_ns = queue_since(engine, listening);
-        draft_add_sighting(&listening->draft, engine, listening->stint.tid, &sighting, &times);
-    } else {
-        draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
-    }
+    look_sighted(engine, listening, &sighting);
+    return true;
+}
+
+/* The same for an opaque thread, if the copy before was of a wait. */
+static bool look_closed(struct engine *engine, struct listening *listening, uint64_t clock_ns)
+{
+    struct sighting sighting;
+
+    if (!closed_wait_sight(&listening->closed, engine, listening->stint.tid, clock_ns, &sighting))
+        return false;
+    look_sighted(engine, listening, &sighting);
     return true;
 }
 
@@ -216,6 +235,7 @@ static void look_attached(struct engine *engine, struct listening *listening,
     }
     listening->draft.still_clock_ns = 0;
     if (look_blocked(engine, listening, view, clock_ns)) return;
+    if (look_closed(engine, listening, clock_ns)) return;
     if (!signal_copy_is_under_way(&listening->copy)) copy_ask(engine, listening, view, NULL);
 }
 
@@ -249,12 +269,13 @@ static void copy_take(struct engine *engine, struct listening *listening)
     struct look_times times;
 
     signal_copy_sight(&listening->copy, &engine->clock, &sighting);
-    /* (2) has one exception. Of a thread whose waiting cannot be seen, what it did since the copy
-     * is taken for its way back to sleep: else each look would interrupt its wait once more. */
-    if (listening->stint.is_opaque) sighting.still_clock_ns = thread_cpu_ns(listening->stint.tid);
     unwinder_walk(engine->unwinder, &sighting.stack, &engine->walk);
-    if (sighting.wait.sp != 0)
+    if (listening->stint.is_opaque) {
+        closed_wait_read(&sighting.stack, &sighting.wait);
+        closed_wait_note(&listening->closed, engine, &sighting);
+    } else if (sighting.wait.sp != 0) {
         known_waits_learn(&listening->waits, sighting.stack.registers[REGISTER_RBP]);
+    }
     /* The handler made sure that the call was there when it copied, though it moved since. */
     if (!stint_cpu_ns(&listening->stint, sighting.clock_ns, &times.cpu_ns))
         times.cpu_ns = listening->draft.builder.cpu_ns;

@@ -11,6 +11,7 @@
 #ifndef STAKEOUT_PROBE_AGENT_LISTENER_H
 #define STAKEOUT_PROBE_AGENT_LISTENER_H
 
+#include "probe/agent/closed_wait.h"
 #include "probe/agent/draft.h"
 #include "probe/agent/known_waits.h"
 #include "probe/agent/pace.h"
@@ -23,9 +24,10 @@ struct listening {
     uint32_t record;
     struct draft draft; /* of its sample */
     struct pace pace;
-    struct stint stint;       /* on the thread where it is now, */
-    struct known_waits waits; /* with its waits, */
-    struct signal_copy copy;  /* and what was asked of it */
+    struct stint stint;        /* on the thread where it is now, */
+    struct known_waits waits;  /* with its waits, */
+    struct closed_wait closed; /* the one of an opaque thread, */
+    struct signal_copy copy;   /* and what was asked of it */
 };
 
 /* Takes a call whose record is `view`: claims it from the hot side and makes its sample. The

@@ -6,9 +6,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 64, SCHEDSTAT_SIZE = 96 };
+enum { PATH_SIZE = 64, SCHEDSTAT_SIZE = 96, STAT_SIZE = 64 /* the name is 15 bytes at most */ };
 
 void thread_files_init(struct thread_files *files, uint32_t file_count_max)
 {
@@ -118,4 +119,13 @@ int thread_files_queue_ns(struct thread_files *files, uint32_t tid, uint64_t *re
     strtoull(line, &second, 10); /* the first field is time on a CPU */
     *ret = strtoull(second, NULL, 10);
     return 0;
+}
+
+char thread_files_state(uint32_t tid)
+{
+    char line[STAT_SIZE] = "", *name_end;
+
+    if (read_at_once(tid, "stat", line, sizeof line - 1) <= 0) return 0;
+    name_end = strrchr(line, ')'); /* the name may hold anything */
+    return name_end && name_end[1] == ' ' ? name_end[2] : 0;
 }

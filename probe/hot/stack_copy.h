@@ -25,10 +25,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The registers that unwinding needs, in the order of the processor's ABI (DWARF numbers). */
+/* The registers that unwinding needs, in the order of the processor's ABI (DWARF numbers). Those
+ * that have no name here lie between the others. */
 enum {
+    REGISTER_RAX = 0,
+    REGISTER_RDX = 1,
+    REGISTER_RSI = 4,
+    REGISTER_RDI = 5,
     REGISTER_RBP = 6,
     REGISTER_RSP = 7,
+    REGISTER_R8 = 8,
+    REGISTER_R9 = 9,
+    REGISTER_R10 = 10,
     REGISTER_RIP = 16,
     REGISTERS = 17,
 };

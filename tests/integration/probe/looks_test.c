@@ -3,6 +3,7 @@
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
 #include "probe/agent/sampler.h"
+#include "probe/hot/memory.h"
 #include "probe/include/stakeout/stakeout.h"
 #include "tests/integration/probe/truth_work.h"
 #include "tests/support/test.h"
@@ -360,19 +361,24 @@ static void a_deep_recursion_loses_its_middle(void **state)
                 snapshots / 2);
 }
 
-/* A host that gives up its rights: /proc/self/task/TID/syscall cannot be opened any more. Then a
- * wait is interrupted by looks, but not by each. Returns the child's exit status. */
+/* A host that gives up its rights: /proc/self/task/TID/syscall cannot be opened any more. */
+static int rights_give_up(void)
+{
+    pthread_mutex_init(&lock, NULL);
+    mine_count = 0;
+    sampler_forget();
+    if (sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false) != 0) return 2;
+    return setgid(65534) != 0 || setuid(65534) != 0 ? 3 : 0;
+}
+
+/* There a wait is interrupted by looks, but not by each. Returns the child's exit status. */
 static int unprivileged_main(void)
 {
     struct sampler_cost cost;
     stakeout_call call;
     uint32_t interruptions, one = 1;
 
-    pthread_mutex_init(&lock, NULL);
-    mine_count = 0;
-    sampler_forget();
-    if (sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false) != 0) return 2;
-    if (setgid(65534) != 0 || setuid(65534) != 0) return 3;
+    if (rights_give_up() != 0) return 3;
     call = stakeout_call_begin(arm("unprivileged"));
     interruptions = wait_in_variable_frame(300, 500);
     stakeout_call_end(call, 0);
@@ -386,20 +392,110 @@ static int unprivileged_main(void)
     return 0;
 }
 
-static void without_rights_a_wait_is_not_interrupted_by_each_look(void **state)
+__attribute__((noinline)) static void rest_ms(uint64_t ms)
+{
+    struct timespec left = { .tv_nsec = (long)(ms * NS_PER_MS) };
+
+    while (nanosleep(&left, &left) != 0 && errno == EINTR) {
+    }
+    sink++;
+}
+
+static bool stack_has(const struct sample *sample, uint32_t stack, const void *function)
+{
+    const struct stack_table *table = &sample->stacks;
+    Dl_info info;
+
+    if (dladdr(function, &info) == 0) return false;
+    for (uint32_t i = 0; i < table->stacks[stack].count; i++) {
+        const struct frame *frame =
+            &table->frames[table->stack_frames[table->stacks[stack].first + i]];
+
+        if (frame->kind == FRAME_NATIVE &&
+            frame->function_offset == (uint64_t)((const char *)function - (char *)info.dli_fbase))
+            return true;
+    }
+    return false;
+}
+
+/* How many snapshots say that the thread waited in a function, for most of their time. */
+static uint32_t waits_told_in(const struct sample *sample, const void *function)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < sample->snapshot_count; i++) {
+        struct weight weight = sample_weight(sample, i);
+
+        count += weight.wait_ns > weight.weight_ns / 2 &&
+                 stack_has(sample, sample->snapshots[i].stack, function);
+    }
+    return count;
+}
+
+/* Runs until just after a copy was made. */
+__attribute__((noinline)) static void spin_until_copied(void)
+{
+    uint64_t before = atomic_load(&hot.handler_ticks);
+
+    while (atomic_load(&hot.handler_ticks) == before) {
+        sink++;
+    }
+}
+
+/* And a sleep is not told of what ran before it. */
+static int unprivileged_sleeper_main(void)
+{
+    enum { ROUNDS = 12, REST_MS = 100 };
+    uint32_t rests = 0, spins_most = 0, sleeps = 0;
+
+    if (rights_give_up() != 0) return 3;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        stakeout_call call = stakeout_call_begin(arm("unprivileged"));
+        uint32_t spins;
+
+        spin_until_copied();
+        rest_ms(REST_MS);
+        stakeout_call_end(call, 0);
+        if (!wait_until(samples_are, &(uint32_t){ 1 }, 5000)) return 4;
+        rests += waits_told_in(mine[0], (void *)rest_ms);
+        spins = waits_told_in(mine[0], (void *)spin_until_copied);
+        if (spins > spins_most) spins_most = spins;
+        sleeps += mine[0]->snapshots[mine[0]->snapshot_count - 1].wait == WAIT_SLEEP;
+        disarm(NULL);
+    }
+    print_message("  %u waits in rest_ms(), at most %u of a sample before, %u sleeps\n", rests,
+                  spins_most, sleeps);
+    sampler_stop();
+    if (sleeps < ROUNDS / 2 || rests < ROUNDS * REST_MS / FREQUENCY_MS / 6) return 5;
+    /* The look before a change stands until the next one. */
+    return spins_most > 3 ? 6 : 0;
+}
+
+static void in_a_child(int (*child_main)(void))
 {
     int status = 0;
     pid_t pid;
 
-    (void)state;
 #ifdef __SANITIZE_THREAD__
     skip(); /* it does not support threads in a child of a threaded process */
 #endif
     if (geteuid() != 0) skip(); /* nothing to give up */
     pid = fork();
-    if (pid == 0) _exit(unprivileged_main());
+    if (pid == 0) _exit(child_main());
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
+}
+
+static void without_rights_a_wait_is_not_interrupted_by_each_look(void **state)
+{
+    (void)state;
+    in_a_child(unprivileged_main);
+}
+
+static void without_rights_a_wait_is_not_told_of_what_ran_before(void **state)
+{
+    (void)state;
+    in_a_child(unprivileged_sleeper_main);
 }
 
 static int start(void **state)
@@ -427,6 +523,7 @@ int main(void)
         cmocka_unit_test_teardown(code_may_be_unloaded_after_it_was_seen, disarm),
         cmocka_unit_test_teardown(a_deep_recursion_loses_its_middle, disarm),
         cmocka_unit_test(without_rights_a_wait_is_not_interrupted_by_each_look),
+        cmocka_unit_test(without_rights_a_wait_is_not_told_of_what_ran_before),
     };
 
     return cmocka_run_group_tests_name("looks", tests, start, stop);
