@@ -14,7 +14,6 @@
 
 enum {
     ANSWERS = 6,               /* looked at: some of each of the two connections */
-    THREADS = 3,               /* of ours */
     GROWTH_KB_MAX = 5 * 1024,  /* what a start takes, two answers of 512 KB and their decoding */
     STOP_MS_MAX = 1000 + 1000, /* its second, and a busy machine's; a request may take 10 s */
 };
@@ -72,7 +71,7 @@ static void assert_bounded(struct scene *scene, struct hostile_scheduler *hostil
                   now.cpu_ms - before->cpu_ms);
     if (!is_slow) assert_in_range(wall_ms, 100, UINT64_MAX);
     assert_in_range(hostile_scheduler_count(hostile), 1, ANSWERS + 2);
-    assert_in_range(now.threads, 1, SCENE_HOST_THREADS + THREADS);
+    assert_in_range(now.threads, 1, SCENE_HOST_THREADS + SCENE_AGENT_THREADS);
     assert_in_range(now.cpu_ms - before->cpu_ms, 0, 50 + wall_ms / 4);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     assert_in_range(now.resident_kb, 0, before->resident_kb + GROWTH_KB_MAX);

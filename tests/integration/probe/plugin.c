@@ -13,7 +13,7 @@
 const char *__tsan_default_suppressions(void) __attribute__((visibility("default")));
 const char *__tsan_default_suppressions(void)
 {
-    return "race:connect_address\nrace:file_open\n";
+    return "race:connect_address\nrace:disconnect\nrace:file_open\n";
 }
 #endif
 

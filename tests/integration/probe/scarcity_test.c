@@ -12,8 +12,7 @@
 
 enum {
     STEP_KB = 256,
-    PLENTY_KB = 64 * 1024, /* three stacks of 1 MB, and what the C library reserves beside */
-    THREADS = 3,           /* of the agent */
+    PLENTY_KB = 64 * 1024, /* a stack of 1 MB per thread, and what the C library reserves beside */
 };
 
 #define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0" /* it needs a descriptor of its own */
@@ -130,10 +129,10 @@ static void without_threads_it_says_so_whichever_is_missing(void **state)
     skip(); /* they start threads of their own, and die where they may not */
 #endif
     scene_want_log(*state);
-    for (int left = 0; left < THREADS; left++) {
+    for (int left = 0; left < SCENE_AGENT_THREADS; left++) {
         start_with_threads(*state, left, -EAGAIN);
     }
-    start_with_threads(*state, THREADS, 0);
+    start_with_threads(*state, SCENE_AGENT_THREADS, 0);
 }
 
 static bool has_no_snapshot(const struct wire_pulse *pulse, uint64_t count)

@@ -33,7 +33,10 @@ enum { SCENE_HOST_THREADS = 2 };
 enum { SCENE_HOST_THREADS = 1 };
 #endif
 
-enum { SOON_MS = 20000 };
+enum {
+    SCENE_AGENT_THREADS = 4, /* link, poll, sampler, and the one that builds unwind tables */
+    SOON_MS = 20000,
+};
 
 struct scene {
     struct fake_scheduler *fake;

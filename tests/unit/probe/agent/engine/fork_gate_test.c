@@ -15,6 +15,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_THREAD__
+/* A child has threads of its parent's, which nobody will join there. */
+const char *__tsan_default_options(void) __attribute__((visibility("default")));
+const char *__tsan_default_options(void)
+{
+    return "report_thread_leaks=0";
+}
+#endif
+
 enum { FORKS = 20, TRIES_MAX = 200, CHILD_S_MAX = 30 /* which only a child that hangs reaches */ };
 
 enum fate { CHILD_IS_WELL, CHILD_IS_SHUT_OUT, CHILD_HANGS, CHILD_WAS_PROMISED_NOTHING };
