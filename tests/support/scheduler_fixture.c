@@ -141,6 +141,12 @@ int64_t number_at(const json_t *object, const char *name)
     return json_integer_value(value);
 }
 
+const char *method_of(const char *operation)
+{
+    if (strcmp(operation, "post") == 0) return "POST";
+    return strcmp(operation, "delete") == 0 ? "DELETE" : "GET";
+}
+
 void check_problem(const json_t *problem, enum problem_code code, const char *says)
 {
     if (strcmp(text_at(problem, "type"), problem_slug(code)) != 0)

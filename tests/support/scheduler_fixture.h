@@ -48,6 +48,9 @@ const char *scheduler_check(const char *name);
 const char *text_at(const json_t *object, const char *name);
 int64_t number_at(const json_t *object, const char *name);
 
+/* The method of HTTP that an OpenAPI document calls "get", "post" or "delete". */
+const char *method_of(const char *operation);
+
 void check_problem(const json_t *problem, enum problem_code code, const char *says);
 
 #endif
