@@ -5,8 +5,8 @@
  *
  *     a WALL_NS CPU_NS QUEUE_NS OFFSET b ... c ... queue NS
  *
- * OFFSET is where the function begins in its module. Built three times: with frame pointers, over a library without, and
- * stripped. */
+ * OFFSET is where the function begins in its module. Built three times: with frame pointers, over a
+ * library without, and stripped. */
 #include "tests/integration/probe/truth_call.h"
 
 #include <stakeout/stakeout.h>
