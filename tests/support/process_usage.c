@@ -73,9 +73,8 @@ static void read_cpu(pid_t pid, struct process_usage *ret)
     CHECK(fgets(line, sizeof line, file) != NULL);
     fclose(file);
     at = strrchr(line, ')');
-    CHECK(at && sscanf(at + 1,
-                       " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64, &user,
-                       &system) == 2);
+    CHECK(at && sscanf(at + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64,
+                       &user, &system) == 2);
     ret->cpu_ms = (user + system) * 1000 / per_s;
 }
 
