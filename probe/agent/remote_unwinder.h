@@ -36,15 +36,15 @@ void remote_unwinder_begin(struct remote_unwinder *remote, const struct stack_vi
 enum step_result remote_unwinder_step(struct remote_unwinder *remote, uint32_t index,
                                       struct frame_state *frame);
 
-/* The whole walk of a view by libunwind alone, program counters as it gives them: the reference that
- * tests and benches measure ours against. Returns how many; *ret_complete: to the outermost. */
+/* The whole walk of a view by libunwind alone, program counters as it gives them: the reference
+ * that tests and benches measure ours against. Returns how many; *ret_complete: it is whole. */
 uint32_t remote_unwinder_walk(struct remote_unwinder *remote, const struct stack_view *view,
                               uint64_t *ret_pcs, uint32_t count_max, bool *ret_complete);
 
 /* Was a register asked for, since the walk began, that is not known? */
 bool remote_unwinder_lacked(const struct remote_unwinder *remote);
 
-/* Where the unwind entry that holds an address begins, from the module's search table; 0: unknown. */
+/* Where the unwind entry that holds an address begins, by the module's own table; 0: unknown. */
 uint64_t remote_unwinder_function(struct remote_unwinder *remote, uint64_t pc);
 
 /* Reads bytes of a known module, from pages that are kept. False: not all are readable. */

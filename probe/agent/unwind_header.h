@@ -2,9 +2,9 @@
 /* unwind_header.h: the head of .eh_frame_hdr, in the one layout that linkers write.
  *
  * A table follows it, one pair of 4 bytes per unwind entry, relative to the head and sorted: where
- * the entry's code begins, and where the entry is. Whoever reads it, from memory (remote_unwinder.c) or
- * from a file (unwind_starts.c), asks here whether it is of that layout; where it is of another one
- * there is no table for us.
+ * the entry's code begins, and where the entry is. Whoever reads it, from memory
+ * (remote_unwinder.c) or from a file (unwind_starts.c), asks here whether it is of that layout;
+ * where it is of another one there is no table for us.
  *
  * Values only. */
 #ifndef STAKEOUT_PROBE_AGENT_UNWIND_HEADER_H

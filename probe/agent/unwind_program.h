@@ -5,10 +5,10 @@
  *     rc = unwind_program_init(&cie, &initial, &steps);
  *     rc = unwind_program_run(&run, &steps);       calls run.emit(context, pc, rule) for each row
  *
- * A program (DWARF's "call frame instructions") goes through a function's code, and changes the rule
- * as it goes. Only what a row can say is kept (unwind_row.h): CFA, frame pointer, return address.
- * The few expressions that compilers and libraries write are recognized by their bytes; all
- * others, and whatever is not understood, become ROW_OTHER, never a wrong row.
+ * A program (DWARF's "call frame instructions") goes through a function's code, and changes the
+ * rule as it goes. Only what a row can say is kept (unwind_row.h): CFA, frame pointer, return
+ * address. The few expressions that compilers and libraries write are recognized by their bytes;
+ * all others, and whatever is not understood, become ROW_OTHER, never a wrong row.
  *
  * Threads: any. Limits: PROGRAM_DEPTH_MAX states remembered; the steps. */
 #ifndef STAKEOUT_PROBE_AGENT_UNWIND_PROGRAM_H

@@ -7,14 +7,14 @@
  *           |   kind   | begins |  rbp         |  CFA                         |
  *           +----------+--------+--------------+------------------------------+
  *
- * `begins`: an unwind entry begins here, which is a function, or its cold part. The CFA is the stack
- * pointer that the caller had before the call; the return address lies right below it. `rbp` says
- * where the caller's frame pointer is, `CFA` how the CFA is found; both depend on the kind.
+ * `begins`: an unwind entry begins here, which is a function, or its cold part. The CFA is the
+ * stack pointer that the caller had before the call; the return address lies right below it. `rbp`
+ * says where the caller's frame pointer is, `CFA` how the CFA is found; both depend on the kind.
  *
  * Other registers are not in the rows: no frame is found by them but the few whose rule is
  * ROW_OTHER, and there libunwind is asked.
  *
- * Threads: any. Limits: distances in units of 8 bytes, ROW_... below; what exceeds them is OTHER. */
+ * Threads: any. Limits: distances in units of 8 bytes, as below; what exceeds them is OTHER. */
 #ifndef STAKEOUT_PROBE_AGENT_UNWIND_ROW_H
 #define STAKEOUT_PROBE_AGENT_UNWIND_ROW_H
 
@@ -50,7 +50,7 @@ enum {
     ROW_DEREF_OFFSET_MAX = (1 << 12) - 1,
     ROW_DEREF_OFFSET_MIN = -(1 << 12),
 
-    /* ROW_SIGNAL: where the kernel's frame has them, from the stack pointer on (struct sigcontext) */
+    /* ROW_SIGNAL: where the kernel's frame has them, from the stack pointer on */
     SIGNAL_RBP_AT = 120,
     SIGNAL_RSP_AT = 160,
     SIGNAL_RIP_AT = 168,

@@ -6,8 +6,8 @@
  *     if (unwind_table_find(table, pc, &found)) ... found.rule, found.function ...
  *     unwind_table_free(table);
  *
- * A table lies in pages of its own, so that it goes back to the system whole, leaves the host's heap
- * as it was, and is shared by what the host forks.
+ * A table lies in pages of its own, so that it goes back to the system whole, leaves the host's
+ * heap as it was, and is shared by what the host forks.
  *
  * The bytes may be anything: building takes memory up to size_max for the table and 12 bytes for
  * each entry, and work in proportion to the section's size; what is not understood becomes

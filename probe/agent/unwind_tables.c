@@ -10,7 +10,7 @@
  * (1) Places and tables are touched by the sampler alone. What passes to the builder and back is an
  *     order, and whose it is says its state: stored with release, read with acquire.
  * (2) A table never changes once it is in a place, and a place names its table last, and forgets it
- *     before the table goes. So a fork at any moment leaves the child whole tables: fork() copies no
+ *     before the table goes. So a fork at any moment leaves the child whole tables: it copies no
  *     later store of a thread without its earlier ones.
  * (3) The sampler only ever posts, never waits.
  * (4) An order whose module went away is marked unwanted; what it brings is freed. */
@@ -32,9 +32,6 @@ enum {
     ORDERS_MAX = 16, /* under way at once; what finds none free is met again at the next walk */
     HEAD_SIZE = 64,  /* of .eh_frame_hdr, which names where the first functions begin */
 };
-
-#define KEPT_NS  (60 * NS_PER_S) /* a table that was met since then is not pushed out */
-#define RETRY_NS (60 * NS_PER_S) /* after a failure that may pass */
 
 enum place_state { PLACE_EMPTY, PLACE_ORDERED, PLACE_READY, PLACE_FAILED };
 enum order_state { ORDER_FREE, ORDER_WANTED, ORDER_BUILT };
@@ -62,8 +59,9 @@ static struct {
     struct table_place places[UNWIND_TABLES_MAX]; /* outlive forks */
     uint16_t by_low[UNWIND_TABLES_MAX];           /* those not empty */
     uint32_t count;
-    uint64_t now_ns; /* at the latest refresh */
-    uint64_t size;   /* of the tables that are ready */
+    uint64_t now_ns;   /* at the latest refresh */
+    uint64_t size;     /* of the tables that are ready */
+    uint64_t size_max; /* written before the thread starts */
     uint64_t built_count, freed_count;
     uint64_t cpu_before_ns; /* of threads that ended */
     struct table_order orders[ORDERS_MAX];
@@ -89,8 +87,8 @@ static struct unwind_table *place_table(const struct table_place *place)
 static void build(struct table_order *order)
 {
     order->table = NULL;
-    order->result = unwind_build_module(&order->source, &order->is_unwanted, UNWIND_TABLES_SIZE_MAX,
-                                        &order->table);
+    order->result =
+        unwind_build_module(&order->source, &order->is_unwanted, tables.size_max, &order->table);
     atomic_store_explicit(&tables.cpu_ns, clock_thread_cpu_ns(), memory_order_relaxed);
     atomic_store_explicit(&order->state, ORDER_BUILT, memory_order_release); /* see collect() */
 }
@@ -184,7 +182,7 @@ static int64_t oldest(void)
     for (uint32_t i = 0; i < tables.count; i++) {
         const struct table_place *place = &tables.places[tables.by_low[i]];
 
-        if (place_state(place) == PLACE_ORDERED || place->used_ns + KEPT_NS > tables.now_ns)
+        if (place_state(place) == PLACE_ORDERED || place->used_ns + TABLE_KEPT_NS > tables.now_ns)
             continue;
         if (found < 0 || place->used_ns < tables.places[tables.by_low[found]].used_ns) found = i;
     }
@@ -193,7 +191,7 @@ static int64_t oldest(void)
 
 static bool make_room(uint64_t size)
 {
-    while (tables.size + size > UNWIND_TABLES_SIZE_MAX) {
+    while (tables.size + size > tables.size_max) {
         int64_t at = oldest();
 
         if (at < 0) return false;
@@ -275,7 +273,7 @@ static void order_put(const struct loaded_module *module)
 
 static void place_fail(struct table_place *place, bool may_pass)
 {
-    place->retry_ns = may_pass ? tables.now_ns + RETRY_NS : UINT64_MAX;
+    place->retry_ns = may_pass ? tables.now_ns + TABLE_RETRY_NS : UINT64_MAX;
     atomic_store_explicit(&place->state, PLACE_FAILED, memory_order_relaxed);
 }
 
@@ -350,12 +348,12 @@ static bool drop_failed(void)
     return is_any;
 }
 
-bool unwind_tables_refresh(const struct modules *modules, bool modules_changed)
+bool unwind_tables_refresh(const struct modules *modules, bool modules_changed, uint64_t now_ns)
 {
     bool has_changed;
 
     if (!tables.is_open) return modules_changed;
-    tables.now_ns = clock_monotonic_ns();
+    tables.now_ns = now_ns;
     has_changed = collect_all();
     if (modules_changed) {
         drop_gone(modules);
@@ -439,14 +437,15 @@ static void adopt(void)
     }
 }
 
-int unwind_tables_open(void)
+int unwind_tables_open(size_t size_max)
 {
     int rc;
 
     if (tables.is_open) return -EALREADY;
     sem_init(&tables.wake, 0, 0);
     atomic_store_explicit(&tables.is_stopping, false, memory_order_relaxed);
-    tables.now_ns = clock_monotonic_ns();
+    tables.size_max = size_max;
+    tables.built_count = tables.freed_count = 0;
     adopt();
     rc = thread_start(&tables.thread, builder_main, NULL);
     if (rc < 0) return rc;

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* unwinder.c: chooses how each frame is stepped over.
  *
- * For an address there is a line: the rule of its row (unwind_row.h), and where its function begins.
- * It comes from the module's table, and is kept by address, because the stacks of a server are made
- * of few places: 2048 lines, one to a hash. A frame whose rule is in the row is stepped over here
- * (unwind_step.c), one that is ROW_OTHER by libunwind (remote_unwinder.c): a few frames of assembly,
- * and all of a module whose table is not built yet. All lines are forgotten when a table or a module
- * came or went.
+ * For an address there is a line: the rule of its row (unwind_row.h), and where its function
+ * begins. It comes from the module's table, and is kept by address, because the stacks of a server
+ * are made of few places: 2048 lines, one to a hash. A frame whose rule is in the row is stepped
+ * over here (unwind_step.c), one that is ROW_OTHER by libunwind (remote_unwinder.c): a few frames
+ * of assembly, and all of a module whose table is not built yet. All lines are forgotten when a
+ * table or a module came or went.
  *
  * A frame that no entry describes ends the walk: libunwind would follow the frame pointer there,
  * which may be anything. */
 #include "probe/agent/unwinder.h"
 
+#include "common/base/clock.h"
 #include "probe/agent/modules.h"
 #include "probe/agent/remote_unwinder.h"
 #include "probe/agent/unwind_step.h"
@@ -48,7 +49,9 @@ static const struct line *line_get(struct unwinder *unwinder, uint64_t address)
         if (line->table != TABLE_NONE) unwind_tables_meet(line->table);
         return line;
     }
-    line->table = unwind_tables_find(&unwinder->modules, address, &found);
+    line->table = TABLE_NONE;
+    found = (struct unwind_found){ .rule = row_rule(ROW_OTHER, 0, 0) };
+    if (unwinder->has_tables) line->table = unwind_tables_find(&unwinder->modules, address, &found);
     if (found.function == 0 && row_kind(found.rule) == ROW_OTHER)
         found.function = remote_unwinder_function(unwinder->remote, address);
     line->address = address;
@@ -64,8 +67,8 @@ static int unwinder_init(struct unwinder *unwinder)
     modules_refresh(&unwinder->modules);
     rc = remote_unwinder_open(&unwinder->modules, &unwinder->remote);
     if (rc < 0) return rc;
-    unwinder->has_tables = unwind_tables_open() == 0;
-    if (unwinder->has_tables) unwind_tables_refresh(&unwinder->modules, true);
+    unwinder->has_tables = unwind_tables_open(UNWIND_TABLES_SIZE_MAX) == 0;
+    if (unwinder->has_tables) unwind_tables_refresh(&unwinder->modules, true, clock_monotonic_ns());
     return 0;
 }
 
@@ -104,8 +107,9 @@ void unwinder_refresh(struct unwinder *unwinder)
     bool has_changed = modules_refresh(&unwinder->modules);
 
     if (has_changed) remote_unwinder_flush(unwinder->remote);
-    if (unwind_tables_refresh(&unwinder->modules, has_changed))
-        memset(unwinder->lines, 0, sizeof unwinder->lines);
+    if (unwinder->has_tables)
+        has_changed = unwind_tables_refresh(&unwinder->modules, has_changed, clock_monotonic_ns());
+    if (has_changed) memset(unwinder->lines, 0, sizeof unwinder->lines);
 }
 
 bool unwinder_has_library(const struct unwinder *unwinder)
@@ -159,9 +163,9 @@ static enum step_result walk_step(struct unwinder *unwinder, const struct walk *
     return unwind_step(unwinder->view, rule, frame);
 }
 
-/* Does the caller's frame lie above this one, as it must? Only the innermost function may have given
- * up its frame already: libgcc's does, at the end of a throw, before it jumps to where the exception
- * is caught; it does not return there, so the place is to be taken as it is. */
+/* Does the caller's frame lie above this one, as it must? Only the innermost function may have
+ * given up its frame already: libgcc's does, at the end of a throw, before it jumps to where the
+ * exception is caught; it does not return there, so the place is to be taken as it is. */
 static bool has_progress(const struct walk *walk, uint64_t sp, struct frame_state *caller)
 {
     if (caller->sp > sp || caller->is_struck) return true;

@@ -6,10 +6,10 @@
  *     unwinder_walk(unwinder, &copy, &walk);
  *     unwinder_close(unwinder);
  *
- * It walks by tables of our own (unwind_tables.h), and by libunwind where they do not reach. It runs
- * on the sampler's thread, never on the host's, and reads nothing but the copy and the segments of
- * known modules, the latter without faulting. A frame that has no unwind information ends the walk:
- * nothing is guessed.
+ * It walks by tables of our own (unwind_tables.h), and by libunwind where they do not reach. It
+ * runs on the sampler's thread, never on the host's, and reads nothing but the copy and the
+ * segments of known modules, the latter without faulting. A frame that has no unwind information
+ * ends the walk: nothing is guessed.
  *
  * Threads: one at a time. Limits: WALK_FRAMES_MAX frames. One in a process has tables; another one
  * walks by libunwind alone. */

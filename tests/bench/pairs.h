@@ -6,10 +6,10 @@
  *                                        .context = &bench, .count = 24 }, &ratio);
  *     pairs_print("30 frames, warm", &ratio, 0.05);
  *
- * A machine's speed drifts, and what others do disturbs; a ratio of two medians of different minutes
- * says nothing. So each pair measures both within a moment, in turns that change (AB, BA, AB, ...),
- * and only ratios within pairs are compared. The interval is that of the median, from the order of
- * the ratios alone: it holds whatever their distribution is.
+ * A machine's speed drifts, and what others do disturbs; a ratio of two medians of different
+ * minutes says nothing. So each pair measures both within a moment, in turns that change (AB, BA,
+ * AB, ...), and only ratios within pairs are compared. The interval is that of the median, from the
+ * order of the ratios alone: it holds whatever their distribution is.
  *
  * A measurement is any figure of which less is better (ns per walk, CPU per request). It should
  * itself last some milliseconds, or be a median. Threads: one. */
@@ -52,7 +52,7 @@ void pairs_of(const double *subject, const double *yardstick, uint32_t count,
 /* Met: the whole interval is at or below the bar. Missed: all of it is above. */
 enum pairs_verdict pairs_verdict(const struct pairs_ratio *ratio, double bar);
 
-/* One line: the ratio, its interval, the bar and the verdict, both medians, and what others took. */
+/* One line: the ratio, its interval, bar and verdict, both medians, and what others took. */
 void pairs_print(const char *says, const struct pairs_ratio *ratio, double bar);
 
 /* Sorts `values`, and returns the one that a share of them (0.5, 0.99) does not exceed. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* unwind_bench.c [PAIRS]: what unwinding a copy costs the agent, against libunwind's remote step.
  *
- * The stack is of about 30 frames: functions of three libraries, without frame pointers, one in eight
- * with alloca, under libc's raise(). A signal's handler copies it, as ours does; then both walk the
- * same copy, in interleaved pairs.
+ * The stack is of about 30 frames: functions of three libraries, without frame pointers, one in
+ * eight with alloca, under libc's raise(). A signal's handler copies it, as ours does; then both
+ * walk the same copy, in interleaved pairs.
  *
  *   warm   the same copy again and again: rows kept by both
  *   cold   before each walk our kept rows are pushed out by others, and both by 64 MB of other data
