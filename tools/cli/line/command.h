@@ -37,10 +37,12 @@ struct option_row {
 const struct option_row *option_get(enum option_id id);
 bool option_takes_value(const struct option_row *row);
 
+enum { ARGS_ARE_A_LINE = 1000 };
+
 struct command {
     const char *noun, *verb;     /* verb NULL: the noun alone is the command */
     int (*run)(struct cli *cli); /* returns what the process exits with */
-    unsigned args_min, args_max;
+    unsigned args_min, args_max; /* args_max ARGS_ARE_A_LINE: options end where they begin */
     const char *arguments;                  /* "TASK"; empty: none */
     const char *summary;                    /* one line, imperative, no full stop */
     const char *about;                      /* paragraphs for --help and the manual */

@@ -22,6 +22,7 @@ static const struct {
     { OPTION_LAST, "1m 5m 15m" },
     { OPTION_FORMAT, "json folded speedscope pprof svg" },
     { OPTION_OUTPUT, "" },
+    { OPTION_TOKEN_FILE, "" },
 };
 
 static void put_values(struct buf *to)

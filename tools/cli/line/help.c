@@ -16,6 +16,10 @@ void help_synopsis(const struct command *command, struct buf *to)
 {
     (void)buf_printf(to, "stakeout %s", command->noun);
     if (command->verb) (void)buf_printf(to, " %s", command->verb);
+    if (command->args_max == ARGS_ARE_A_LINE) {
+        (void)buf_printf(to, " [options] %s", command->arguments);
+        return;
+    }
     if (*command->arguments) (void)buf_printf(to, " %s", command->arguments);
     for (const enum option_id *id = command->needed; *id != OPTION_NONE; id++) {
         (void)buf_printf(to, " --%s %s", option_get(*id)->name, option_get(*id)->value);
@@ -151,6 +155,7 @@ void help_all(const struct screen *screen, struct buf *to)
     put_pair(screen, TEXT("2"), TEXT("the command line alone shows that it is wrong"), 2, to);
     put_pair(screen, TEXT("3"), TEXT("task watch: nothing was captured"), 2, to);
     put_pair(screen, TEXT("4"), TEXT("task watch: no instance took the task"), 2, to);
+    put_pair(screen, TEXT("*"), TEXT("run: the program's own; 126, 127: it cannot be run"), 2, to);
     (void)buf_text(to, TEXT("\n'stakeout NOUN VERB --help' says more; so does man stakeout.\n"));
 }
 

@@ -213,6 +213,18 @@ static int take_word(struct walk *walk, const char *word)
     return take_argument(walk, word);
 }
 
+/* The word, and all behind it, is somebody else's command line. */
+static bool take_rest(struct walk *walk, const char *word)
+{
+    struct line *line = walk->line;
+
+    if (!line->command || line->command->args_max != ARGS_ARE_A_LINE) return false;
+    if (!walk->options_are_over && word[0] == '-') return false;
+    line->rest = walk->argv + walk->at;
+    line->args[line->arg_count++] = word;
+    return true;
+}
+
 /* Its options are the fields of a task: then the API's own sentence says what is missing. */
 static bool is_order(const struct command *command)
 {
@@ -266,6 +278,7 @@ int line_parse(int argc, char *const *argv, struct line *ret, struct problem *pr
     struct walk walk = { .argc = argc, .argv = argv, .line = &line, .problem = problem };
 
     for (walk.at = 1; walk.at < argc; walk.at++) {
+        if (take_rest(&walk, argv[walk.at])) break;
         if (take_word(&walk, argv[walk.at]) < 0) return -1;
     }
     if (check_whole(&line, problem) < 0) return -1;

@@ -6,8 +6,9 @@
  *     line.command, line.args[0], line_value(&line, OPTION_DURATION)
  *
  * Options may stand anywhere behind the command they belong to, global ones also before it, as
- * "--name value" or "--name=value", a letter as "-o value" or "-ovalue"; "--" ends them. What
- * was given lives as long as argv. */
+ * "--name value" or "--name=value", a letter as "-o value" or "-ovalue"; "--" ends them. Where a
+ * command takes a command line (ARGS_ARE_A_LINE), its first word ends them as well. What was given
+ * lives as long as argv. */
 #ifndef STAKEOUT_TOOLS_CLI_LINE_OPTIONS_H
 #define STAKEOUT_TOOLS_CLI_LINE_OPTIONS_H
 
@@ -21,6 +22,7 @@ struct line {
     const char *noun;              /* NULL: none */
     const char *args[LINE_ARGS_MAX];
     unsigned arg_count;
+    char *const *rest; /* the command line within ours, up to its NULL; NULL: none */
     unsigned given_count;
     struct {
         enum option_id id;

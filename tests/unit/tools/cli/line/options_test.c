@@ -17,6 +17,22 @@ static int parse(const char *const *words, struct line *ret, struct problem *pro
     return line_parse(argc, argv, ret, problem);
 }
 
+static void a_command_line_is_taken_as_it_is(void **state)
+{
+    static const char *const words[] = { "run", "--rule", "GET /", "echo", "--help", "--", NULL };
+    struct line line;
+    struct problem problem;
+
+    (void)state;
+    assert_int_equal(parse(words, &line, &problem), 0);
+    assert_string_equal(line.rest[0], "echo");
+    assert_string_equal(line.rest[1], "--help");
+    assert_string_equal(line.rest[2], "--");
+    assert_null(line.rest[3]);
+    assert_false(line_has(&line, OPTION_HELP));
+    assert_string_equal(line_value(&line, OPTION_RULE), "GET /");
+}
+
 #define WORDS(...)  ((const char *const[]){ __VA_ARGS__, NULL })
 #define CREATE(...) WORDS("task", "create", __VA_ARGS__)
 #define NEEDED                                                                                   \
@@ -58,6 +74,11 @@ static const struct {
     { "one argument too many", { "task", "show", "a", "b" }, "one argument too many" },
     { "argument of none", { "doctor", "now" }, "'doctor' takes no argument" },
     { "two arguments", { "task", "diff", "a", "b" }, NULL },
+    { "a program and its options", { "run", "echo", "--nonsense", "-x", "--", "a", "b" }, NULL },
+    { "options before the program", { "run", "--rule", "GET /", "--rule", "GET /a", "echo" }, NULL },
+    { "a program that looks like an option", { "run", "--", "--echo" }, NULL },
+    { "no program", { "run", "--rule", "GET /" }, "an argument is missing: 'run PROGRAM [ARG...]'" },
+    { "an unknown option before the program", { "run", "--nonsense", "echo" }, "--nonsense" },
     { "letter with its value behind",
       { "task", "export", "a", "--format", "svg", "-o", "f" },
       NULL },
@@ -142,6 +163,7 @@ static void options_have_a_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_command_line_is_taken_as_it_is),
         cmocka_unit_test(line_is_accepted_or_refused_by_a_sentence),
         cmocka_unit_test(values_are_found_by_their_option),
         cmocka_unit_test(last_one_of_a_repeated_option_counts),
