@@ -277,6 +277,19 @@ static void diff_finding(struct analysis *diff, const struct pair *pair,
         finding->frame = frame_table_import(&diff->frames, &side->frames, group->frame);
 }
 
+/* A side without a call has no mean to be less or longer than. */
+static void finding_of_nothing(struct analysis *diff, bool has_base)
+{
+    struct text says = has_base
+                           ? TEXT("There is nothing to compare: what is compared has no sample.")
+                           : TEXT("There is nothing to compare with: the base has no sample.");
+
+    diff->findings = mem_zalloc(1, sizeof *diff->findings);
+    diff->findings[diff->finding_count++] = (struct finding){
+        .sentence = mem_text(says.data, says.size), .part = COST_OTHER, .frame = FRAME_NONE
+    };
+}
+
 void findings_make_diff(struct analysis *diff, const struct analysis *base,
                         const struct analysis *other)
 {
@@ -285,6 +298,10 @@ void findings_make_diff(struct analysis *diff, const struct analysis *base,
     uint64_t longest_ns = diff->base.elapsed_ns > diff->other.elapsed_ns ? diff->base.elapsed_ns
                                                                          : diff->other.elapsed_ns;
 
+    if (base->call_count == 0 || other->call_count == 0) {
+        finding_of_nothing(diff, base->call_count > 0);
+        return;
+    }
     count = pairs_make(diff, base, other, pairs);
     qsort(pairs, count, sizeof *pairs, pair_compare);
     for (uint32_t i = 0; i < count && diff->finding_count < FINDINGS_MAX; i++) {

@@ -193,6 +193,11 @@ static double diff_percent_min(struct cli *cli, const json_t *analysis,
     return noise_percent > options->percent_min ? fmin(noise_percent, 100) : options->percent_min;
 }
 
+static bool has_samples(const json_t *analysis, const char *side)
+{
+    return field_count(json_object_get(analysis, side), "samples") > 0;
+}
+
 static void put_diff(struct cli *cli, const json_t *analysis, double percent_min)
 {
     struct tree_folded folded;
@@ -204,6 +209,7 @@ static void put_diff(struct cli *cli, const json_t *analysis, double percent_min
         view_pair(cli, "noise", buf_peek(&line));
     }
     put_findings(cli, analysis);
+    if (!has_samples(analysis, "base") || !has_samples(analysis, "other")) return;
     view_heading(cli, "Call tree, in ms per call");
     tree_print_diff(&cli->screen, analysis, percent_min, &cli->out, &folded);
     put_folded(cli, &folded, percent_min, true);

@@ -293,6 +293,34 @@ static void differences_beyond_noise_are_said_longest_first(void **state)
     sample_free(after);
 }
 
+static void a_side_without_a_sample_has_no_difference(void **state)
+{
+    struct sample *sample = made_sample(
+        900, 100, (struct look[]){ { 800, 0, 0, WAIT_LOCK, "mutex m", "c < main" } }, 1);
+    struct analysis *some = analysis_new((const struct sample *const[]){ sample }, NULL, 1);
+    struct analysis *none = analysis_new(NULL, NULL, 0);
+    const struct {
+        const struct analysis *base, *other;
+        const char *says;
+    } pairs[] = {
+        { none, some, "There is nothing to compare with: the base has no sample." },
+        { some, none, "There is nothing to compare: what is compared has no sample." },
+        { none, none, "There is nothing to compare with: the base has no sample." },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(pairs); i++) {
+        struct analysis *diff = analysis_diff(pairs[i].base, pairs[i].other);
+
+        assert_int_equal(diff->finding_count, 1);
+        assert_string_equal(diff->findings[0].sentence, pairs[i].says);
+        analysis_free(diff);
+    }
+    analysis_free(some);
+    analysis_free(none);
+    sample_free(sample);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_function_of_a_system_header_is_not_the_applications),
         cmocka_unit_test(a_sentence_never_passes_its_bound),
         cmocka_unit_test(differences_beyond_noise_are_said_longest_first),
+        cmocka_unit_test(a_side_without_a_sample_has_no_difference),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
