@@ -147,33 +147,6 @@ static void check_clock(struct doctor *doctor, const json_t *session)
     }
 }
 
-static bool check_token(struct doctor *doctor)
-{
-    OWN(answer_done) struct answer answer = ANSWER_INIT;
-    const struct config *config = &doctor->cli->config;
-    struct text role;
-
-    if (!ask(doctor, "/api/v1/session", &answer)) return false;
-    if (answer.status != 200) {
-        add(doctor, FAIL, "token",
-            "stakeoutd token create makes one; give it with STAKEOUT_TOKEN, --token or the file.",
-            "%s%s %.*s", config->token_from ? config->token_from : "No token was given.",
-            config->token_from ? ":" : "", TEXT_ARGS(field_text(answer.document, "detail")));
-        return false;
-    }
-    role = field_text(answer.document, "role");
-    if (text_is_equal(role, TEXT("operator"))) {
-        add(doctor, OK, "token", "", "The scheduler knows us as '%.*s', who may create tasks.",
-            TEXT_ARGS(field_text(answer.document, "name")));
-    } else {
-        add(doctor, WARN, "token", "An operator's token is needed to create, cancel or extend.",
-            "The scheduler knows us as '%.*s', who may look (%.*s).",
-            TEXT_ARGS(field_text(answer.document, "name")), TEXT_ARGS(role));
-    }
-    check_clock(doctor, answer.document);
-    return true;
-}
-
 static const char *advice_for(struct text check)
 {
     if (text_is_equal(check, TEXT("store"))) {
@@ -190,12 +163,22 @@ static const char *advice_on(struct text guarantee)
     return "Use the private Redis, or one with appendfsync always.";
 }
 
+static void check_durability(struct doctor *doctor, struct text guarantee)
+{
+    bool keeps_all = text_starts_with(guarantee, TEXT("What was acknowledged survives"));
+
+    if (guarantee.size == 0) return;
+    add(doctor, keeps_all ? OK : WARN, "durability", keeps_all ? "" : advice_on(guarantee), "%.*s",
+        TEXT_ARGS(guarantee));
+}
+
+/* Asked before the token: anyone may, and a scheduler without its store knows no token. Of a store
+ * that is away nothing is known about what it keeps. */
 static bool check_ready(struct doctor *doctor)
 {
     OWN(answer_done) struct answer answer = ANSWER_INIT;
+    size_t i, failure_count = doctor->failure_count;
     const json_t *check;
-    struct text guarantee;
-    size_t i;
 
     if (!ask(doctor, "/readyz", &answer)) return false;
     json_array_foreach(field_array(answer.document, "checks"), i, check)
@@ -208,14 +191,53 @@ static bool check_ready(struct doctor *doctor)
         add(doctor, is_ok ? OK : FAIL, name_text, is_ok ? "" : advice_for(name), "%.*s",
             TEXT_ARGS(field_text(check, "detail")));
     }
-    guarantee = field_text(answer.document, "guarantee");
-    if (guarantee.size > 0) {
-        bool keeps_all = text_starts_with(guarantee, TEXT("What was acknowledged survives"));
-
-        add(doctor, keeps_all ? OK : WARN, "durability", keeps_all ? "" : advice_on(guarantee),
-            "%.*s", TEXT_ARGS(guarantee));
+    if (answer.status == 200) {
+        check_durability(doctor, field_text(answer.document, "guarantee"));
+    } else if (doctor->failure_count == failure_count) {
+        add(doctor, FAIL, "scheduler", advice_for(TEXT("")),
+            "It is not ready, and does not say why: status %d.", answer.status);
     }
     return answer.status == 200;
+}
+
+/* Only 401 and 403 speak of the token; whatever else keeps the scheduler from knowing us is its own
+ * trouble. */
+static void refuse_session(struct doctor *doctor, const struct answer *answer)
+{
+    const char *from = doctor->cli->config.token_from;
+    struct text detail = field_text(answer->document, "detail");
+
+    if (answer->status == 401 || answer->status == 403) {
+        add(doctor, FAIL, "token",
+            "stakeoutd token create makes one; give it with STAKEOUT_TOKEN, --token or the file.",
+            "%s%s %.*s", from ? from : "No token was given.", from ? ":" : "", TEXT_ARGS(detail));
+    } else {
+        add(doctor, FAIL, "scheduler", advice_for(TEXT("")),
+            "It does not say who we are: status %d. %.*s", answer->status, TEXT_ARGS(detail));
+    }
+}
+
+static bool check_token(struct doctor *doctor)
+{
+    OWN(answer_done) struct answer answer = ANSWER_INIT;
+    struct text role;
+
+    if (!ask(doctor, "/api/v1/session", &answer)) return false;
+    if (answer.status != 200) {
+        refuse_session(doctor, &answer);
+        return false;
+    }
+    role = field_text(answer.document, "role");
+    if (text_is_equal(role, TEXT("operator"))) {
+        add(doctor, OK, "token", "", "The scheduler knows us as '%.*s', who may create tasks.",
+            TEXT_ARGS(field_text(answer.document, "name")));
+    } else {
+        add(doctor, WARN, "token", "An operator's token is needed to create, cancel or extend.",
+            "The scheduler knows us as '%.*s', who may look (%.*s).",
+            TEXT_ARGS(field_text(answer.document, "name")), TEXT_ARGS(role));
+    }
+    check_clock(doctor, answer.document);
+    return true;
 }
 
 /* ------------------------------------------------------------------ instances */
@@ -276,9 +298,9 @@ static void check_notes(struct doctor *doctor, const json_t *instance)
     {
         if (json_integer_value(value) <= 0) continue;
         add(doctor, WARN, "probe", advice_about(slug),
-            "%.*s: %s, %" JSON_INTEGER_FORMAT " times: %s.",
+            "%.*s: %s, %" JSON_INTEGER_FORMAT " time%s: %s.",
             TEXT_ARGS(field_text(instance, "instance")), slug, json_integer_value(value),
-            says(slug));
+            json_integer_value(value) == 1 ? "" : "s", says(slug));
     }
 }
 
@@ -297,17 +319,25 @@ static void check_troubles(struct doctor *doctor, const json_t *instance)
     }
 }
 
-static void check_state(struct doctor *doctor, const json_t *instance, uint64_t now_wall_ms,
-                        size_t *polling)
+/* One that is gone needs nothing. */
+static bool is_gone(const json_t *instance)
+{
+    return text_is_equal(field_text(instance, "state"), TEXT("gone"));
+}
+
+static bool is_polling(const json_t *instance)
+{
+    return text_is_equal(field_text(instance, "state"), TEXT("polling"));
+}
+
+static void check_state(struct doctor *doctor, const json_t *instance, uint64_t now_wall_ms)
 {
     struct text state = field_text(instance, "state"), name = field_text(instance, "instance");
     uint64_t seen_ms = field_time_ms(instance, "last_seen");
     OWN(buf_done) struct buf ago = BUF_INIT(256);
 
     format_ago(now_wall_ms > seen_ms ? now_wall_ms - seen_ms : 0, &ago);
-    if (text_is_equal(state, TEXT("polling"))) {
-        ++*polling;
-    } else if (text_is_equal(state, TEXT("refused"))) {
+    if (text_is_equal(state, TEXT("refused"))) {
         add(doctor, FAIL, "instance", "Link it with the probe of this version, or upgrade both.",
             "%.*s is refused: it speaks protocol %" PRIu64 ", and %" PRIu64 " is needed.",
             TEXT_ARGS(name), field_count(instance, "protocol"),
@@ -322,21 +352,22 @@ static void check_instances(struct doctor *doctor)
 {
     OWN(answer_done) struct answer answer = ANSWER_INIT;
     const json_t *instances, *instance;
-    size_t i, polling = 0;
+    size_t i, polling = 0, there = 0;
 
     if (!ask(doctor, "/api/v1/instances", &answer)) return;
     instances = field_array(answer.document, "instances");
     json_array_foreach(instances, i, instance)
     {
-        check_state(doctor, instance, view_server_now_ms(&answer), &polling);
-        if (text_is_equal(field_text(instance, "state"), TEXT("gone"))) continue;
+        if (is_gone(instance)) continue;
+        there++;
+        polling += is_polling(instance);
+        check_state(doctor, instance, view_server_now_ms(&answer));
         check_offset(doctor, instance);
         check_troubles(doctor, instance);
         check_notes(doctor, instance);
     }
     if (polling > 0) {
-        add(doctor, OK, "instances", "", "%zu of %zu are polling.", polling,
-            json_array_size(instances));
+        add(doctor, OK, "instances", "", "%zu of %zu are polling.", polling, there);
     } else {
         add(doctor, WARN, "instances",
             "Link a program with the probe (pkg-config stakeout), call stakeout_start(), and set "
@@ -375,8 +406,9 @@ static void check_tasks(struct doctor *doctor)
         return;
     }
     tasks = field_array(answer.document, "tasks");
-    add(doctor, OK, "active", "", "%zu%s tasks are active.", json_array_size(tasks),
-        field_text(answer.document, "next").size > 0 ? " or more" : "");
+    add(doctor, OK, "active", "", "%zu%s task%s active.", json_array_size(tasks),
+        field_text(answer.document, "next").size > 0 ? " or more" : "",
+        json_array_size(tasks) == 1 ? " is" : "s are");
     json_array_foreach(tasks, i, task)
     {
         if (i < TASKS_ASKED_MAX) check_task(doctor, task);
@@ -386,8 +418,8 @@ static void check_tasks(struct doctor *doctor)
 static void walk(struct doctor *doctor)
 {
     if (!check_server(doctor)) return;
-    if (!check_token(doctor)) return;
     if (!check_ready(doctor)) return;
+    if (!check_token(doctor)) return;
     check_instances(doctor);
     check_tasks(doctor);
 }

@@ -5,6 +5,7 @@
 #include "tests/support/fake_probe.h"
 #include "tests/support/wait.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,24 @@ static void token_decides_what_may_be_done(void **state)
     unsetenv("STAKEOUT_TOKEN");
 }
 
+/* Redis is none at that address, and never was: it is no matter of tokens, nor of guarantees. */
+static void dead_redis_is_found_by_the_doctor(void **state)
+{
+    struct scheduler_process lame = { .options = { "--redis", "redis://127.0.0.1:1" },
+                                      .ready_path = "/healthz" };
+    char url[64];
+
+    (void)state;
+    scheduler_process_start(&lame);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", lame.port);
+    RUN("doctor", "--server", url);
+    scheduler_process_done(&lame);
+    assert_code(1);
+    assert_out("fail  store");
+    if (strstr(run.out, "token create") || strstr(run.out, "durability"))
+        fail_msg("a false diagnosis: %s", run.out);
+}
+
 static void absent_scheduler_is_found_by_the_doctor(void **state)
 {
     (void)state;
@@ -123,6 +142,7 @@ int main(void)
         cmocka_unit_test(doctor_names_the_task_that_nobody_took),
         cmocka_unit_test(colour_is_left_out_where_it_is_not_wanted),
         cmocka_unit_test(token_decides_what_may_be_done),
+        cmocka_unit_test(dead_redis_is_found_by_the_doctor),
         cmocka_unit_test(absent_scheduler_is_found_by_the_doctor),
     };
 
