@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* completion.c: a script for bash, written from the tables: nouns, then verbs, then the options of
  * the command, then the words that an option's value can be. It asks no scheduler, so that a key
- * press never waits for the network. */
+ * press never waits for the network.
+ *
+ * bash breaks words at '=' (COMP_WORDBREAKS), so that "--state=F" is three of them, unless it was
+ * told otherwise, when it is one whose beginning must be among the answers. */
 #include "tools/cli/line/help.h"
 
 #include "common/base/check.h"
@@ -34,14 +37,26 @@ static void put_values(struct buf *to)
         (void)buf_printf(to, "        --%s", row->name);
         if (row->letter) (void)buf_printf(to, "|-%c", row->letter);
         if (*values[i].words) {
-            (void)buf_printf(to, ") COMPREPLY=($(compgen -W '%s' -- \"$current\")); return ;;\n",
+            (void)buf_printf(to,
+                             ") COMPREPLY=($(compgen -P \"$prefix\" -W '%s' -- \"$current\")); "
+                             "return ;;\n",
                              values[i].words);
         } else {
             (void)buf_text(to, TEXT(") compopt -o filenames 2>/dev/null; "
-                                    "COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n"));
+                                    "COMPREPLY=($(compgen -P \"$prefix\" -f -- \"$current\")); "
+                                    "return ;;\n"));
         }
     }
     (void)buf_text(to, TEXT("    esac\n"));
+}
+
+/* One name may have several rows, of which each command takes one at most. */
+static bool is_first_of_name(enum option_id id)
+{
+    for (enum option_id before = OPTION_NONE + 1; before < id; before++) {
+        if (strcmp(option_get(before)->name, option_get(id)->name) == 0) return false;
+    }
+    return true;
 }
 
 /* Words that take a value: what follows them is neither noun nor verb. */
@@ -53,7 +68,7 @@ static void put_takers(struct buf *to)
     for (enum option_id id = OPTION_NONE + 1; id < OPTION_COUNT; id++) {
         const struct option_row *row = option_get(id);
 
-        if (!option_takes_value(row)) continue;
+        if (!option_takes_value(row) || !is_first_of_name(id)) continue;
         (void)buf_printf(to, "%s--%s", separator, row->name);
         separator = "|";
         if (row->letter) (void)buf_printf(to, "|-%c", row->letter);
@@ -110,7 +125,7 @@ static void put_words(struct buf *to)
     (void)buf_text(to, TEXT("    case \"$noun $verb\" in\n        ' ') words=\""));
     put_nouns(to);
     put_option_words(global_options, to);
-    (void)buf_text(to, TEXT(" --version\" ;;\n"));
+    (void)buf_text(to, TEXT("\" ;;\n"));
     for (size_t i = 0; i < count; i++) {
         if (rows[i].is_hidden) continue;
         (void)buf_printf(to, "        '%s %s') words=\"", rows[i].noun,
@@ -137,20 +152,29 @@ void completion_bash(struct buf *to)
                         "{\n"
                         "    local current=${COMP_WORDS[COMP_CWORD]}\n"
                         "    local previous=${COMP_WORDS[COMP_CWORD-1]}\n"
-                        "    local noun= verb= skip= words= i\n"
-                        "    COMPREPLY=()\n"));
+                        "    local noun= verb= help= skip= prefix= words= i\n"
+                        "    COMPREPLY=()\n"
+                        "    if [[ $current == = ]]; then current=\n"
+                        "    elif [[ $previous == = ]]; then previous=${COMP_WORDS[COMP_CWORD-2]}\n"
+                        "    elif [[ $current == --*=* ]]; then\n"
+                        "        previous=${current%%=*} prefix=${current%%=*}=\n"
+                        "        current=${current#*=}\n"
+                        "    fi\n"));
     put_values(to);
     (void)buf_text(to, TEXT("    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+                            "        if [[ ${COMP_WORDS[i]} == = ]]; then continue; fi\n"
                             "        if [[ $skip ]]; then skip=; continue; fi\n"
                             "        case ${COMP_WORDS[i]} in\n"));
     put_takers(to);
     (void)buf_text(to, TEXT("            -*) ;;\n"
+                            "            help) if [[ $noun ]]; then verb=help; else help=1; fi ;;\n"
                             "            *) if [[ ! $noun ]]; then noun=${COMP_WORDS[i]}\n"
                             "               elif [[ ! $verb ]]; then verb=${COMP_WORDS[i]}; fi ;;\n"
                             "        esac\n"
                             "    done\n"));
     put_words(to);
-    (void)buf_text(to, TEXT("    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+    (void)buf_text(to, TEXT("    if [[ $help ]]; then words=${words%% --*}; fi\n"
+                            "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
                             "}\n"
                             "complete -F _stakeout stakeout\n"));
 }

@@ -49,6 +49,43 @@ void help_option_says(enum option_id id, struct buf *to)
     (void)buf_text(to, TEXT(")"));
 }
 
+/* The size of the next word of a command line, quotes and all, and of an option's value with it. */
+static size_t word_size(const char *at)
+{
+    bool is_option = *at == '-', is_quoted = false;
+    size_t size = 0;
+
+    for (; at[size]; size++) {
+        if (at[size] == '"') is_quoted = !is_quoted;
+        if (at[size] != ' ' || is_quoted) continue;
+        if (!is_option || at[size + 1] == '-') break;
+        is_option = false;
+    }
+    return size;
+}
+
+void help_example(const struct command *command, size_t columns, size_t indent, struct buf *to)
+{
+    const char *at = command->example;
+    size_t used = 0;
+
+    while (*at) {
+        size_t size = word_size(at), room = at[size] ? sizeof " \\" - 1 : 0;
+
+        if (used > 0 && used + 1 + size + room > columns) {
+            (void)buf_text(to, TEXT(" \\\n"));
+            put_blanks(to, indent);
+            used = indent;
+        } else if (used > 0) {
+            put_blanks(to, 1);
+            used++;
+        }
+        (void)buf_append(to, at, size);
+        used += size;
+        at += size + (at[size] == ' ');
+    }
+}
+
 /* "  left    right, wrapped under itself" */
 static void put_pair(const struct screen *screen, struct text left, struct text right,
                      size_t left_columns, struct buf *to)
@@ -116,7 +153,7 @@ void help_command(const struct screen *screen, const struct command *command, st
     put_options(screen, "Options of every command", global_options, to);
     put_title(screen, "Example", to);
     put_blanks(to, INDENT);
-    (void)buf_text(to, text_of(command->example));
+    help_example(command, screen->width - INDENT, 2 * INDENT, to);
     (void)buf_text(to, TEXT("\n"));
 }
 

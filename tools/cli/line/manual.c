@@ -8,7 +8,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { LINE_SIZE_MAX = 64 * 1024 };
+enum { LINE_SIZE_MAX = 64 * 1024, EXAMPLE_COLUMNS = 72 /* a page of 80 is indented by 7 */ };
 
 /* Text as troff takes it: hyphens that can be copied, no line that is read as a request. */
 static void put_text(struct text text, struct buf *to)
@@ -66,6 +66,7 @@ static void put_options(const enum option_id *ids, struct buf *to)
 static void put_command(const struct command *command, struct buf *to)
 {
     OWN(buf_done) struct buf synopsis = BUF_INIT(LINE_SIZE_MAX);
+    OWN(buf_done) struct buf example = BUF_INIT(LINE_SIZE_MAX);
 
     help_synopsis(command, &synopsis);
     (void)buf_text(to, TEXT(".SS "));
@@ -77,7 +78,8 @@ static void put_command(const struct command *command, struct buf *to)
     put_options(command->needed, to);
     put_options(command->options, to);
     (void)buf_text(to, TEXT(".PP\n.EX\n"));
-    put_line(text_of(command->example), to);
+    help_example(command, EXAMPLE_COLUMNS, 4, &example);
+    put_line(buf_peek(&example), to);
     (void)buf_text(to, TEXT(".EE\n"));
 }
 
@@ -109,8 +111,9 @@ static void put_output(struct buf *to)
 {
     (void)buf_text(to, TEXT(".SH OUTPUT\n"));
     put_line(TEXT("Tables are for people; their columns keep their order and meaning. They fit "
-                  "the terminal, or 80 columns elsewhere; COLUMNS says otherwise. Columns for "
-                  "which there is no room are left out, and named on standard error. Programs "
+                  "the terminal, or COLUMNS; columns for which there is no room are left out, and "
+                  "named on standard error. Into a pipe or a file they go whole, as wide as they "
+                  "are. Programs "
                   "use --json: the API's answer, byte for byte, but that a terminal gets control "
                   "and bidirectional characters as escapes."),
              to);
@@ -133,6 +136,11 @@ static void put_ends(struct buf *to)
                TEXT("Of run: the program cannot be run; it is not there. Else its exit status is the "
                     "program's."),
                to);
+    put_tagged(
+        TEXT("126, 127"),
+        TEXT("Of run: the program cannot be run; it is not there. Else its exit status is the "
+             "program's."),
+        to);
     (void)buf_text(to, TEXT(".SH ENVIRONMENT\n"));
     put_tagged(TEXT("STAKEOUT_SERVER, STAKEOUT_TOKEN"),
                TEXT("The scheduler and the token, where --server and --token do not name them."),

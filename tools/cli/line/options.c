@@ -48,7 +48,7 @@ static bool is_global(enum option_id id)
     for (const enum option_id *it = global_options; *it != OPTION_NONE; it++) {
         if (*it == id) return true;
     }
-    return id == OPTION_VERSION;
+    return false;
 }
 
 static bool is_known(const struct line *line, enum option_id id)
