@@ -128,9 +128,12 @@ static int load_file(struct file *file, struct problem *problem)
 static int set_server(struct config *config, struct text server, const char *from,
                       struct problem *problem)
 {
-    bool is_url =
-        text_starts_with(server, TEXT("http://")) || text_starts_with(server, TEXT("https://"));
+    bool is_url = text_starts_with(server, TEXT("http://"));
 
+    if (text_starts_with(server, TEXT("https://"))) {
+        return problem_set(problem, PROBLEM_BAD_FIELD,
+                           "%s: https is not available in this version: use http://", from);
+    }
     while (server.size > 0 && server.data[server.size - 1] == '/') {
         server.size--;
     }

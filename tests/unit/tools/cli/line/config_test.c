@@ -125,6 +125,7 @@ static void malformed_files_and_servers_are_refused(void **state)
         { "server\n", "line 1" },
         { "# fine\nport = 7411\n", "line 2" },
         { "server = ftp://host\n", "is no server" },
+        { "server = https://host\n", "https is not available in this version: use http://" },
         { "server = 127.0.0.1:7411\n", "is no server" },
         { "server = http://\n", "is no server" },
         { "server = http://user:secret@host\n", "is no server" },
