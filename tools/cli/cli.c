@@ -31,21 +31,36 @@ int cli_write(int fd, struct text text)
     return 0;
 }
 
-void cli_say(const char *format, ...)
+static void put_message(struct buf *to, const char *format, va_list args)
 {
     OWN(buf_done) struct buf message = BUF_INIT(MESSAGE_SIZE_MAX);
-    OWN(buf_done) struct buf line = BUF_INIT(8 * MESSAGE_SIZE_MAX);
     struct screen screen;
-    va_list args;
 
     screen_init(&screen, STDERR_FILENO);
-    va_start(args, format);
     (void)buf_vprintf(&message, format, args);
+    (void)buf_text(to, TEXT("stakeout: "));
+    screen_put(&screen, buf_peek(&message), to);
+    (void)buf_text(to, TEXT("\n"));
+}
+
+void cli_say(const char *format, ...)
+{
+    OWN(buf_done) struct buf line = BUF_INIT(8 * MESSAGE_SIZE_MAX);
+    va_list args;
+
+    va_start(args, format);
+    put_message(&line, format, args);
     va_end(args);
-    (void)buf_text(&line, TEXT("stakeout: "));
-    screen_put(&screen, buf_peek(&message), &line);
-    (void)buf_text(&line, TEXT("\n"));
     (void)cli_write(STDERR_FILENO, buf_peek(&line));
+}
+
+void cli_note(struct cli *cli, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    put_message(&cli->notes, format, args);
+    va_end(args);
 }
 
 int cli_misused(enum option_id id, const struct problem *problem)
@@ -68,6 +83,8 @@ int cli_flush(struct cli *cli)
     }
     rc = cli_write(STDOUT_FILENO, buf_peek(&cli->out));
     buf_reset(&cli->out);
+    (void)cli_write(STDERR_FILENO, buf_peek(&cli->notes));
+    buf_reset(&cli->notes);
     if (rc == 0) return CLI_DONE;
     cli_say("standard output cannot be written: %s", strerror(-rc));
     return CLI_FAILED;
@@ -190,6 +207,18 @@ void cli_query_option(struct cli *cli, struct buf *path, const char *name, enum 
     if (value) query_add(path, name, value);
 }
 
+int cli_query_text(struct cli *cli, struct buf *path, const char *name, enum option_id id,
+                   int (*check)(struct text value, struct problem *problem))
+{
+    const char *value = line_value(cli->line, id);
+    struct problem problem = { 0 };
+
+    if (!value) return CLI_DONE;
+    if (check(text_of(value), &problem) < 0) return cli_misused(id, &problem);
+    query_add(path, name, value);
+    return CLI_DONE;
+}
+
 int cli_limit(const struct cli *cli, int64_t *ret)
 {
     const char *value = line_value(cli->line, OPTION_LIMIT);
@@ -271,7 +300,9 @@ static bool is_about_itself(struct cli *cli)
 int cli_main(int argc, char **argv)
 {
     struct line line;
-    struct cli cli = { .line = &line, .out = BUF_INIT(CLI_OUT_SIZE_MAX) };
+    struct cli cli = { .line = &line,
+                       .out = BUF_INIT(CLI_OUT_SIZE_MAX),
+                       .notes = BUF_INIT(8 * MESSAGE_SIZE_MAX) };
     struct problem problem;
     int code;
 
@@ -280,5 +311,6 @@ int cli_main(int argc, char **argv)
     screen_init(&cli.screen, STDOUT_FILENO);
     code = is_about_itself(&cli) ? cli_flush(&cli) : run(&cli);
     buf_done(&cli.out);
+    buf_done(&cli.notes);
     return code;
 }

@@ -39,6 +39,7 @@ struct cli {
     struct screen screen; /* of standard output */
     struct client *client;
     struct buf out;
+    struct buf notes; /* what cli_note() said, until `out` is written */
 };
 
 #define CLI_OUT_SIZE_MAX (512u * 1024 * 1024)
@@ -57,14 +58,17 @@ int cli_main(int argc, char **argv);
  * everything is escaped. */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same behind the output: what was left out of it, where it goes on. */
+void cli_note(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Says what is wrong with an option (OPTION_NONE: the line) and returns CLI_MISUSED. */
 int cli_misused(enum option_id id, const struct problem *problem);
 
 /* Writes all of it. Returns 0 or -errno. */
 int cli_write(int fd, struct text text);
 
-/* Writes cli->out to standard output and empties it; a terminal gets no control characters of
- * others. Returns CLI_DONE, or CLI_FAILED when it cannot be written. */
+/* Writes cli->out to standard output and empties it, then the notes; a terminal gets no control
+ * characters of others. Returns CLI_DONE, or CLI_FAILED when it cannot be written. */
 int cli_flush(struct cli *cli);
 
 /* Asks; an answer of 400 or more is said, with its own sentence, and CLI_FAILED (its body is
@@ -84,8 +88,11 @@ int cli_task_arg(struct cli *cli, unsigned n, struct task_id *ret);
 int cli_sample_arg(struct cli *cli, unsigned n, struct sample_id *ret);
 int cli_trace_arg(struct cli *cli, unsigned n, struct trace_id *ret);
 
-/* Adds an option's value to a query, if it was given: as it is, or checked and as a time. */
+/* Adds an option's value to a query, if it was given: as it is, or checked by its field's rule, or
+ * as a time. */
 void cli_query_option(struct cli *cli, struct buf *path, const char *name, enum option_id id);
+int cli_query_text(struct cli *cli, struct buf *path, const char *name, enum option_id id,
+                   int (*check)(struct text value, struct problem *problem));
 int cli_query_limit(struct cli *cli, struct buf *path);
 int cli_limit(const struct cli *cli, int64_t *ret); /* left alone if --limit was not given */
 int cli_query_time(struct cli *cli, struct buf *path, const char *name, enum option_id id);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* instance.c: instance list. */
+#include "common/model/task_spec.h"
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
 #include "tools/cli/view/view.h"
@@ -53,8 +54,8 @@ int command_instance_list(struct cli *cli)
     int rc;
 
     (void)buf_text(&path, TEXT("/api/v1/instances"));
-    cli_query_option(cli, &path, "application", OPTION_APPLICATION);
-    rc = cli_get(cli, path.data, &answer);
+    rc = cli_query_text(cli, &path, "application", OPTION_APPLICATION, application_check);
+    if (rc == CLI_DONE) rc = cli_get(cli, path.data, &answer);
     if (rc != CLI_DONE) return rc;
     if (line_has(cli->line, OPTION_JSON)) return cli_print_answer(cli, &answer);
     json_array_foreach(field_array(answer.document, "instances"), i, instance)

@@ -166,6 +166,16 @@ static int set_instances(const struct line *line, json_t *order, struct problem 
     return 0;
 }
 
+/* The first moment of 1970 stands for "at once" in a task_spec, so that its rule takes it; as a text
+ * it is a time long ago, and refused in the words of the API. */
+static int refuse_1970(const char *value, struct problem *problem)
+{
+    char quoted[128];
+
+    snprintf(quoted, sizeof quoted, "\"%s\"", value);
+    return task_field_refuse("start", text_of(quoted), problem);
+}
+
 /* "now" is what an order without a start means; the clocks need not agree for it. */
 static int set_start(const struct line *line, json_t *order, struct problem *problem)
 {
@@ -175,6 +185,8 @@ static int set_start(const struct line *line, json_t *order, struct problem *pro
 
     if (!value || strcmp(value, "now") == 0) return 0;
     if (value_when(value, WHEN_FUTURE, now_wall_ms, &wall_ms, problem) < 0) return -1;
+    if (wall_ms == now_wall_ms) return 0; /* +0s: it would be over when the order arrives */
+    if (wall_ms == 0) return refuse_1970(value, problem);
     if (start_check(wall_ms, now_wall_ms, problem) < 0) return -1;
     wall_time_format(wall_ms, text);
     CHECK(json_object_set_new(order, "start", json_string(text)) == 0);
@@ -244,7 +256,8 @@ static void say_created(struct cli *cli, const json_t *task)
     format_setting(&cli->screen, field_number(task, "threshold_ms"), &says);
     (void)buf_text(&says, TEXT(", every "));
     format_setting(&cli->screen, field_number(task, "frequency_ms"), &says);
-    (void)buf_printf(&says, ", up to %" PRIu64 " samples", field_count(task, "sample_cap"));
+    (void)buf_text(&says, TEXT(", up to "));
+    format_nouns(field_count(task, "sample_cap"), "sample", &says);
     cli_say("%s", says.data);
     json_array_foreach(field_array(task, "warnings"), i, warning)
     {

@@ -23,7 +23,14 @@ static void put_code(struct cli *cli, const json_t *sample, struct buf *to)
     }
 }
 
-static void put_row(struct cli *cli, const json_t *sample, struct table *table, bool has_interface)
+/* Samples of one interface need not name it; those of a trace share that. */
+enum list {
+    LIST_OF_INTERFACE,
+    LIST_OF_PREFIX,
+    LIST_OF_TRACE,
+};
+
+static void put_row(struct cli *cli, const json_t *sample, struct table *table, enum list list)
 {
     const struct screen *screen = &cli->screen;
     struct buf *cell;
@@ -34,16 +41,17 @@ static void put_row(struct cli *cli, const json_t *sample, struct table *table, 
     format_column_ms(screen, field_number(sample, "elapsed_ms"), cell);
     (void)buf_text(cell, field_is_true(sample, "running") ? TEXT("+") : TEXT(" "));
     put_code(cli, sample, table_cell(table));
-    if (has_interface) {
+    if (list == LIST_OF_TRACE)
         screen_put(screen, field_text(sample, "application"), table_cell(table));
+    if (list != LIST_OF_INTERFACE)
         screen_put(screen, field_text(sample, "interface"), table_cell(table));
-    }
     format_column_ms(screen, field_number(sample, "waiting_ms"), table_cell(table));
     format_column_ms(screen, field_number(sample, "running_ms"), table_cell(table));
     format_column_ms(screen, field_number(sample, "queued_ms"), table_cell(table));
     screen_put(screen, field_text(sample, "instance"), table_cell(table));
     screen_put(screen, field_text(sample, "thread"), table_cell(table));
-    if (!has_interface) screen_put(screen, field_text(sample, "trace_id"), table_cell(table));
+    if (list != LIST_OF_TRACE)
+        screen_put(screen, field_text(sample, "trace_id"), table_cell(table));
     screen_put(screen, field_text(sample, "host_ip"), table_cell(table));
 }
 
@@ -65,15 +73,19 @@ static void put_row(struct cli *cli, const json_t *sample, struct table *table, 
         .title = "THREAD", .columns_min = 6, .rank = 5                       \
     }
 
-static void put_rows(struct cli *cli, const json_t *samples, struct table *table,
-                     bool has_interface)
+#define INTERFACE_COLUMN                        \
+    {                                           \
+        .title = "INTERFACE", .columns_min = 12 \
+    }
+
+static void put_rows(struct cli *cli, const json_t *samples, struct table *table, enum list list)
 {
     const json_t *sample;
     size_t i;
 
     json_array_foreach(samples, i, sample)
     {
-        put_row(cli, sample, table, has_interface);
+        put_row(cli, sample, table, list);
     }
     if (table_row_count(table) == 0) {
         cli_say("no samples; 'stakeout task show' says why");
@@ -85,36 +97,61 @@ static void put_rows(struct cli *cli, const json_t *samples, struct table *table
 void sample_put_trace_list(struct cli *cli, const json_t *samples)
 {
     static const struct table_column columns[] = {
-        FIRST_COLUMNS,
-        { .title = "APPLICATION", .columns_min = 8 },
-        { .title = "INTERFACE", .columns_min = 12 },
-        STATE_COLUMNS,
-        PLACE_COLUMNS,
-        { .title = "HOST IP", .rank = 7 },
+        FIRST_COLUMNS,    { .title = "APPLICATION", .columns_min = 8 },
+        INTERFACE_COLUMN, STATE_COLUMNS,
+        PLACE_COLUMNS,    { .title = "HOST IP", .rank = 7 },
     };
     OWN(table_freep) struct table *table = table_new(&cli->screen, columns, ARRAY_COUNT(columns));
 
-    put_rows(cli, samples, table, true);
+    put_rows(cli, samples, table, LIST_OF_TRACE);
 }
 
-static void put_task_list(struct cli *cli, const json_t *samples)
+#define LAST_COLUMNS                  \
+    { .title = "TRACE", .rank = 7 },  \
+    {                                 \
+        .title = "HOST IP", .rank = 8 \
+    }
+
+static void put_interface_list(struct cli *cli, const json_t *samples)
 {
-    static const struct table_column columns[] = {
-        FIRST_COLUMNS,
-        STATE_COLUMNS,
-        PLACE_COLUMNS,
-        { .title = "TRACE", .rank = 7 },
-        { .title = "HOST IP", .rank = 8 },
-    };
+    static const struct table_column columns[] = { FIRST_COLUMNS, STATE_COLUMNS, PLACE_COLUMNS,
+                                                   LAST_COLUMNS };
     OWN(table_freep) struct table *table = table_new(&cli->screen, columns, ARRAY_COUNT(columns));
 
-    put_rows(cli, samples, table, false);
+    put_rows(cli, samples, table, LIST_OF_INTERFACE);
+}
+
+static void put_prefix_list(struct cli *cli, const json_t *samples)
+{
+    static const struct table_column columns[] = { FIRST_COLUMNS, INTERFACE_COLUMN, STATE_COLUMNS,
+                                                   PLACE_COLUMNS, LAST_COLUMNS };
+    OWN(table_freep) struct table *table = table_new(&cli->screen, columns, ARRAY_COUNT(columns));
+
+    put_rows(cli, samples, table, LIST_OF_PREFIX);
+}
+
+/* Does the task watch a prefix: are its samples of several interfaces? Only the task itself can
+ * tell, and columns must not come and go with a page. */
+static int ask_for_prefix(struct cli *cli, const struct task_id *id, bool *ret)
+{
+    OWN(answer_done) struct answer task = ANSWER_INIT;
+    struct text interface;
+    char path[64];
+    int rc;
+
+    snprintf(path, sizeof path, "/api/v1/tasks/%s", id->text);
+    rc = cli_get(cli, path, &task);
+    if (rc != CLI_DONE) return rc;
+    interface = field_text(task.document, "interface");
+    *ret = interface.size > 0 && interface.data[interface.size - 1] == '*';
+    return CLI_DONE;
 }
 
 int command_sample_list(struct cli *cli)
 {
     OWN(buf_done) struct buf path = BUF_INIT(PATH_SIZE_MAX);
     OWN(answer_done) struct answer answer = ANSWER_INIT;
+    bool is_prefix = false;
     struct task_id id;
     int rc = cli_task_arg(cli, 0, &id);
 
@@ -126,8 +163,14 @@ int command_sample_list(struct cli *cli)
     rc = cli_get(cli, path.data, &answer);
     if (rc != CLI_DONE) return rc;
     if (line_has(cli->line, OPTION_JSON)) return cli_print_answer(cli, &answer);
-    put_task_list(cli, field_array(answer.document, "samples"));
-    view_next_page(&answer);
+    rc = ask_for_prefix(cli, &id, &is_prefix);
+    if (rc != CLI_DONE) return rc;
+    if (is_prefix) {
+        put_prefix_list(cli, field_array(answer.document, "samples"));
+    } else {
+        put_interface_list(cli, field_array(answer.document, "samples"));
+    }
+    view_next_page(cli, &answer);
     return CLI_DONE;
 }
 

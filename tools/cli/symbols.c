@@ -153,7 +153,7 @@ int command_symbols_list(struct cli *cli)
         cli_say("no files are kept; 'stakeout symbols upload FILE' gives one");
     else
         view_table(cli, table);
-    view_next_page(&answer);
+    view_next_page(cli, &answer);
     return CLI_DONE;
 }
 

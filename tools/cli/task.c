@@ -25,6 +25,11 @@ bool task_is_final(const json_t *task)
     return task_state_parse(field_text(task, "state"), &state) == 0 && task_state_is_final(state);
 }
 
+bool task_is_scheduled(const json_t *task)
+{
+    return text_is_equal(field_text(task, "state"), TEXT("SCHEDULED"));
+}
+
 enum paint task_state_paint(struct text state)
 {
     if (text_is_equal(state, TEXT("ACTIVE"))) return PAINT_OK;
@@ -39,7 +44,7 @@ uint64_t task_start_ms(const json_t *task)
 
 void task_put_left(const json_t *task, uint64_t now_wall_ms, struct buf *to)
 {
-    bool is_scheduled = text_is_equal(field_text(task, "state"), TEXT("SCHEDULED"));
+    bool is_scheduled = task_is_scheduled(task);
     uint64_t at_ms = field_time_ms(task, is_scheduled ? "start" : "ends");
 
     if (task_is_final(task) || at_ms == 0) return;
@@ -139,7 +144,7 @@ static int put_list(struct cli *cli, struct text filters, int64_t limit)
     } else {
         view_table(cli, table);
     }
-    view_next_page(&answer);
+    view_next_page(cli, &answer);
     return CLI_DONE;
 }
 
@@ -173,10 +178,12 @@ int command_task_list(struct cli *cli)
     int rc;
 
     (void)buf_text(&path, TEXT("/api/v1/tasks"));
-    cli_query_option(cli, &path, "application", OPTION_APPLICATION);
-    cli_query_option(cli, &path, "interface", OPTION_INTERFACE);
-    cli_query_option(cli, &path, "author", OPTION_AUTHOR);
-    rc = query_state(cli, &path);
+    rc = cli_query_text(cli, &path, "application", OPTION_APPLICATION, application_check);
+    if (rc == CLI_DONE) {
+        rc = cli_query_text(cli, &path, "interface", OPTION_ORDERED, interface_check);
+    }
+    if (rc == CLI_DONE) rc = cli_query_text(cli, &path, "author", OPTION_AUTHOR, author_check);
+    if (rc == CLI_DONE) rc = query_state(cli, &path);
     if (rc == CLI_DONE) rc = cli_query_time(cli, &path, "from", OPTION_SINCE);
     if (rc == CLI_DONE) rc = cli_query_time(cli, &path, "to", OPTION_UNTIL);
     if (rc == CLI_DONE) rc = cli_limit(cli, &limit);
@@ -264,12 +271,12 @@ void task_put_status(struct cli *cli, const json_t *task, uint64_t now_wall_ms)
     screen_paint(&cli->screen, task_state_paint(state), buf_peek(&shown), &cli->out);
     task_put_left(task, now_wall_ms, &left);
     if (left.size > 0) {
-        bool is_scheduled = text_is_equal(state, TEXT("SCHEDULED"));
-
-        (void)buf_printf(&cli->out, is_scheduled ? ", starts %s" : ", %s left", left.data);
+        (void)buf_printf(&cli->out, task_is_scheduled(task) ? ", starts %s" : ", %s left",
+                         left.data);
     }
-    (void)buf_printf(&cli->out, ", %" PRIu64 " of %" PRIu64 " samples\n",
-                     field_count(task, "samples"), field_count(task, "sample_cap"));
+    (void)buf_printf(&cli->out, ", %" PRIu64 " of ", field_count(task, "samples"));
+    format_nouns(field_count(task, "sample_cap"), "sample", &cli->out);
+    (void)buf_text(&cli->out, TEXT("\n"));
 }
 
 void task_put_warnings(struct cli *cli, const json_t *task)
@@ -348,7 +355,7 @@ static int put_log(struct cli *cli, const struct task_id *id, struct buf *path, 
         { .title = "EVENT" },
         { .title = "INSTANCE", .columns_min = 8, .fit = FIT_MIDDLE },
         { .title = "COUNT", .is_right = true },
-        { .title = "DETAIL", .columns_min = 16 },
+        { .title = "DETAIL", .columns_min = 6, .goes_below = true },
     };
     OWN(table_freep) struct table *table = table_new(&cli->screen, columns, ARRAY_COUNT(columns));
     OWN(answer_done) struct answer answer = ANSWER_INIT;
@@ -361,7 +368,7 @@ static int put_log(struct cli *cli, const struct task_id *id, struct buf *path, 
         put_log_page(cli, id, &answer, table, path);
     } while (is_whole && path->size > 0);
     view_table(cli, table);
-    if (path->size > 0) view_next_page(&answer);
+    if (path->size > 0) view_next_page(cli, &answer);
     return CLI_DONE;
 }
 

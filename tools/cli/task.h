@@ -6,6 +6,7 @@
 #include "tools/cli/cli.h"
 
 bool task_is_final(const json_t *task);
+bool task_is_scheduled(const json_t *task);
 enum paint task_state_paint(struct text state);
 
 /* When it was told to start, if that was not at once; else 0. */

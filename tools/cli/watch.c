@@ -7,7 +7,8 @@
  *
  * A task that is over may still get samples for a while (its last calls are being listened to):
  * watch waits for them, but only where nothing came yet, and as long as the scheduler would take
- * them. A scheduler that does not answer is asked again for ABSENT_MS_MAX: a restart is no end. */
+ * them. A scheduler that does not answer is asked again for ABSENT_MS_MAX: a restart is no end.
+ * It may go in the midst of a round of requests; then that round shows nothing. */
 #include "common/base/clock.h"
 #include "common/model/limits.h"
 #include "tools/cli/link/field.h"
@@ -181,8 +182,8 @@ static void put_facts(const struct watch *watch, struct buf *to)
     const json_t *totals = json_object_get(watch->ledger.document, "totals");
 
     screen_put(&watch->cli->screen, field_text(task, "state"), to);
-    (void)buf_printf(to, ", %" PRIu64 " of %" PRIu64 " samples", samples_of(watch),
-                     field_count(task, "sample_cap"));
+    (void)buf_printf(to, ", %" PRIu64 " of ", samples_of(watch));
+    format_nouns(field_count(task, "sample_cap"), "sample", to);
     (void)buf_printf(to, ", %" PRIu64 " triggered, %" PRIu64 " over cap, %" PRIu64 " dropped",
                      field_count(totals, "triggered"), field_count(totals, "over_cap"),
                      field_sum(totals, "drops"));
@@ -215,7 +216,11 @@ static int print_line(struct watch *watch)
     (void)buf_printf(&cli->out, "  %s, seen: %" PRIu64, facts.data,
                      field_count(json_object_get(watch->ledger.document, "totals"), "seen"));
     task_put_left(watch->task.document, view_server_now_ms(&watch->task), &left);
-    if (left.size > 0) (void)buf_printf(&cli->out, ", left: %s", left.data);
+    if (left.size > 0) {
+        (void)buf_printf(&cli->out,
+                         task_is_scheduled(watch->task.document) ? ", starts %s" : ", left: %s",
+                         left.data);
+    }
     (void)buf_text(&cli->out, TEXT("\n"));
     samples = field_array(watch->samples.document, "samples");
     put_samples(cli, samples, watch->printed_count);
@@ -239,36 +244,56 @@ static bool has_new_samples(const struct watch *watch)
     return samples_of(watch) != known && !line_has(watch->cli->line, OPTION_JSON);
 }
 
-/* Asks for both. CLI_DONE with is_absent set: nobody answered, and it is worth asking again. */
-static int refresh(struct watch *watch)
+/* What ask() and refresh() return beside an enum cli_exit: nobody answered, and it is worth asking
+ * again. */
+enum { ABSENT = -1 };
+
+/* A scheduler that never answered is not waited for. */
+static bool may_return(const struct watch *watch)
+{
+    return watch->answered_ns != 0 &&
+           clock_monotonic_ns() - watch->answered_ns < ms_to_ns(ABSENT_MS_MAX);
+}
+
+/* Any request may be the one that meets a scheduler which has just gone. */
+static int ask(struct watch *watch, const char *path, struct answer *ret)
 {
     char error[CLIENT_ERROR_SIZE];
-    struct cli *cli = watch->cli;
-    uint64_t now_ns = clock_monotonic_ns();
-    bool is_first = watch->answered_ns == 0, was_absent = watch->is_absent;
-    int rc;
+    int rc = client_ask(watch->cli->client, &(struct request){ .path = path, .timeout_s = 10 }, ret,
+                        error);
+    bool is_absent = rc < 0 || ret->status == 503;
 
-    rc = client_ask(cli->client, &(struct request){ .path = watch->task_path, .timeout_s = 10 },
-                    &watch->task, error);
-    watch->is_absent = rc < 0 || watch->task.status == 503;
-    if (watch->is_absent && !is_first) {
-        if (!was_absent) cli_say("the scheduler does not answer; asking again");
-        watch->drawn_lines = 0;
-        if (now_ns - watch->answered_ns < ms_to_ns(ABSENT_MS_MAX)) return CLI_DONE;
+    if (is_absent && may_return(watch)) return ABSENT;
+    if (is_absent || ret->status != 200) {
+        rc = cli_get(watch->cli, path, ret); /* says what is wrong */
+        if (rc != CLI_DONE) return rc;
     }
-    if (watch->is_absent || watch->task.status != 200) {
-        return cli_get(cli, watch->task_path, &watch->task); /* says what is wrong */
-    }
-    if (!json_is_object(watch->task.document)) {
-        cli_say("the scheduler's answer cannot be read");
-        return CLI_FAILED;
-    }
-    rc = cli_get(cli, watch->ledger_path, &watch->ledger);
+    watch->answered_ns = clock_monotonic_ns();
+    if (json_is_object(ret->document)) return CLI_DONE;
+    cli_say("the scheduler's answer cannot be read");
+    return CLI_FAILED;
+}
+
+/* Asks for all that is shown; where a part of it did not come, nothing is. */
+static int refresh(struct watch *watch)
+{
+    int rc = ask(watch, watch->task_path, &watch->task);
+
+    if (rc == CLI_DONE) rc = ask(watch, watch->ledger_path, &watch->ledger);
     if (rc == CLI_DONE && has_new_samples(watch)) {
-        rc = cli_get(cli, watch->samples_path, &watch->samples);
+        rc = ask(watch, watch->samples_path, &watch->samples);
     }
-    watch->answered_ns = now_ns;
     return rc;
+}
+
+/* Says it when the scheduler goes, and when it is back. */
+static void note_absence(struct watch *watch, bool is_absent)
+{
+    if (is_absent == watch->is_absent) return;
+    cli_say(is_absent ? "the scheduler does not answer; asking again"
+                      : "the scheduler answers again");
+    watch->is_absent = is_absent;
+    watch->drawn_lines = 0;
 }
 
 static int verdict(struct watch *watch)
@@ -287,12 +312,10 @@ static int follow(struct watch *watch)
     for (;;) {
         int rc = refresh(watch);
 
-        if (rc != CLI_DONE) return rc;
-        if (!watch->is_absent) {
-            rc = show(watch);
-            if (rc != CLI_DONE) return rc;
-            if (is_over(watch)) return verdict(watch);
-        }
+        if (rc == ABSENT || rc == CLI_DONE) note_absence(watch, rc == ABSENT);
+        if (rc == CLI_DONE) rc = show(watch);
+        if (rc == CLI_DONE && is_over(watch)) return verdict(watch);
+        if (rc != CLI_DONE && rc != ABSENT) return rc;
         (void)poll(NULL, 0, INTERVAL_MS);
     }
 }

@@ -30,19 +30,27 @@ static bool read_request(int fd, char *ret)
     return false;
 }
 
-static const char *answer_for(const struct canned_answer *answers, const char *request)
+enum { ROWS_MAX = 16 };
+
+/* `used`: how often each row was. */
+static const char *answer_for(const struct canned_answer *answers, const char *request,
+                              unsigned used[ROWS_MAX])
 {
     const char *path = strchr(request, ' ');
+    size_t i = 0;
 
-    for (; path && answers->path; answers++) {
-        if (strncmp(path + 1, answers->path, strlen(answers->path)) == 0) break;
+    for (; path && answers[i].path; i++) {
+        bool is_asked = strncmp(path + 1, answers[i].path, strlen(answers[i].path)) == 0;
+
+        if (is_asked && (answers[i].times == 0 || used[i]++ < answers[i].times)) break;
     }
-    return answers->bytes;
+    return answers[i].bytes;
 }
 
 static _Noreturn void serve(int listener, const struct canned_answer *answers)
 {
     char request[REQUEST_SIZE_MAX];
+    unsigned used[ROWS_MAX] = { 0 };
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == 1) _exit(1);
@@ -52,7 +60,7 @@ static _Noreturn void serve(int listener, const struct canned_answer *answers)
 
         if (fd < 0) _exit(1);
         if (read_request(fd, request)) {
-            bytes = answer_for(answers, request);
+            bytes = answer_for(answers, request, used);
             (void)!write(fd, bytes, strlen(bytes));
         }
         (void)close(fd);

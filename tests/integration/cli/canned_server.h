@@ -6,7 +6,8 @@
  *     canned_server_stop(&server);
  *
  * The first row whose path begins the request's is sent as it is, and the connection closed; a
- * row without a path answers everything. It ends when the test does. */
+ * row without a path answers everything. A row with `times` does so as often, and is passed over
+ * from then on. It ends when the test does. */
 #ifndef STAKEOUT_TESTS_INTEGRATION_CLI_CANNED_SERVER_H
 #define STAKEOUT_TESTS_INTEGRATION_CLI_CANNED_SERVER_H
 
@@ -16,6 +17,7 @@
 struct canned_answer {
     const char *path; /* NULL: any; the last row */
     const char *bytes;
+    unsigned times; /* 0: always */
 };
 
 struct canned_server {

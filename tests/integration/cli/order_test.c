@@ -38,6 +38,7 @@ static const struct {
     { "--note", "a\tb", "note", "\"a\\tb\"", false },
     { "--instance", "", "instances", "[\"\"]", false },
     { "--start", "1970-01-01T00:00:01Z", "start", "\"1970-01-01T00:00:01Z\"", false },
+    { "--start", "1970-01-01T00:00:00Z", "start", "\"1970-01-01T00:00:00Z\"", false },
     { "--start", "2199-01-01T00:00:00Z", "start", "\"2199-01-01T00:00:00Z\"", false },
 };
 

@@ -50,6 +50,43 @@ static void sample_is_shown_with_its_analysis(void **state)
     cancel(task);
 }
 
+static void samples_of_a_prefix_name_their_interface(void **state)
+{
+    char task[TASK_TEXT_SIZE];
+    struct sample_id id;
+
+    (void)state;
+    create_task("prefixed", MORE("--interface", "POST /*"), task);
+    report("prefixed", task, &id, NULL);
+    RUN("sample", "list", task);
+    assert_code(0);
+    assert_out("INTERFACE");
+    assert_out("POST /checkout");
+    RUN("task", "log", task);
+    assert_code(0);
+    assert_out(id.text); /* whole, also where the columns are not wide enough */
+    cancel(task);
+}
+
+static void comparison_with_nothing_says_so(void **state)
+{
+    char empty[TASK_TEXT_SIZE], task[TASK_TEXT_SIZE];
+
+    (void)state;
+    create_task("nothing", NO_MORE, empty);
+    create_task("something", NO_MORE, task);
+    report("something", task, NULL, NULL);
+    RUN("task", "diff", empty, task);
+    assert_code(0);
+    assert_out("There is nothing to compare with: the base has no sample.");
+    if (strstr(run.out, "longer") || strstr(run.out, "Call tree")) fail_msg("%s", run.out);
+    RUN("task", "diff", task, empty);
+    assert_code(0);
+    assert_out("There is nothing to compare: what is compared has no sample.");
+    cancel(empty);
+    cancel(task);
+}
+
 static void exports_are_written_whole(void **state)
 {
     static const char *const formats[] = { "json", "folded", "speedscope", "pprof", "svg" };
@@ -100,6 +137,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sample_is_shown_with_its_analysis),
+        cmocka_unit_test(samples_of_a_prefix_name_their_interface),
+        cmocka_unit_test(comparison_with_nothing_says_so),
         cmocka_unit_test(exports_are_written_whole),
     };
 

@@ -5,6 +5,7 @@
 #include "tests/support/test.h"
 #include "tests/unit/tools/cli/run.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,7 @@ static void answer_of_a_stranger_is_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(answers); i++) {
-        struct canned_answer canned = { NULL, answers[i].bytes };
+        struct canned_answer canned = { NULL, answers[i].bytes, 0 };
         struct canned_server server;
 
         serve(&server, &canned);
@@ -77,7 +78,7 @@ static void fields_that_are_missing_or_strange_are_unknown(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(bodies); i++) {
-        struct canned_answer canned = { NULL, bodies[i] };
+        struct canned_answer canned = { NULL, bodies[i], 0 };
         struct canned_server server;
 
         serve(&server, &canned);
@@ -113,12 +114,12 @@ static void a_list_goes_on_behind_empty_pages(void **state)
     static const char second[] = JSON("{\"tasks\": [{\"id\": \"one\"}], \"next\": \"bb\"}");
     static const char third[] = JSON("{\"tasks\": [{\"id\": \"two\"}], \"next\": null}");
     const struct canned_answer pages[] = {
-        { "/api/v1/tasks?state=ACTIVE&limit=100&cursor=aa", second },
-        { "/api/v1/tasks?state=ACTIVE&limit=99&cursor=bb", third },
-        { "/api/v1/tasks?state=ACTIVE&limit=", first },
-        { NULL, "" },
+        { "/api/v1/tasks?state=ACTIVE&limit=100&cursor=aa", second, 0 },
+        { "/api/v1/tasks?state=ACTIVE&limit=99&cursor=bb", third, 0 },
+        { "/api/v1/tasks?state=ACTIVE&limit=", first, 0 },
+        { NULL, "", 0 },
     };
-    const struct canned_answer endless = { NULL, first };
+    const struct canned_answer endless = { NULL, first, 0 };
     struct canned_server server;
 
     (void)state;
@@ -140,7 +141,7 @@ static void names_from_outside_cannot_draw(void **state)
 {
     struct canned_answer canned = {
         NULL,
-        JSON("{\"applications\": [{\"application\": \"\\u001b]0;x\\u0007\\u202eevil\\u0000\"}]}")
+        JSON("{\"applications\": [{\"application\": \"\\u001b]0;x\\u0007\\u202eevil\\u0000\"}]}"), 0
     };
     struct canned_server server;
 
@@ -151,6 +152,71 @@ static void names_from_outside_cannot_draw(void **state)
     assert_int_equal(run.code, 0);
     assert_non_null(strstr(run.out, "\\x1b]0;x\\x07\\u{202e}evil\\x00"));
     assert_null(strchr(run.out, '\x1b'));
+}
+
+static void one_loss_is_no_plural(void **state)
+{
+    const struct canned_answer canned[] = {
+        { "/api/v1/tasks/" TASK "/ledger",
+          JSON("{\"instances\": [], \"totals\": {\"drops\": {\"queue-full\": 1}, "
+               "\"snapshot_drops\": {\"call-ended\": 1, \"no-buffer\": 2}}}"),
+          0 },
+        { NULL, JSON("{\"samples\": 0, \"sample_cap\": 1}"), 0 },
+    };
+    struct canned_server server;
+
+    (void)state;
+    serve(&server, canned);
+    RUN("task", "show", TASK);
+    canned_server_stop(&server);
+    assert_non_null(strstr(run.out, "0 of 1 sample\n"));
+    assert_non_null(strstr(run.out, "- 1 slow call was not sampled: queue-full, "));
+    assert_non_null(strstr(run.out, "- 1 snapshot was lost: call-ended, "));
+    assert_non_null(strstr(run.out, "- 2 snapshots were lost: no-buffer, "));
+}
+
+/* ------------------------------------------------------------------ a scheduler that goes */
+
+#define BUSY           "HTTP/1.1 503 Busy\r\nConnection: close\r\n\r\n"
+#define TASK_PATH      "/api/v1/tasks/" TASK
+#define TASK_IN(state) JSON("{\"state\": \"" state "\", \"samples\": 1, \"sample_cap\": 1}")
+
+/* Each row is a restart that meets one request of a round; the next one finds it back. */
+static void watch_asks_again_whichever_request_met_the_restart(void **state)
+{
+    static const struct {
+        const char *says;
+        const char *path; /* of the request that is not answered */
+        const char *bytes;
+    } cases[] = {
+        { "the task, closed", TASK_PATH " ", "" },
+        { "the task, busy", TASK_PATH " ", BUSY },
+        { "the ledger, closed", TASK_PATH "/ledger", "" },
+        { "the ledger, busy", TASK_PATH "/ledger", BUSY },
+        { "the samples, closed", TASK_PATH "/samples", "" },
+        { "the samples, busy", TASK_PATH "/samples", BUSY },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        bool is_task = strcmp(cases[i].path, TASK_PATH " ") == 0;
+        const struct canned_answer canned[] = {
+            { is_task ? TASK_PATH " " : "/nothing", TASK_IN("ACTIVE"), 1 }, /* it was there */
+            { cases[i].path, cases[i].bytes, 1 },
+            { TASK_PATH "/ledger", JSON("{\"verdict\": \"Captured.\"}"), 0 },
+            { TASK_PATH "/samples", JSON("{\"samples\": [{\"id\": \"" SAMPLE "\"}]}"), 0 },
+            { NULL, TASK_IN("FILLED"), 0 },
+        };
+        struct canned_server server;
+
+        serve(&server, canned);
+        RUN("task", "watch", TASK);
+        canned_server_stop(&server);
+        if (run.code != 0 || !strstr(run.out, "Captured.") || !strstr(run.out, SAMPLE))
+            fail_msg("%s: %d '%s' '%s'", cases[i].says, run.code, run.out, run.err);
+        assert_string_equal(run.err, "stakeout: the scheduler does not answer; asking again\n"
+                                     "stakeout: the scheduler answers again\n");
+    }
 }
 
 /* ------------------------------------------------------------------ doctor */
@@ -168,58 +234,70 @@ static const struct {
     const char *says;
     const char *path, *bytes; /* the one answer that differs from a whole chain; NULL: none */
     int code;
-    const char *line; /* on standard output */
+    const char *line;  /* on standard output */
+    const char *never; /* not there; may be NULL */
 } chains[] = {
-    { "a whole chain", NULL, NULL, 0, "Everything works." },
-    { "another version", "/healthz", JSON("{\"version\": \"9.9\"}"), 0, "warn  version" },
-    { "no stakeoutd", "/healthz", JSON("{}"), 1, "fail  server" },
+    { "a whole chain", NULL, NULL, 0, "Everything works.", NULL },
+    { "another version", "/healthz", JSON("{\"version\": \"9.9\"}"), 0, "warn  version", NULL },
+    { "no stakeoutd", "/healthz", JSON("{}"), 1, "fail  server", NULL },
     { "a token that is refused", "/api/v1/session",
       HEAD("401 No", "application/problem+json") "{\"detail\": \"A valid token is needed.\"}", 1,
-      "fail  token" },
+      "fail  token", NULL },
     { "a viewer", "/api/v1/session", JSON("{\"name\": \"eve\", \"role\": \"viewer\"}"), 0,
-      "warn  token" },
+      "warn  token", NULL },
     { "a scheduler from the past", "/api/v1/session",
       JSON("{\"name\": \"ana\", \"role\": \"operator\", \"time\": \"2001-01-01T00:00:00.000Z\"}"),
-      0, "warn  clock" },
+      0, "warn  clock", NULL },
     { "Redis is gone", "/readyz",
       HEAD("503 No", "application/json") "{\"checks\": [{\"name\": \"store\", \"ok\": false, "
-                                         "\"detail\": \"Redis does not answer.\"}]}",
-      1, "fail  store" },
+                                         "\"detail\": \"Redis does not answer.\"}], "
+                                         "\"guarantee\": \"Redis is not available.\"}",
+      1, "fail  store", "durability" },
+    { "not ready, without a reason", "/readyz", HEAD("503 No", "text/html") "<html>", 1,
+      "fail  scheduler", NULL },
+    { "a session that is not there yet", "/api/v1/session",
+      HEAD("503 No", "application/problem+json") "{\"detail\": \"Not yet.\"}", 1, "fail  scheduler",
+      "token create" },
     { "Redis may lose", "/readyz",
       JSON("{\"checks\": [], \"guarantee\": \"The last second may be lost.\"}"), 0,
-      "warn  durability" },
-    { "no instance", "/api/v1/instances", JSON("{\"instances\": []}"), 0, "warn  instances" },
+      "warn  durability", NULL },
+    { "no instance", "/api/v1/instances", JSON("{\"instances\": []}"), 0, "warn  instances", NULL },
     { "a silent instance", "/api/v1/instances",
       JSON("{\"instances\": [" POLLING ", {\"instance\": \"b\", \"state\": \"silent\"}]}"), 0,
-      "warn  instance" },
+      "warn  instance", NULL },
     { "an instance of another protocol", "/api/v1/instances",
       JSON("{\"instances\": [" POLLING ", {\"instance\": \"b\", \"state\": \"refused\", "
            "\"protocol\": 9, \"needs_protocol\": 1}]}"),
-      1, "protocol 9, and 1 is" },
+      1, "protocol 9, and 1 is", NULL },
     { "an instance that is gone", "/api/v1/instances",
       JSON("{\"instances\": [" POLLING ", {\"instance\": \"b\", \"state\": \"gone\", "
            "\"clock_offset_ms\": 99999}]}"),
-      0, "Everything works." },
+      0, "1 of 1 are polling.", "warn" },
     { "a clock two seconds off", "/api/v1/instances",
       JSON("{\"instances\": [{\"instance\": \"a\", \"state\": \"polling\", "
            "\"clock_offset_ms\": 2000}]}"),
-      0, "Everything works." },
+      0, "Everything works.", NULL },
     { "a clock more than two seconds off", "/api/v1/instances",
       JSON("{\"instances\": [{\"instance\": \"a\", \"state\": \"polling\", "
            "\"clock_offset_ms\": -2001}]}"),
-      0, "2.0 s behind" },
+      0, "2.0 s behind", NULL },
     { "a trouble with signals", "/api/v1/instances",
       JSON("{\"instances\": [{\"instance\": \"a\", \"state\": \"polling\", "
            "\"troubles\": [\"SIGURG is taken\\u001b[2J\"]}]}"),
-      0, "SIGURG is taken\\x1b[2J" },
+      0, "SIGURG is taken\\x1b[2J", NULL },
     { "a note", "/api/v1/instances",
       JSON("{\"instances\": [{\"instance\": \"a\", \"state\": \"polling\", "
            "\"notes\": {\"no-slot\": 3, \"stale-token\": 0}}]}"),
-      0, "no-slot, 3 times" },
+      0, "no-slot, 3 times", "stale-token" },
+    { "a note of one", "/api/v1/instances",
+      JSON("{\"instances\": [{\"instance\": \"a\", \"state\": \"polling\", "
+           "\"notes\": {\"no-slot\": 1}}]}"),
+      0, "no-slot, 1 time:", NULL },
+    { "one task", "/api/v1/tasks", JSON("{\"tasks\": [{}]}"), 0, "1 task is active", NULL },
     { "a trouble with permissions", "/api/v1/instances",
       JSON("{\"instances\": [{\"instance\": \"a\", \"state\": \"polling\", "
            "\"troubles\": [\"process_vm_readv is refused here.\"]}]}"),
-      0, "CAP_SYS_PTRACE" },
+      0, "CAP_SYS_PTRACE", NULL },
 };
 
 static void doctor_finds_each_broken_link(void **state)
@@ -227,19 +305,20 @@ static void doctor_finds_each_broken_link(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(chains); i++) {
         struct canned_answer canned[] = {
-            { chains[i].path ? chains[i].path : "/nothing", chains[i].bytes },
-            { "/healthz", HEALTHZ },
-            { "/readyz", READYZ },
-            { "/api/v1/session", SESSION },
-            { "/api/v1/instances", INSTANCES },
-            { NULL, NO_TASKS },
+            { chains[i].path ? chains[i].path : "/nothing", chains[i].bytes, 0 },
+            { "/healthz", HEALTHZ, 0 },
+            { "/readyz", READYZ, 0 },
+            { "/api/v1/session", SESSION, 0 },
+            { "/api/v1/instances", INSTANCES, 0 },
+            { NULL, NO_TASKS, 0 },
         };
         struct canned_server server;
 
         serve(&server, canned);
         RUN("doctor");
         canned_server_stop(&server);
-        if (run.code != chains[i].code || !strstr(run.out, chains[i].line))
+        if (run.code != chains[i].code || !strstr(run.out, chains[i].line) ||
+            (chains[i].never && strstr(run.out, chains[i].never)))
             fail_msg("%s: %d %s%s", chains[i].says, run.code, run.out, run.err);
         assert_null(strchr(run.out, '\x1b'));
     }
@@ -252,6 +331,8 @@ int main(void)
         cmocka_unit_test(fields_that_are_missing_or_strange_are_unknown),
         cmocka_unit_test(a_list_goes_on_behind_empty_pages),
         cmocka_unit_test(names_from_outside_cannot_draw),
+        cmocka_unit_test(one_loss_is_no_plural),
+        cmocka_unit_test(watch_asks_again_whichever_request_met_the_restart),
         cmocka_unit_test(doctor_finds_each_broken_link),
     };
 

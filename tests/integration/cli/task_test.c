@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* task_test.c: a task, from its creation to its end, and what is listed. */
 #include "tests/integration/cli/cli_fixture.h"
+#include "tests/integration/cli/program.h"
 #include "tests/support/api_client.h"
 #include "tests/support/fake_probe.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void task_goes_through_its_life(void **state)
@@ -75,6 +77,56 @@ static void scheduled_task_says_when_it_starts(void **state)
     assert_out("SCHEDULED");
     assert_out("  in ");
     cancel(task);
+}
+
+/* The first moment that is not over: an order for it must not be late by its way to the scheduler. */
+static void start_in_no_time_is_now(void **state)
+{
+    char task[TASK_TEXT_SIZE];
+
+    (void)state;
+    create_task("at-once", MORE("--start", "+0s", "--samples", "1"), task);
+    assert_err(", up to 1 sample\n");
+    RUN("task", "show", task);
+    assert_out("ACTIVE");
+    cancel(task);
+}
+
+/* Which part of an output that has both stands first. */
+static void assert_order(const struct program *program, const char *first, const char *second)
+{
+    const char *at = strstr(program->text.data, first);
+
+    if (!at || !strstr(at, second))
+        fail_msg("'%s' is not before '%s': %s", first, second, program->text.data);
+}
+
+static void tables_go_whole_into_a_pipe_and_notes_behind_them(void **state)
+{
+    static const char *const list[] = { "stakeout", "task",    "list", "--application",
+                                        "wide",     "--limit", "1",    NULL };
+    char first[TASK_TEXT_SIZE], second[TASK_TEXT_SIZE];
+    struct program program;
+
+    (void)state;
+    create_task("wide", NO_MORE, first);
+    cancel(first);
+    create_task("wide", NO_MORE, second);
+    unsetenv("COLUMNS");
+    program_start(&program, list);
+    assert_int_equal(program_end(&program), 0);
+    assert_order(&program, "THRESHOLD", "CREATED  ");
+    assert_order(&program, "CREATED  ", "AUTHOR");
+    assert_order(&program, second, "there are more: --cursor");
+    assert_null(strstr(program.text.data, "left out"));
+    buf_done(&program.text);
+    setenv("COLUMNS", "80", 1);
+    program_start(&program, list);
+    assert_int_equal(program_end(&program), 0);
+    assert_order(&program, second, "left out at 80 columns: ");
+    buf_done(&program.text);
+    setenv("COLUMNS", "100", 1);
+    cancel(second);
 }
 
 static void json_is_the_answer_of_the_api(void **state)
@@ -152,6 +204,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(task_goes_through_its_life),
         cmocka_unit_test(scheduled_task_says_when_it_starts),
+        cmocka_unit_test(start_in_no_time_is_now),
+        cmocka_unit_test(tables_go_whole_into_a_pipe_and_notes_behind_them),
         cmocka_unit_test(json_is_the_answer_of_the_api),
         cmocka_unit_test(lists_show_what_has_reported),
     };

@@ -66,6 +66,21 @@ static void watch_ends_with_0_when_the_cap_is_reached(void **state)
     buf_done(&program.text);
 }
 
+static void watch_says_when_a_task_starts(void **state)
+{
+    char task[TASK_TEXT_SIZE];
+    struct program program;
+
+    (void)state;
+    create_task("later", MORE("--start", "+1h"), task);
+    program_start(&program, (const char *const[]){ "stakeout", "task", "watch", task, NULL });
+    program_wait_for(&program, ", starts in ");
+    cancel(task);
+    assert_int_equal(program_end(&program), 4);
+    assert_null(strstr(program.text.data, "left: in"));
+    buf_done(&program.text);
+}
+
 static void watch_outlives_a_restart_of_the_scheduler(void **state)
 {
     char task[TASK_TEXT_SIZE], url[64];
@@ -115,6 +130,7 @@ int main(void)
         cmocka_unit_test(watch_ends_with_3_if_nothing_was_captured),
         cmocka_unit_test(watch_ends_with_0_when_the_cap_is_reached),
         cmocka_unit_test(watch_redraws_in_place_on_a_terminal),
+        cmocka_unit_test(watch_says_when_a_task_starts),
         cmocka_unit_test(watch_outlives_a_restart_of_the_scheduler),
     };
 

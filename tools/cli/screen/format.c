@@ -147,13 +147,19 @@ void format_count(uint64_t count, struct buf *to)
     }
 }
 
+void format_nouns(uint64_t count, const char *noun, struct buf *to)
+{
+    format_count(count, to);
+    (void)buf_printf(to, " %s%s", noun, count == 1 ? "" : "s");
+}
+
 void format_left(uint64_t left_ms, struct buf *to)
 {
     uint64_t seconds = (left_ms + 999) / 1000;
     uint64_t minutes = seconds / 60;
 
     if (minutes >= 1440) {
-        (void)buf_printf(to, "%ju days", (uintmax_t)(minutes / 1440));
+        format_nouns(minutes / 1440, "day", to);
     } else if (minutes >= 60) {
         (void)buf_printf(to, "%ju:%02ju:%02ju", (uintmax_t)(minutes / 60),
                          (uintmax_t)(minutes % 60), (uintmax_t)(seconds % 60));
@@ -198,6 +204,6 @@ void format_ago(uint64_t ago_ms, struct buf *to)
     } else if (seconds < 172800) {
         (void)buf_printf(to, "%ju h", seconds / 3600);
     } else {
-        (void)buf_printf(to, "%ju days", seconds / 86400);
+        format_nouns(seconds / 86400, "day", to);
     }
 }

@@ -29,6 +29,7 @@ void format_column_difference_ms(const struct screen *screen, double ms, struct 
 
 void format_share(double part, double whole, struct buf *to);
 void format_count(uint64_t count, struct buf *to);
+void format_nouns(uint64_t count, const char *noun, struct buf *to); /* "1 sample", "2 samples" */
 void format_left(uint64_t left_ms, struct buf *to);
 
 /* "2026-11-21 03:12:07", with `has_ms` "...07.482", in the zone of TZ; zone_name() names it. */

@@ -107,6 +107,7 @@ void screen_init(struct screen *screen, int fd)
     *screen = (struct screen){ .width = width ? width : SCREEN_WIDTH_DEFAULT };
     screen->has_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     screen->is_terminal = isatty(fd) == 1;
+    screen->is_endless = !screen->is_terminal && !width;
     if (!screen->is_terminal) return;
     if (!width) screen->width = terminal_width(fd);
     screen->has_colour = (!no_colour || !*no_colour) && terminal && strcmp(terminal, "dumb") != 0;

@@ -17,14 +17,16 @@
 enum { SCREEN_WIDTH_DEFAULT = 80, SCREEN_WIDTH_MIN = 40, SCREEN_WIDTH_MAX = 1000 };
 
 struct screen {
-    uint32_t width; /* columns */
+    uint32_t width;  /* columns */
+    bool is_endless; /* neither a terminal nor COLUMNS: tables are as wide as they are */
     bool is_terminal;
     bool has_colour;
     bool has_utf8;
 };
 
-/* What the environment says of the descriptor: COLUMNS, else the terminal's own width, else 80;
- * colour on a terminal alone, without NO_COLOR and not with TERM=dumb. Call setlocale() first. */
+/* What the environment says of the descriptor: COLUMNS, else the terminal's own width, else 80 for
+ * what is wrapped, while tables are neither cut nor thinned out: a pipe has no right edge. Colour
+ * is for a terminal alone, without NO_COLOR and not with TERM=dumb. Call setlocale() first. */
 void screen_init(struct screen *screen, int fd);
 
 enum paint {

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* table.c: cells in one buffer, and a layout that is computed when all are known.
  *
- * ALGORITHM (1) Each column wants the width of its widest cell or title. (2) While the narrowest
- * form of all shown columns does not fit, the shown column of the highest rank goes. (3) While
- * the widths do not fit, the widest column that may be cut loses one. Both end: every round
- * takes something away, and what has no rank and may not be cut stays, even if it wraps. */
+ * ALGORITHM (1) Each column wants the width of its widest cell or title; on an endless screen it
+ * has it, and that is all. (2) While the narrowest form of all shown columns does not fit, the
+ * shown column of the highest rank goes. (3) A wide column may have taken narrow ones of higher
+ * rank with it: they come back where they fit, the lowest rank first. (4) While the widths do not
+ * fit, the widest column that may be cut loses one. All of them end: every round takes or gives
+ * one, and what has no rank and may not be cut stays, even if it wraps. */
 #include "tools/cli/screen/table.h"
 
 #include "common/base/check.h"
 
-enum { GAP = 2 };
+enum { GAP = 2, BELOW_INDENT = 4 };
 
 struct cell {
     size_t begin; /* in text; it ends where the next one begins */
@@ -114,6 +116,19 @@ static bool leave_one_out(const struct table *table, struct layout *layout)
     return true;
 }
 
+/* In the order of their ranks, so that what matters more is asked first. */
+static void bring_back(const struct table *table, struct layout *layout)
+{
+    for (unsigned rank = 1; rank <= UINT8_MAX; rank++) {
+        for (size_t i = 0; i < table->column_count; i++) {
+            if (layout->is_shown[i] || table->columns[i].rank != rank) continue;
+            layout->is_shown[i] = true;
+            layout->is_shown[i] = total_width(table, layout, true) <= table->screen->width;
+        }
+    }
+}
+
+/* The widest; but first the one whose texts are not lost by it. */
 static bool cut_one(const struct table *table, struct layout *layout)
 {
     size_t found = table->column_count;
@@ -121,6 +136,10 @@ static bool cut_one(const struct table *table, struct layout *layout)
     for (size_t i = 0; i < table->column_count; i++) {
         if (!layout->is_shown[i] || narrowest(table, layout, i) == layout->widths[i]) continue;
         if (found == table->column_count || layout->widths[i] > layout->widths[found]) found = i;
+        if (table->columns[i].goes_below) {
+            found = i;
+            break;
+        }
     }
     if (found == table->column_count) return false;
     layout->widths[found]--;
@@ -139,10 +158,22 @@ static void lay_out(const struct table *table, struct layout *layout)
 
         if (width > *widest) *widest = width;
     }
+    if (table->screen->is_endless) return;
     while (total_width(table, layout, true) > table->screen->width && leave_one_out(table, layout))
         continue;
+    bring_back(table, layout);
     while (total_width(table, layout, false) > table->screen->width && cut_one(table, layout))
         continue;
+}
+
+static void put_below(const struct table *table, struct text text, struct buf *line)
+{
+    while (line->size > 0 && line->data[line->size - 1] == ' ') {
+        buf_shrink(line, line->size - 1);
+    }
+    (void)buf_text(line, TEXT("\n"));
+    put_blanks(line, BELOW_INDENT);
+    screen_wrap(table->screen, text, table->screen->width - BELOW_INDENT, BELOW_INDENT, line);
 }
 
 static void put_cell(const struct table *table, size_t column, size_t width, struct text text,
@@ -152,6 +183,10 @@ static void put_cell(const struct table *table, size_t column, size_t width, str
     OWN(buf_done) struct buf fitted = BUF_INIT(TABLE_SIZE_MAX);
     size_t used;
 
+    if (form->goes_below && screen_columns(table->screen, text) > width) {
+        put_below(table, text, line);
+        return;
+    }
     screen_fit(table->screen, text, width, form->fit, &fitted);
     used = screen_columns(table->screen, buf_peek(&fitted));
     if (form->is_right && used < width) put_blanks(line, width - used);

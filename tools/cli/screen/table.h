@@ -11,7 +11,8 @@
  *
  * The order of columns never changes. Where the screen is too narrow, columns that may be cut
  * are cut, the widest first; then columns that have a rank are left out, the highest first, and
- * `note` gets a sentence that names them. */
+ * `note` gets a sentence that names them. On an endless screen (a pipe) nothing is cut or left
+ * out. */
 #ifndef STAKEOUT_TOOLS_CLI_SCREEN_TABLE_H
 #define STAKEOUT_TOOLS_CLI_SCREEN_TABLE_H
 
@@ -25,6 +26,7 @@ struct table_column {
     bool is_right;       /* aligned to the right: figures */
     uint8_t rank;        /* 0: always there */
     uint8_t columns_min; /* may be cut to this; 0: is never cut */
+    bool goes_below;     /* the last one: not cut, but what does not fit stands below its row */
     enum fit fit;
 };
 

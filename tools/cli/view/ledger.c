@@ -110,9 +110,16 @@ static const char *says(const char *slug, bool is_snapshot)
     return "";
 }
 
-/* A line per reason: "3 calls were not sampled: queue-full, the scheduler reads ..." */
-static void put_drops(struct cli *cli, const json_t *totals, const char *key, const char *what,
-                      bool is_snapshot)
+/* "1 slow call was not sampled", "3 snapshots were lost" */
+static void put_loss(uint64_t count, bool is_snapshot, struct buf *to)
+{
+    format_nouns(count, is_snapshot ? "snapshot" : "slow call", to);
+    (void)buf_printf(to, " %s %s", count == 1 ? "was" : "were",
+                     is_snapshot ? "lost" : "not sampled");
+}
+
+/* A line per reason: "3 slow calls were not sampled: queue-full, the scheduler reads ..." */
+static void put_drops(struct cli *cli, const json_t *totals, const char *key, bool is_snapshot)
 {
     json_t *counts = json_object_get(totals, key), *value;
     const char *slug;
@@ -123,8 +130,8 @@ static void put_drops(struct cli *cli, const json_t *totals, const char *key, co
         const char *why = says(slug, is_snapshot);
 
         if (json_integer_value(value) <= 0) continue;
-        (void)buf_printf(&line, "%" JSON_INTEGER_FORMAT " %s: %s%s%s", json_integer_value(value),
-                         what, slug, *why ? ", " : "", why);
+        put_loss((uint64_t)json_integer_value(value), is_snapshot, &line);
+        (void)buf_printf(&line, ": %s%s%s", slug, *why ? ", " : "", why);
         view_sentence(cli, "- ", buf_peek(&line));
     }
 }
@@ -153,14 +160,15 @@ void ledger_put(struct cli *cli, const json_t *ledger)
     uint64_t folded = field_count(ledger, "folded");
 
     ledger_put_funnel(cli, ledger);
-    put_drops(cli, totals, "drops", "slow calls were not sampled", false);
-    put_drops(cli, totals, "snapshot_drops", "snapshots were lost", true);
+    put_drops(cli, totals, "drops", false);
+    put_drops(cli, totals, "snapshot_drops", true);
     put_refusals(cli, instances);
     if (json_array_size(instances) == 0) return;
     put_instances(cli, instances);
     if (folded > 0) {
-        (void)buf_printf(&cli->out,
-                         "(the last row adds up %" PRIu64 " instances that have ended)\n", folded);
+        (void)buf_text(&cli->out, TEXT("(the last row adds up "));
+        format_nouns(folded, "instance", &cli->out);
+        (void)buf_text(&cli->out, TEXT(" that ended)\n"));
     }
 }
 

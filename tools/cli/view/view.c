@@ -55,14 +55,14 @@ void view_table(struct cli *cli, const struct table *table)
     OWN(buf_done) struct buf note = BUF_INIT(4096);
 
     table_print(table, &cli->out, &note);
-    if (note.size > 0) cli_say("%s", note.data);
+    if (note.size > 0) cli_note(cli, "%s", note.data);
 }
 
-void view_next_page(const struct answer *answer)
+void view_next_page(struct cli *cli, const struct answer *answer)
 {
     struct text next = field_text(answer->document, "next");
 
-    if (next.size > 0) cli_say("there are more: --cursor %.*s", TEXT_ARGS(next));
+    if (next.size > 0) cli_note(cli, "there are more: --cursor %.*s", TEXT_ARGS(next));
 }
 
 void view_time(struct cli *cli, uint64_t wall_ms, bool has_ms, struct buf *to)

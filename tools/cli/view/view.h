@@ -16,9 +16,9 @@ void view_pair(struct cli *cli, const char *label, struct text value); /* escape
 /* A sentence of the scheduler, behind a mark ("* "), wrapped under itself. */
 void view_sentence(struct cli *cli, const char *mark, struct text sentence);
 
-/* A whole table, what was left out of it, and the next page if there is one. */
+/* A whole table; behind the output, what was left out of it, and the next page if there is one. */
 void view_table(struct cli *cli, const struct table *table);
-void view_next_page(const struct answer *answer);
+void view_next_page(struct cli *cli, const struct answer *answer);
 
 /* "2026-11-21 03:12:07 UTC", a dash if unknown. */
 void view_time(struct cli *cli, uint64_t wall_ms, bool has_ms, struct buf *to);

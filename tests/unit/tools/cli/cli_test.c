@@ -45,6 +45,7 @@ static void help_is_found_in_every_way(void **state)
         { { "help", "task", "create" }, 0, "--threshold" },
         { { "help", "doctor" }, 0, "check the whole chain" },
         { { "--version" }, 0, "stakeout " STAKEOUT_VERSION },
+        { { "task", "list", "--version" }, 0, "stakeout " STAKEOUT_VERSION },
         { { "help", "task", "nothing" }, 2, "" },
         { { "help", "nothing" }, 2, "" },
     };
@@ -199,6 +200,7 @@ static void create_refuses_by_option(void **state)
         { "--start", "+31d", "'start' is" },
         { "--start", "-1m", "'start' is" },
         { "--start", "1970-01-01T00:00:01Z", "'start' is 1970-01-01T00:00:01.000Z" },
+        { "--start", "1970-01-01T00:00:00Z", "'start' is \"1970-01-01T00:00:00Z\"; it must be" },
         { "--start", "10m", "is no point in time" },
         { "--note", "two\nlines", "control character" },
         { "--instance", "", "'instances' is empty" },
@@ -278,7 +280,12 @@ static void ids_and_filters_are_refused_before_anything_is_asked(void **state)
         { { "sample", "export", SAMPLE, "--format", "svg", "-o", "/tmp" }, "is a directory" },
         { { "interface", "list", "--application", "a", "--last", "2m" }, "1, 5 or 15" },
         { { "interface", "list", "--application", "" }, "'application' is empty" },
+        { { "instance", "list", "--application", "" }, "'application' is empty" },
+        { { "task", "list", "--application", "" }, "'application' is empty" },
+        { { "task", "list", "--interface", "" }, "'interface' is empty" },
         { { "task", "show", "--server", "nowhere", TASK }, "is no server" },
+        { { "task", "list", "--server", "https://h" },
+          "--server: https is not available in this version: use http://" },
         { { "doctor", "--token", "a b" }, "is no token" },
     };
 

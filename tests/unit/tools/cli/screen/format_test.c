@@ -160,14 +160,28 @@ static void counts_are_exact_to_99999(void **state)
     }
 }
 
+static void one_is_no_plural(void **state)
+{
+    OWN(buf_done) struct buf text = BUF_INIT(64);
+
+    (void)state;
+    format_nouns(0, "sample", &text);
+    (void)buf_text(&text, TEXT(", "));
+    format_nouns(1, "sample", &text);
+    (void)buf_text(&text, TEXT(", "));
+    format_nouns(1200, "sample", &text);
+    assert_text(&text, "0 samples, 1 sample, 1,200 samples");
+}
+
 static void time_left_is_rounded_up_and_ends_at_zero(void **state)
 {
     static const struct {
         uint64_t ms;
         const char *text;
     } cases[] = {
-        { 0, "0:00" },          { 1, "0:01" },          { 252000, "4:12" },      { 300000, "5:00" },
-        { 3600000, "1:00:00" }, { 3599001, "1:00:00" }, { 172800000, "2 days" },
+        { 0, "0:00" },         { 1, "0:01" },           { 252000, "4:12" },
+        { 300000, "5:00" },    { 3600000, "1:00:00" },  { 3599001, "1:00:00" },
+        { 86400000, "1 day" }, { 172800000, "2 days" },
     };
 
     (void)state;
@@ -207,6 +221,7 @@ int main(void)
         cmocka_unit_test(decimal_points_of_a_column_stand_under_each_other),
         cmocka_unit_test(shares_are_whole_only_when_exact),
         cmocka_unit_test(counts_are_exact_to_99999),
+        cmocka_unit_test(one_is_no_plural),
         cmocka_unit_test(time_left_is_rounded_up_and_ends_at_zero),
         cmocka_unit_test(clocks_are_of_the_zone),
     };

@@ -94,6 +94,69 @@ static void no_line_is_wider_than_the_screen(void **state)
     }
 }
 
+/* A pipe has no right edge. */
+static void nothing_is_cut_or_left_out_on_an_endless_screen(void **state)
+{
+    static const char *const cells[] = { "19aa3f0c2b1e4d5f6a7b", "POST /a/rather/long/checkout",
+                                         "672", "why, at length, for all who read it", "10.0.0.1" };
+    const struct screen screen = { .width = 40, .has_utf8 = true, .is_endless = true };
+    OWN(table_freep) struct table *table = table_new(&screen, columns, ARRAY_COUNT(columns));
+    OWN(buf_done) struct buf text = BUF_INIT(4096);
+    OWN(buf_done) struct buf note = BUF_INIT(4096);
+
+    (void)state;
+    put_row(table, cells);
+    table_print(table, &text, &note);
+    for (size_t i = 0; i < ARRAY_COUNT(cells); i++) {
+        assert_non_null(strstr(text.data, cells[i]));
+    }
+    assert_int_equal(note.size, 0);
+}
+
+static void what_goes_below_is_whole_on_lines_of_its_own(void **state)
+{
+    static const struct table_column log[] = {
+        { .title = "TIME" }, { .title = "DETAIL", .columns_min = 6, .goes_below = true }
+    };
+    static const char *const cells[][2] = {
+        { "03:12:07", "sample 5f0c9e2ab7d3416088c1d2e3f4a5b6c7" },
+        { "03:12:08", "by ana" },
+    };
+    const struct screen screen = { .width = 43, .has_utf8 = true };
+    OWN(table_freep) struct table *table = table_new(&screen, log, ARRAY_COUNT(log));
+    OWN(buf_done) struct buf text = BUF_INIT(4096);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cells); i++) {
+        (void)buf_text(table_cell(table), text_of(cells[i][0]));
+        (void)buf_text(table_cell(table), text_of(cells[i][1]));
+    }
+    table_print(table, &text, NULL);
+    assert_string_equal(text.data, "TIME      DETAIL\n"
+                                   "03:12:07\n"
+                                   "    sample 5f0c9e2ab7d3416088c1d2e3f4a5b6c7\n"
+                                   "03:12:08  by ana\n");
+}
+
+static void narrow_columns_return_where_a_wide_one_went(void **state)
+{
+    static const struct table_column some[] = { { .title = "ID" },
+                                                { .title = "WIDE", .rank = 1 },
+                                                { .title = "CPU", .rank = 2 } };
+    const struct screen screen = { .width = 12, .has_utf8 = true };
+    OWN(table_freep) struct table *table = table_new(&screen, some, ARRAY_COUNT(some));
+    OWN(buf_done) struct buf text = BUF_INIT(4096);
+    OWN(buf_done) struct buf note = BUF_INIT(4096);
+
+    (void)state;
+    (void)buf_text(table_cell(table), TEXT("7a"));
+    (void)buf_text(table_cell(table), TEXT("a very wide cell"));
+    (void)buf_text(table_cell(table), TEXT("12"));
+    table_print(table, &text, &note);
+    assert_string_equal(text.data, "ID  CPU\n7a  12\n");
+    assert_non_null(strstr(note.data, "left out at 12 columns: WIDE ("));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +164,9 @@ int main(void)
         cmocka_unit_test(what_may_be_cut_is_cut_first),
         cmocka_unit_test(what_is_left_out_is_named),
         cmocka_unit_test(no_line_is_wider_than_the_screen),
+        cmocka_unit_test(nothing_is_cut_or_left_out_on_an_endless_screen),
+        cmocka_unit_test(what_goes_below_is_whole_on_lines_of_its_own),
+        cmocka_unit_test(narrow_columns_return_where_a_wide_one_went),
     };
 
     if (!setlocale(LC_CTYPE, "C.UTF-8")) return 1;
