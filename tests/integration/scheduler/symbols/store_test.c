@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 static int setup_store(void **state)
@@ -56,7 +57,7 @@ static void send_file(struct fixture *fixture, struct symbol_upload *upload, con
             ssize_t went;
 
             if (to < 0) return; /* it was refused by what came so far */
-            went = write(to, part + at, (size_t)(size - at));
+            went = send(to, part + at, (size_t)(size - at), MSG_NOSIGNAL);
             if (went > 0) at += went;
             if (went < 0 && errno != EAGAIN) return;
             event_base_loop(fixture->base, EVLOOP_NONBLOCK);
