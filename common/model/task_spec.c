@@ -92,6 +92,15 @@ static const struct task_field author_field = { .name = "author",
                                                 .accepts = "at most 64 bytes of printable UTF-8" };
 static_assert(AUTHOR_SIZE_MAX == 64, "see 'accepts'");
 
+/* What an instance calls itself; and one name in the list of an order. */
+#define INSTANCE_ACCEPTS "1 to 255 bytes of printable UTF-8"
+static const struct task_field instance_field = {
+    .name = "instance", .minimum = 1, .maximum = INSTANCE_SIZE_MAX, .accepts = INSTANCE_ACCEPTS
+};
+static const struct task_field instances_element = {
+    .name = "instances", .minimum = 1, .maximum = INSTANCE_SIZE_MAX, .accepts = INSTANCE_ACCEPTS
+};
+
 const struct task_field *task_fields(size_t *ret_count)
 {
     *ret_count = FIELD_COUNT;
@@ -109,7 +118,8 @@ const struct task_field *task_field_find(struct text name)
 /* "'FIELD' WHAT; it must be ACCEPTS." */
 static int refuse(const struct task_field *field, const char *what, struct problem *problem)
 {
-    return problem_set_field(problem, field->name, "'%s' %s; it must be %s.", field->name, what,
+    return problem_set_field(problem, field->name, "%s'%s' %s; it must be %s.",
+                             field == &instances_element ? "One of " : "", field->name, what,
                              field->accepts);
 }
 
@@ -124,7 +134,9 @@ static int refuse_number(const struct task_field *field, int64_t value, struct p
 int task_field_refuse(const char *name, struct text given, struct problem *problem)
 {
     enum { SHOWN_SIZE_MAX = 64 };
-    const struct task_field *field = task_field_find(text_of(name));
+    bool is_element = strcmp(name, TASK_INSTANCES_ELEMENT) == 0;
+    const struct task_field *field =
+        is_element ? &instances_element : task_field_find(text_of(name));
     char what[SHOWN_SIZE_MAX + 16];
 
     if (!field) return problem_set_field(problem, name, "'%s' is not a field of a task.", name);
@@ -134,13 +146,12 @@ int task_field_refuse(const char *name, struct text given, struct problem *probl
     return refuse(field, what, problem);
 }
 
-static int check_text(const struct task_field *field, struct text value, size_t size_min,
-                      size_t size_max, struct problem *problem)
+static int check_text(const struct task_field *field, struct text value, struct problem *problem)
 {
     char what[48];
 
-    if (value.size < size_min) return refuse(field, "is empty", problem);
-    if (value.size > size_max) {
+    if (value.size < (size_t)field->minimum) return refuse(field, "is empty", problem);
+    if (value.size > (size_t)field->maximum) {
         snprintf(what, sizeof what, "is %zu bytes long", value.size);
         return refuse(field, what, problem);
     }
@@ -149,12 +160,9 @@ static int check_text(const struct task_field *field, struct text value, size_t 
     return 0;
 }
 
-/* A text field's own rule. */
 static int check_field_text(enum field_row row, struct text value, struct problem *problem)
 {
-    const struct task_field *field = &fields[row];
-
-    return check_text(field, value, (size_t)field->minimum, (size_t)field->maximum, problem);
+    return check_text(&fields[row], value, problem);
 }
 
 static int check_number(enum field_row row, int64_t value, struct problem *problem)
@@ -246,12 +254,17 @@ int note_check(struct text value, struct problem *problem)
 
 int instance_check(struct text value, struct problem *problem)
 {
-    return check_text(&fields[FIELD_INSTANCES], value, 1, INSTANCE_SIZE_MAX, problem);
+    return check_text(&instances_element, value, problem);
+}
+
+int instance_name_check(struct text value, struct problem *problem)
+{
+    return check_text(&instance_field, value, problem);
 }
 
 int author_check(struct text value, struct problem *problem)
 {
-    return check_text(&author_field, value, 0, AUTHOR_SIZE_MAX, problem);
+    return check_text(&author_field, value, problem);
 }
 
 /* The text of a member of struct task_spec, which a caller may have filled to the brim. */

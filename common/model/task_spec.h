@@ -90,8 +90,12 @@ int frequency_check(int64_t ms, struct problem *problem);
 int sample_cap_check(int64_t count, struct problem *problem);
 int start_check(uint64_t wall_ms, uint64_t now_wall_ms, struct problem *problem);
 int note_check(struct text value, struct problem *problem);
-int instance_check(struct text value, struct problem *problem);
+int instance_check(struct text value, struct problem *problem);      /* one of 'instances' */
+int instance_name_check(struct text value, struct problem *problem); /* of itself: 'instance' */
 int author_check(struct text value, struct problem *problem);
+
+/* As a name for task_field_refuse(): one element of the field 'instances'. */
+#define TASK_INSTANCES_ELEMENT "instances[]"
 
 /* The sentence for a value of the wrong type or form, given as it was written: "'threshold_ms'
  * is \"fast\"; it must be 50 to 30000." A value that cannot be shown is left out. Returns -1. */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define SERVER_DEFAULT "http://127.0.0.1:7411"
@@ -76,7 +77,8 @@ static int read_instance(struct reading *reading)
     settings->is_instance_default = !*value;
     settings_renew(settings);
     if (!*value) return 0;
-    if (instance_check(text_of(value), &problem) < 0) return refuse(reading, "%s", problem.detail);
+    if (instance_name_check(text_of(value), &problem) < 0)
+        return refuse(reading, "%s", problem.detail);
     snprintf(settings->instance, sizeof settings->instance, "%s", value);
     return 0;
 }
@@ -151,14 +153,31 @@ static int read_signal(struct reading *reading)
                   value);
 }
 
+/* A switch, in any of the ways in which people write one; nothing at all leaves it on. */
+static int read_switch(const struct reading *reading, const char *variable, bool *ret_is_off)
+{
+    static const char *const words[][2] = {
+        { "on", "off" }, { "1", "0" }, { "yes", "no" }, { "true", "false" }
+    };
+    const char *value = setting_or(NULL, variable);
+
+    *ret_is_off = false;
+    if (!*value) return 0;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        *ret_is_off = strcasecmp(value, words[i][1]) == 0;
+        if (*ret_is_off || strcasecmp(value, words[i][0]) == 0) return 0;
+    }
+    return refuse(reading, "%s is '%.80s'; it must be on, 1, yes or true, or off, 0, no or false",
+                  variable, value);
+}
+
 static int read_statistics(struct reading *reading)
 {
-    const char *value = setting_or(NULL, "STAKEOUT_STATISTICS");
+    bool *is_off = &reading->settings->is_statistics_off;
+    int rc = read_switch(reading, "STAKEOUT_STATISTICS", is_off);
 
-    reading->settings->is_statistics_off =
-        reading->options.statistics_off != 0 || strcmp(value, "off") == 0;
-    if (!*value || strcmp(value, "off") == 0 || strcmp(value, "on") == 0) return 0;
-    return refuse(reading, "STAKEOUT_STATISTICS must be 'on' or 'off', not '%s'", value);
+    *is_off = *is_off || reading->options.statistics_off != 0;
+    return rc;
 }
 
 static int (*const readers[])(struct reading *) = {
@@ -169,11 +188,12 @@ int settings_read(const struct stakeout_options *options, struct settings *ret, 
                   size_t why_size)
 {
     struct reading reading = { .settings = ret, .why = ret_why, .why_size = why_size };
-    int rc = 0;
+    int rc;
 
-    *ret = (struct settings){ .is_off = strcmp(setting_or(NULL, "STAKEOUT"), "off") == 0 };
+    *ret = (struct settings){ .is_off = false };
     snprintf(ret->log, sizeof ret->log, "%s", setting_or(NULL, "STAKEOUT_LOG"));
-    if (options) {
+    rc = read_switch(&reading, "STAKEOUT", &ret->is_off);
+    if (rc == 0 && options) {
         size_t known =
             options->size < sizeof reading.options ? options->size : sizeof reading.options;
 

@@ -38,7 +38,9 @@ struct settings {
     struct http_target target;
 };
 
-/* Returns 0; or -EINVAL and one sentence that names the setting. `ret->log` is filled in any
+/* The two switches may also be 0, no or false, in any case; and on, 1, yes or true.
+ *
+ * Returns 0; or -EINVAL and one sentence that names the setting. `ret->log` is filled in any
  * case, so that the sentence can be written there. `options` may be NULL. */
 int settings_read(const struct stakeout_options *options, struct settings *ret, char *ret_why,
                   size_t why_size);

@@ -3,6 +3,7 @@
 
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "probe/agent/problem_detail.h"
 #include "probe/agent/settings.h"
 
 #include <errno.h>
@@ -86,6 +87,7 @@ static int judge(struct uplink *uplink, struct uplink_lane *lane, struct text *r
 {
     const struct http_answer *answer = &uplink->answer;
     char reason[UPLINK_REASON_SIZE];
+    size_t size;
 
     if (is_taken(answer)) {
         backoff_reset(&lane->backoff);
@@ -95,8 +97,10 @@ static int judge(struct uplink *uplink, struct uplink_lane *lane, struct text *r
     }
     if (answer->status < 300)
         return rest(uplink, lane, 0, "what answers there is no stakeout scheduler");
-    snprintf(reason, sizeof reason, "status %d%s%.100s", answer->status,
-             answer->body.size > 0 ? ": " : "", buf_peek(&answer->body).data);
+    size = (size_t)snprintf(reason, sizeof reason, "status %d%s", answer->status,
+                            answer->body.size > 0 ? ": " : "");
+    size += problem_detail(buf_peek(&answer->body), reason + size, sizeof reason - 1 - size);
+    reason[size] = '\0';
     if (is_later(answer->status) || answer->status < 400)
         return rest(uplink, lane, answer->retry_after_s, reason);
     say_trouble(uplink, reason);

@@ -20,7 +20,7 @@
 struct settings;
 
 enum {
-    UPLINK_REASON_SIZE = 160,
+    UPLINK_REASON_SIZE = 320,
     UPLINK_ANSWER_SIZE_MAX = 512 * 1024, /* 256 tasks with the longest names, and a problem */
 };
 

@@ -169,7 +169,7 @@ static int read_instances(const struct reader *reader, const json_t *value)
     if (!json_is_array(value)) return refuse_value(reader, "instances", value);
     spec->instance_count = (uint32_t)json_array_size(value); /* task_spec_check() refuses more */
     for (size_t i = 0; i < json_array_size(value) && i < TASK_INSTANCES_MAX; i++) {
-        if (read_text(reader, "instances", json_array_get(value, i), instance_check,
+        if (read_text(reader, TASK_INSTANCES_ELEMENT, json_array_get(value, i), instance_check,
                       spec->instances[i]) < 0)
             return -1;
     }
@@ -210,11 +210,21 @@ static int refuse_percentile(const struct reader *reader, const struct percentil
                              why, (int)THRESHOLD_MS_MIN, (int)THRESHOLD_MS_MAX);
 }
 
+/* What was measured, in ms: three digits where the threshold would round too much of it away,
+ * 0.018, 12.3; and as the threshold, rounded up, where only that is out of bounds. */
+static void format_measured(uint64_t ns, int64_t rounded_ms, char *ret, size_t size)
+{
+    if (rounded_ms < 100)
+        snprintf(ret, size, "%.3g", (double)ns / (double)NS_PER_MS);
+    else
+        snprintf(ret, size, "%" PRId64, rounded_ms);
+}
+
 static int resolve(const struct reader *reader, const struct percentile *percentile)
 {
     struct task_spec *spec = reader->spec;
     struct text interface = text_of(spec->interface);
-    char why[96];
+    char took[32], why[96];
     uint64_t ns;
 
     if (interface.data[interface.size - 1] == '*')
@@ -226,8 +236,8 @@ static int resolve(const struct reader *reader, const struct percentile *percent
                                  "but no call of this interface was seen in the last 15 minutes");
     spec->threshold_ms = (int64_t)((ns + NS_PER_MS - 1) / NS_PER_MS);
     spec->threshold_from = percentile->from;
-    snprintf(why, sizeof why, "which was %" PRId64 " ms in the last 15 minutes",
-             spec->threshold_ms);
+    format_measured(ns, spec->threshold_ms, took, sizeof took);
+    snprintf(why, sizeof why, "which was %s ms in the last 15 minutes", took);
     if (spec->threshold_ms < THRESHOLD_MS_MIN || spec->threshold_ms > THRESHOLD_MS_MAX)
         return refuse_percentile(reader, percentile, why);
     return 0;

@@ -161,9 +161,9 @@ static const struct {
     { "65 instances", instances_65, "instances", "'instances' are 65; it must be " INSTANCES },
     { "instance of 255", instance_255, NULL, NULL },
     { "instance of 256", instance_256, "instances",
-      "'instances' is 256 bytes long; it must be " INSTANCES },
+      "One of 'instances' is 256 bytes long; it must be 1 to 255 bytes of printable UTF-8." },
     { "instance without name", instance_none, "instances",
-      "'instances' is empty; it must be " INSTANCES },
+      "One of 'instances' is empty; it must be 1 to 255 bytes of printable UTF-8." },
     { "an instance twice", instance_twice, "instances",
       "'instances' has the same name twice; it must be " INSTANCES },
 };

@@ -116,7 +116,8 @@ static const struct {
 } refusals[] = {
     { "STAKEOUT_APPLICATION", "line\nbreak", "application" },
     { "STAKEOUT_APPLICATION", "\xff", "application" },
-    { "STAKEOUT_INSTANCE", "a\tb", "instance" },
+    { "STAKEOUT_INSTANCE", "a\tb",
+      "'instance' has a control character; it must be 1 to 255 bytes of printable UTF-8." },
     { "STAKEOUT_SERVER", "https://h:1", "https" },
     { "STAKEOUT_SERVER", "h:1", "http://HOST:PORT" },
     { "STAKEOUT_TOKEN", "two words", "token" },
@@ -125,7 +126,9 @@ static const struct {
     { "STAKEOUT_SIGNAL", "32", "32" },
     { "STAKEOUT_SIGNAL", "nonsense", "nonsense" },
     { "STAKEOUT_SIGNAL", "65", "65" },
-    { "STAKEOUT_STATISTICS", "maybe", "maybe" },
+    { "STAKEOUT_STATISTICS", "maybe", "STAKEOUT_STATISTICS is 'maybe'; it must be on, 1," },
+    { "STAKEOUT", "of", "STAKEOUT is 'of'; it must be on, 1, yes or true, or off, 0, no or false" },
+    { "STAKEOUT", "01", "STAKEOUT is '01'" },
 };
 
 static void what_is_not_acceptable_is_refused_by_name(void **state)
@@ -157,6 +160,29 @@ static void the_switch_is_read_first(void **state)
     assert_true(settings.is_off);
 }
 
+static void switches_are_written_as_people_write_them(void **state)
+{
+    static const struct {
+        const char *value;
+        bool is_off;
+    } cases[] = {
+        { "", false },     { "on", false },   { "ON", false }, { "1", false },  { "yes", false },
+        { "True", false }, { "off", true },   { "OFF", true }, { "Off", true }, { "0", true },
+        { "no", true },    { "false", true }, { "No", true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct settings settings;
+
+        setenv("STAKEOUT", cases[i].value, 1);
+        setenv("STAKEOUT_STATISTICS", cases[i].value, 1);
+        assert_int_equal(read_settings(NULL, &settings), 0);
+        if (settings.is_off != cases[i].is_off || settings.is_statistics_off != cases[i].is_off)
+            fail_msg("'%s' was misread", cases[i].value);
+    }
+}
+
 static void a_forked_child_is_an_instance_of_its_own_unless_it_was_named(void **state)
 {
     struct settings settings;
@@ -180,6 +206,7 @@ int main(void)
         cmocka_unit_test_setup(options_of_any_size_are_read_as_far_as_they_are_known, setup),
         cmocka_unit_test_setup(what_is_not_acceptable_is_refused_by_name, setup),
         cmocka_unit_test_setup(the_switch_is_read_first, setup),
+        cmocka_unit_test_setup(switches_are_written_as_people_write_them, setup),
         cmocka_unit_test_setup(a_forked_child_is_an_instance_of_its_own_unless_it_was_named, setup),
     };
 

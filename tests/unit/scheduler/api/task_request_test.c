@@ -21,6 +21,7 @@ static int percentile_of(void *context, struct text application, struct text int
         uint64_t p50_ns, p90_ns, p99_ns;
     } known[] = {
         { "POST /checkout", 31 * NS_PER_MS, 96 * NS_PER_MS, 183 * NS_PER_MS + 1 },
+        { "GET /quick", 18 * NS_PER_US, 49 * NS_PER_MS, 49 * NS_PER_MS + 1 },
         { "GET /hung", 30000 * NS_PER_MS, 30000 * NS_PER_MS + 1, 60000 * NS_PER_MS },
     };
 
@@ -152,9 +153,9 @@ static const struct {
     { "instances a string", "{" GOOD REST ",\"instances\":\"a\"}", "instances",
       "'instances' is \"a\";" },
     { "instances with a number", "{" GOOD REST ",\"instances\":[\"a\",1]}", "instances",
-      "'instances' is 1;" },
+      "One of 'instances' is 1; it must be 1 to 255 bytes of printable UTF-8." },
     { "instances with an empty name", "{" GOOD REST ",\"instances\":[\"\"]}", "instances",
-      "'instances' is empty;" },
+      "One of 'instances' is empty;" },
     { "instances twice the same", "{" GOOD REST ",\"instances\":[\"a\",\"a\"]}", "instances",
       "'instances' has the same name twice" },
 
@@ -177,6 +178,19 @@ static const struct {
     { "p50 below the smallest", "{" GOOD "\"duration_min\":5,\"threshold_ms\":\"p50\"}",
       "threshold_ms",
       "'threshold_ms' is p50, which was 31 ms in the last 15 minutes; it must be 50 to 30000." },
+    { "p50 of microseconds",
+      "{\"application\":\"shop\",\"interface\":\"GET /quick\",\"duration_min\":5,\"threshold_ms\":"
+      "\"p50\"}",
+      "threshold_ms",
+      "'threshold_ms' is p50, which was 0.018 ms in the last 15 minutes; it must be 50 to 30000." },
+    { "p90 just below the smallest",
+      "{\"application\":\"shop\",\"interface\":\"GET /quick\",\"duration_min\":5,\"threshold_ms\":"
+      "\"p90\"}",
+      "threshold_ms", "'threshold_ms' is p90, which was 49 ms in the last 15 minutes;" },
+    { "p99 that rounds up to the smallest",
+      "{\"application\":\"shop\",\"interface\":\"GET /quick\",\"duration_min\":5,\"threshold_ms\":"
+      "\"p99\"}",
+      NULL, NULL },
     { "p99 beyond the largest",
       "{\"application\":\"shop\",\"interface\":\"GET /hung\",\"duration_min\":5,\"threshold_ms\":"
       "\"p99\"}",
