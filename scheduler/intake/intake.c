@@ -69,7 +69,7 @@ void intake_answer(struct intake *intake, struct http_request *request, const ch
 int sender_check(const struct sender *sender, struct problem *problem)
 {
     if (application_check(sender->application, problem) < 0) return -1;
-    if (instance_check(sender->instance, problem) < 0) return -1;
+    if (instance_name_check(sender->instance, problem) < 0) return -1;
     if (sender->incarnation == 0)
         return problem_set_field(problem, "incarnation", "'incarnation' must not be 0.");
     return 0;
@@ -222,8 +222,7 @@ static void on_instance_gone(void *context, struct text application,
 {
     struct intake *intake = context;
 
-    tasks_instance_gone(intake->tasks, application, text_of(instance->instance),
-                        instance->incarnation);
+    tasks_instance_gone(intake->tasks, application, instance->incarnation, false);
 }
 
 static bool is_here(void *context, struct text application, uint64_t incarnation)

@@ -100,7 +100,7 @@ static void on_ledgers_taken(void *context, const struct problem *problem)
 
 static void say_goodbye(struct intake *intake, const struct wire_pulse *pulse)
 {
-    tasks_instance_gone(intake->tasks, pulse->application, pulse->instance, pulse->incarnation);
+    tasks_instance_gone(intake->tasks, pulse->application, pulse->incarnation, true);
 }
 
 static void count_drops(struct intake *intake, const struct wire_pulse *pulse,

@@ -91,8 +91,9 @@ void store_statistics(const struct store *store, struct store_statistics *ret);
 
 enum store_verdict {
     STORE_DONE,
-    STORE_OVERLAP,  /* `conflict` is in the way */
-    STORE_TOO_MANY, /* TASKS_ACTIVE_MAX at one time, or STORE_LIVE_MAX in all */
+    STORE_OVERLAP,          /* `conflict` is in the way */
+    STORE_TOO_MANY_AT_ONCE, /* TASKS_ACTIVE_MAX */
+    STORE_TOO_MANY_LIVE,    /* STORE_LIVE_MAX */
     STORE_NO_TASK,
     STORE_OVER,    /* its state is final; `task` says which */
     STORE_LONGEST, /* it has the longest duration */
@@ -175,8 +176,13 @@ void store_events_put(struct store *store, struct text application,
 /* Into ledger and log, once per incarnation. */
 void store_delivered(struct store *store, struct text application, const struct task_id *task,
                      const struct task_ledger *who, store_done_fn then, void *context);
+/* An instance that is gone: lost, or it said goodbye, which is news only if it left calls behind. */
+struct store_departure {
+    uint64_t incarnation;
+    bool said_goodbye;
+};
 void store_gone(struct store *store, struct text application, const struct task_id *task,
-                uint64_t incarnation, store_done_fn then, void *context);
+                struct store_departure who, store_done_fn then, void *context);
 
 /* Look-ups ---------------------------------------------------------------------------------- */
 

@@ -88,11 +88,13 @@ void store_delivered(struct store *store, struct text application, const struct 
 }
 
 void store_gone(struct store *store, struct text application, const struct task_id *task,
-                uint64_t incarnation, store_done_fn then, void *context)
+                struct store_departure who, store_done_fn then, void *context)
 {
     struct round *round = put_begin(store, then, context);
+    struct redis_command *command =
+        add_ledger_call(round, STORE_FUNCTION("gone"), application, task, who.incarnation);
 
-    add_ledger_call(round, STORE_FUNCTION("gone"), application, task, incarnation);
+    redis_command_add(command, who.said_goodbye ? TEXT("1") : TEXT("0"));
     round_send(round);
 }
 

@@ -37,8 +37,13 @@ static const struct {
     const char *word;
     enum store_verdict verdict;
 } verdicts[] = {
-    { "DONE", STORE_DONE },       { "OVERLAP", STORE_OVERLAP }, { "TOO_MANY", STORE_TOO_MANY },
-    { "NO_TASK", STORE_NO_TASK }, { "OVER", STORE_OVER },       { "LONGEST", STORE_LONGEST },
+    { "DONE", STORE_DONE },
+    { "OVERLAP", STORE_OVERLAP },
+    { "TOO_MANY", STORE_TOO_MANY_AT_ONCE },
+    { "TOO_MANY_LIVE", STORE_TOO_MANY_LIVE },
+    { "NO_TASK", STORE_NO_TASK },
+    { "OVER", STORE_OVER },
+    { "LONGEST", STORE_LONGEST },
     { "NOT_DUE", STORE_NOT_DUE },
 };
 

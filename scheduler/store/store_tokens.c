@@ -20,6 +20,15 @@ struct token_change {
     void *context;
 };
 
+static int by_creation(const void *left, const void *right)
+{
+    const struct store_token *a = left, *b = right;
+
+    if (a->created_wall_ms != b->created_wall_ms)
+        return a->created_wall_ms < b->created_wall_ms ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
 void store_tokens_request(struct round *round)
 {
     redis_command_add(round_add(round, "HGETALL"), TEXT(KEY_TOKENS));
@@ -37,6 +46,7 @@ void store_tokens_read(struct store *store, const struct redis_value *value)
                                   redis_value_text(redis_value_at(value, i + 1)),
                                   &store->tokens[kept]) == 0;
     }
+    qsort(store->tokens, kept, sizeof(*store->tokens), by_creation); /* a HASH has no order */
     store->token_count = kept;
     store->tokens_known = true;
 }

@@ -27,6 +27,16 @@ static int explain_over(const struct store_answer *answer, struct problem *probl
                        answer->task->id.text, task_state_name(answer->task->state), ended);
 }
 
+static int explain_too_many(const struct refused_order *order, int most, const char *what,
+                            struct problem *problem)
+{
+    const char *name = order->application;
+
+    return problem_set(problem, PROBLEM_TOO_MANY_TASKS,
+                       "The application%s%s%s has %d tasks %s, which is the most.",
+                       name ? " '" : "", name ? name : "", name ? "'" : "", most, what);
+}
+
 int refusal_explain(const struct store_answer *answer, const struct refused_order *order,
                     struct problem *problem)
 {
@@ -36,13 +46,10 @@ int refusal_explain(const struct store_answer *answer, const struct refused_orde
         return 0;
     case STORE_OVERLAP:
         return explain_overlap(answer, problem);
-    case STORE_TOO_MANY:
-        return problem_set(problem, PROBLEM_TOO_MANY_TASKS,
-                           "The application%s%s%s may have %d tasks at one time, and %d that are "
-                           "not over; it has as many.",
-                           order->application ? " '" : "",
-                           order->application ? order->application : "",
-                           order->application ? "'" : "", TASKS_ACTIVE_MAX, STORE_LIVE_MAX);
+    case STORE_TOO_MANY_AT_ONCE:
+        return explain_too_many(order, TASKS_ACTIVE_MAX, "at one time already", problem);
+    case STORE_TOO_MANY_LIVE:
+        return explain_too_many(order, STORE_LIVE_MAX, "that are not over yet", problem);
     case STORE_NO_TASK:
         return problem_set(problem, PROBLEM_NO_SUCH_TASK, "No task has the id '%s'.",
                            order->id->text);

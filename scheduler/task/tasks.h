@@ -88,8 +88,8 @@ void tasks_take_events(struct tasks *tasks, const struct task_log_event *events,
  * goodbye). Written to task log and ledger. */
 void tasks_delivered(struct tasks *tasks, struct text application, struct text instance,
                      struct text host_ip, uint64_t incarnation);
-void tasks_instance_gone(struct tasks *tasks, struct text application, struct text instance,
-                         uint64_t incarnation);
+void tasks_instance_gone(struct tasks *tasks, struct text application, uint64_t incarnation,
+                         bool said_goodbye);
 
 /* Instances may have gone while no scheduler ran to notice. Once, when all that live have had the
  * time to come back after a start: those that the ledgers of tasks in memory know, and that are

@@ -19,7 +19,8 @@ static void on_gone(void *context, const struct problem *problem);
 static void depart(struct departure *departure)
 {
     store_gone(departure->tasks->store, text_of(departure->application), &departure->task,
-               departure->incarnation, on_gone, departure);
+               (struct store_departure){ departure->incarnation, departure->said_goodbye }, on_gone,
+               departure);
 }
 
 /* A departure is told once only, by whoever noticed it; so it must not be lost with Redis. */
@@ -62,16 +63,18 @@ void tasks_retry_departures(struct tasks *tasks)
     }
 }
 
-void tasks_instance_gone(struct tasks *tasks, struct text application, struct text instance,
-                         uint64_t incarnation)
+void tasks_instance_gone(struct tasks *tasks, struct text application, uint64_t incarnation,
+                         bool said_goodbye)
 {
     struct cached_application *cached = cache_application_find(&tasks->cache, application);
 
-    (void)instance; /* the ledger knows it by its incarnation */
     if (!cached) return;
     for (size_t i = 0; i < cached->task_count; i++) {
+        struct departure *departure = departure_new(tasks, cached->tasks[i], incarnation);
+
         cache_task_untell(cached->tasks[i], incarnation); /* if it comes back, it is told anew */
-        depart(departure_new(tasks, cached->tasks[i], incarnation));
+        departure->said_goodbye = said_goodbye;
+        depart(departure);
     }
 }
 

@@ -12,6 +12,7 @@ struct departure {
     struct tasks *tasks;
     struct task_id task;
     uint64_t incarnation;
+    bool said_goodbye;
     char application[APPLICATION_SIZE_MAX + 1];
     struct departure *next; /* while Redis is away */
 };

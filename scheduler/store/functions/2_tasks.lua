@@ -117,7 +117,7 @@ local function create(argv_keys, args)
     local refusal = refuse(keys, now, wanted)
     if refusal then return refusal end
     if redis.call('HLEN', keys.live) >= tonumber(args[6]) then
-        return { 'TOO_MANY', redis.call('GET', keys.version) or '0', int(now), {} }
+        return { 'TOO_MANY_LIVE', redis.call('GET', keys.version) or '0', int(now), {} }
     end
 
     local state = starts > now and 'SCHEDULED' or 'ACTIVE'

@@ -143,7 +143,13 @@ local function delivered(argv_keys, args)
     return 1
 end
 
--- KEYS of ledger_keys()  ARGV incarnation
+local function pending_says(pending)
+    if pending == 0 then return 'no call was pending' end
+    return pending == 1 and '1 call was pending' or int(pending) .. ' calls were pending'
+end
+
+-- KEYS of ledger_keys()  ARGV incarnation said_goodbye('1')
+-- Who said goodbye and left nothing behind is not lost: its log ends with its own 'disarmed'.
 local function gone(argv_keys, args)
     local keys, incarnation, now = ledger_keys(argv_keys), args[1], now_ms()
     local row = row_get(keys.ledger, incarnation)
@@ -154,11 +160,12 @@ local function gone(argv_keys, args)
     redis.call('RPUSH', keys.gone, incarnation)
 
     local pending = counts_parse(row.counts)[PENDING]
-    if pending > 0 or redis.call('HGET', keys.task, 'state') == 'ACTIVE' then
+    local is_loss = args[2] ~= '1' and redis.call('HGET', keys.task, 'state') == 'ACTIVE'
+    if pending > 0 or is_loss then
         log_own(keys.task, keys.log, now, EVENT.INSTANCE_LOST,
                 { incarnation = incarnation, instance = row.instance,
                   count = math.max(pending, 1),
-                  detail = string.format('%.0f calls were pending', pending) })
+                  detail = pending_says(pending) })
     end
     return 1
 end

@@ -287,6 +287,53 @@ static void what_is_pending_when_an_instance_says_goodbye_is_lost(void **state)
     assert_true(wait_until(is_lost, id, 10000));
 }
 
+/* Whether the task's log has this event. */
+static bool log_has(const char *id, const char *event)
+{
+    json_t *log = scheduler_get_task(id, "/log"), *row;
+    bool is_there = false;
+    size_t index;
+
+    json_array_foreach(json_object_get(log, "events"), index, row)
+    {
+        is_there = is_there || strcmp(text_at(row, "event"), event) == 0;
+    }
+    json_decref(log);
+    return is_there;
+}
+
+static bool is_gone(void *context)
+{
+    json_t *row = row_of(context);
+    bool is = json_is_true(json_object_get(row, "gone"));
+
+    json_decref(row);
+    return is;
+}
+
+/* Its own "disarmed" is what the log ends with; an instance that was lost says nothing. */
+static void an_instance_that_says_goodbye_and_leaves_nothing_is_not_lost(void **state)
+{
+    struct fake_probe clean = new_probe("clean"), untidy = new_probe("untidy");
+    char id[TASK_ID_SIZE + 1], other[TASK_ID_SIZE + 1];
+
+    (void)state;
+    scheduler_create_task("clean", "", id);
+    fake_probe_poll(&clean);
+    fake_probe_pulse(&clean, &(struct fake_calls){ "POST /checkout", 10, NS_PER_MS, id, 10, 0, 0 },
+                     1);
+    send_pulse(&clean, (struct wire_pulse){ .is_last = true });
+    scheduler_create_task("untidy", "", other);
+    fake_probe_poll(&untidy);
+    fake_probe_pulse(&untidy,
+                     &(struct fake_calls){ "POST /checkout", 10, NS_PER_MS, other, 10, 1, 0 }, 1);
+    send_pulse(&untidy, (struct wire_pulse){ .is_last = true });
+    assert_true(wait_until(is_gone, id, 10000));
+    assert_true(wait_until(is_gone, other, 10000));
+    assert_false(log_has(id, "instance-lost"));
+    assert_true(log_has(other, "instance-lost"));
+}
+
 /* --- reports and events --- */
 
 static void a_report_is_taken_once_and_the_cap_is_exact(void **state)
@@ -529,6 +576,7 @@ int main(void)
         cmocka_unit_test(a_ledger_that_does_not_add_up_is_left_out_and_counted),
         cmocka_unit_test(a_reason_that_we_do_not_know_is_a_drop_all_the_same),
         cmocka_unit_test(what_is_pending_when_an_instance_says_goodbye_is_lost),
+        cmocka_unit_test(an_instance_that_says_goodbye_and_leaves_nothing_is_not_lost),
         cmocka_unit_test(a_report_is_taken_once_and_the_cap_is_exact),
         cmocka_unit_test(times_are_put_on_our_clock),
         cmocka_unit_test(events_are_taken_once_and_only_a_probes_own),

@@ -332,8 +332,8 @@ static void what_is_pending_of_an_instance_that_is_gone_is_lost(void **state)
     struct answer ledger = { 0 }, log = { 0 };
 
     put_ledger(fixture, &row);
-    tasks_instance_gone(fixture->tasks, TEXT("shop"), TEXT("host:7"), 7);
-    tasks_instance_gone(fixture->tasks, TEXT("shop"), TEXT("host:7"), 7);
+    tasks_instance_gone(fixture->tasks, TEXT("shop"), 7, false);
+    tasks_instance_gone(fixture->tasks, TEXT("shop"), 7, false);
     read_ledger(fixture, &task, &ledger);
     assert_true(ledger.rows[0].is_gone);
     assert_int_equal(ledger.rows[0].counts.pending, 0);
@@ -342,6 +342,7 @@ static void what_is_pending_of_an_instance_that_is_gone_is_lost(void **state)
     read_log(fixture, &task, "", 100, &log);
     assert_int_equal(log.count, 3);
     assert_int_equal(log.events[2].event, TASK_EVENT_INSTANCE_LOST);
+    assert_string_equal(log.events[2].detail, "1 call was pending");
 
     row.sequence = 2; /* it was only out of reach */
     put_ledger(fixture, &row);
@@ -439,7 +440,7 @@ static void ended_instances_beyond_the_bound_are_added_up(void **state)
     for (uint64_t i = 1; i <= LEDGER_INSTANCES_MAX + MORE; i++) {
         struct task_ledger row = ledger_of(&task, i, 1, 100 + i);
         put_ledger(fixture, &row);
-        if (i <= 2 * MORE) tasks_instance_gone(fixture->tasks, TEXT("shop"), TEXT("h"), i);
+        if (i <= 2 * MORE) tasks_instance_gone(fixture->tasks, TEXT("shop"), i, false);
     }
     read_ledger(fixture, &task, &ledger);
     assert_int_equal(ledger.count, LEDGER_INSTANCES_MAX + 1); /* and their sum */

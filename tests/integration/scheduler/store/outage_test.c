@@ -249,7 +249,7 @@ static void an_instance_that_goes_while_redis_is_away_is_gone_in_the_ledger(void
     find(fixture, &task.id); /* behind it, on the same connection */
     redis_process_kill(&fixture->redis);
     fixture_wait_down(fixture);
-    tasks_instance_gone(fixture->tasks, TEXT("shop"), TEXT("host:7"), 7);
+    tasks_instance_gone(fixture->tasks, TEXT("shop"), 7, false);
     redis_process_restart(&fixture->redis);
     fixture_wait_ready(fixture);
     for (unsigned i = 0; i < 1000 && !books.is_gone; i++) {

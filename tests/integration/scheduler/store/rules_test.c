@@ -141,12 +141,27 @@ static void at_most_64_tasks_run_at_one_time(void **state)
     for (unsigned n = 0; n < TASKS_ACTIVE_MAX; n++) {
         assert_int_equal(create_nth(fixture, n, 0).code, PROBLEM_NONE);
     }
-    assert_int_equal(create_nth(fixture, 1000, 0).code, PROBLEM_TOO_MANY_TASKS);
+    assert_string_equal(create_nth(fixture, 1000, 0).problem.detail,
+                        "The application 'shop' has 64 tasks at one time already, which is the "
+                        "most.");
     /* At another time, there is room for as many again; one after the other, for more. */
     for (unsigned n = 0; n < TASKS_ACTIVE_MAX; n++) {
         assert_int_equal(create_nth(fixture, n, later_ms + n * MINUTE).code, PROBLEM_NONE);
     }
     assert_int_equal(create_nth(fixture, 1000, later_ms).code, PROBLEM_NONE);
+}
+
+static void at_most_1000_tasks_are_not_over(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t later_ms = tasks_now_wall_ms(fixture->tasks) + 60 * MINUTE;
+
+    for (unsigned n = 0; n < STORE_LIVE_MAX; n++) {
+        assert_int_equal(create_nth(fixture, n, later_ms + n * 20 * MINUTE).code, PROBLEM_NONE);
+    }
+    assert_string_equal(create_nth(fixture, 1000, 0).problem.detail,
+                        "The application 'shop' has 1000 tasks that are not over yet, which is "
+                        "the most.");
 }
 
 /* Moves ------------------------------------------------------------------------------------- */
@@ -335,6 +350,7 @@ int main(void)
         CASE(other_applications_are_never_in_the_way),
         CASE(extending_into_another_task_is_refused),
         CASE(at_most_64_tasks_run_at_one_time),
+        CASE(at_most_1000_tasks_are_not_over),
         CASE(a_task_expires_when_its_duration_is_over),
         CASE(a_scheduled_task_starts_when_its_time_comes),
         CASE(cancel_ends_what_is_not_over_and_nothing_else),
