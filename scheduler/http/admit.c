@@ -30,9 +30,15 @@ static const struct {
     { 403, "forbidden", "This is not allowed here" },
     { 404, "no-such-page", "Nothing is here" },
     { 405, "bad-method", "This method is not allowed here" },
-    { 408, "busy", "Try again later" },
+    { 408, "too-slow", "The request came too slowly" },
+    { 411, "length-required", "The length of the body must be said" },
     { 413, "too-large", "The request is too large" },
+    { 414, "path-too-long", "The path and query are too long" },
+    { 417, "expectation-failed", "This expectation is not met here" },
+    { 431, "head-too-large", "The head of the request is too large" },
+    { 501, "unknown-method", "No such method is known here" },
     { 503, "busy", "Try again later" },
+    { 505, "http-version", "This version of HTTP is not spoken here" },
     { 507, "store-full", "The store has no room" },
 };
 
@@ -113,6 +119,16 @@ bool origin_is_ours(struct text origin, struct text host)
     origin.data += 7, origin.size -= 7;
     return origin.size == host.size && strncasecmp(origin.data, host.data, host.size) == 0;
 }
+
+/* Whose a token is, and whose is needed; as role_may() has it. */
+static const struct {
+    const char *has, *needs;
+} role_words[] = {
+    [HTTP_ANYONE] = { "anyone's", "anyone's" },
+    [HTTP_VIEWER] = { "a viewer's", "a viewer's or an operator's" },
+    [HTTP_OPERATOR] = { "an operator's", "an operator's" },
+    [HTTP_PROBE] = { "a probe's", "a probe's" },
+};
 
 bool role_may(enum http_role have, enum http_role need)
 {
@@ -221,8 +237,9 @@ static int admit_token(const struct http *http, const struct head *head, struct 
         return verdict_refuse(ret, 401, "This token is not known; it may have been revoked.");
     }
     if (!role_may(ret->identity.role, ret->route->role))
-        return verdict_refuse(ret, 403, "The token '%s' does not have the role that this needs.",
-                              ret->identity.name);
+        return verdict_refuse(ret, 403, "The token '%s' is %s; this needs %s.", ret->identity.name,
+                              role_words[ret->identity.role].has,
+                              role_words[ret->route->role].needs);
     return 0;
 }
 

@@ -88,7 +88,7 @@ void problem_format(struct buf *to, const struct problem_text *problem)
         buf_text(to, TEXT(",\"field\":"));
         append_json(to, text_of(problem->field));
     }
-    buf_text(to, TEXT("}\n"));
+    buf_text(to, TEXT("}"));
 }
 
 /* --- answers --- */

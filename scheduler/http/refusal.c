@@ -85,9 +85,5 @@ void refusal_give_why(struct connection *connection, int status, const char *why
     struct verdict verdict = { 0 };
 
     verdict_refuse(&verdict, status, "%s", why);
-    if (status == 431 || status == 414) {
-        verdict.slug = "too-large";
-        verdict.title = "The request is too large";
-    }
     refusal_give(connection, &verdict, false);
 }

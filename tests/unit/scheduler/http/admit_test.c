@@ -111,7 +111,8 @@ static void a_bearer_token_becomes_its_sha256(void **state)
 /* http has no access to the model: its own words must be the model's. */
 static void every_refusal_is_in_the_table_of_problems(void **state)
 {
-    static const int statuses[] = { 400, 401, 403, 404, 405, 413, 503 };
+    static const int statuses[] = { 400, 401, 403, 404, 405, 408, 411, 413,
+                                    414, 417, 431, 501, 503, 505, 507 };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(statuses); i++) {
