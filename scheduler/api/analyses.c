@@ -12,6 +12,8 @@
 #include "scheduler/analysis/analysis.h"
 #include "scheduler/api/answer.h"
 #include "scheduler/api/offload.h"
+#include "scheduler/api/query.h"
+#include "scheduler/api/subject.h"
 #include "scheduler/api/turns.h"
 #include "scheduler/history/history.h"
 #include "scheduler/symbols/symbols.h"
@@ -274,22 +276,15 @@ static int read_format(struct http_request *request, enum export_format *ret,
 
     *ret = EXPORT_JSON;
     if (!slug.data || export_format_parse(slug, ret) == 0) return 0;
-    return problem_set_field(problem, "format",
-                             "'format' is not known; it must be json, folded, "
-                             "speedscope, pprof or svg.");
+    return query_refuse("format", slug, "json, folded, speedscope, pprof or svg", problem);
 }
 
 static int subject_parse(bool is_sample, struct text id, struct subject *ret,
                          struct problem *problem)
 {
     ret->is_sample = is_sample;
-    if (is_sample && sample_id_parse(id, &ret->sample) < 0)
-        return problem_set(problem, PROBLEM_NO_SUCH_SAMPLE,
-                           "No sample has such an id; one is 32 lower-case hex digits.");
-    if (!is_sample && task_id_parse(id, &ret->task) < 0)
-        return problem_set(problem, PROBLEM_NO_SUCH_TASK,
-                           "No task has such an id; one is 20 lower-case hex digits.");
-    return 0;
+    return is_sample ? subject_sample(id, &ret->sample, problem)
+                     : subject_task(id, &ret->task, problem);
 }
 
 /* "sample:ID" or "task:ID" */
@@ -301,7 +296,7 @@ static int read_subject(struct http_request *request, const char *name, struct s
     size_t skip = is_sample ? strlen("sample:") : strlen("task:");
 
     if (!is_sample && !text_starts_with(value, TEXT("task:")))
-        return problem_set_field(problem, name, "'%s' must be sample:ID or task:ID.", name);
+        return query_refuse(name, value, "sample:ID or task:ID", problem);
     return subject_parse(is_sample, (struct text){ value.data + skip, value.size - skip }, ret,
                          problem);
 }

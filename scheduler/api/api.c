@@ -7,6 +7,7 @@
 
 #include "common/base/check.h"
 #include "scheduler/api/answer.h"
+#include "scheduler/api/body.h"
 #include "scheduler/api/events.h"
 #include "scheduler/api/offload.h"
 #include "scheduler/api/openapi.h"
@@ -37,31 +38,11 @@ struct route_door {
 
 enum { TURNS_WAITING_MAX = 256 };
 
-/* "application/json", perhaps with parameters behind a semicolon. */
-static bool is_json(struct text content_type)
-{
-    struct text wanted = TEXT("application/json");
-
-    if (content_type.size < wanted.size) return false;
-    if (strncasecmp(content_type.data, wanted.data, wanted.size) != 0) return false;
-    return content_type.size == wanted.size || content_type.data[wanted.size] == ';' ||
-           content_type.data[wanted.size] == ' ';
-}
-
-/* What comes as bytes goes to a sink, as it is. */
-static bool takes_bytes(const struct route *route)
-{
-    return strchr(route->body, '/') != NULL;
-}
-
 static int check_request(const struct route *route, struct http_request *request,
                          struct problem *problem)
 {
     if (query_check(request, route->query, problem) < 0) return -1;
-    if (*route->body && !takes_bytes(route) && !is_json(http_header(request, "Content-Type")))
-        return problem_set(problem, PROBLEM_BAD_TYPE,
-                           "The Content-Type of this request must be application/json.");
-    return 0;
+    return body_check(request, route->body, problem);
 }
 
 static void on_request(struct http_request *request, void *context)
@@ -98,7 +79,7 @@ static void open_doors(struct api *api)
                                          .role = route->role,
                                          .body_size_max = *route->body ? JSON_SIZE_MAX : 0,
                                          .handler = on_request,
-                                         .sink = takes_bytes(route) ? &sink : NULL };
+                                         .sink = body_is_bytes(route->body) ? &sink : NULL };
         http_add_routes(api->rooms.http, &door->row, 1, door);
     }
 }

@@ -9,7 +9,9 @@
 #include "common/base/check.h"
 #include "common/model/problem.h"
 #include "common/model/task_spec.h"
+#include "scheduler/analysis/analysis.h"
 #include "scheduler/api/answer.h"
+#include "scheduler/api/body.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,10 +47,14 @@ static const struct enumeration enumerations[] = {
 #undef OPTIONAL
 };
 
-static const struct property parameters[] = {
-#define PARAMETER(name, type, says) { "", name, type, says, false },
+static const struct parameter {
+    const char *path, *name, *type, *says; /* path "": of all routes that name it */
+} parameters[] = {
+#define PARAMETER(name, type, says) { "", name, type, says },
+#define PARAMETER_OF(path, name, type, says) { path, name, type, says },
 #include "scheduler/api/parameters.def"
 #undef PARAMETER
+#undef PARAMETER_OF
 };
 /* clang-format on */
 
@@ -95,6 +101,9 @@ static json_t *type_value(struct text type)
     }
     if (text_is_equal(type, TEXT("time")))
         return json_pack("{s:s, s:s}", "type", "string", "format", "date-time");
+    if (text_is_equal(type, TEXT("when")))
+        return json_pack("{s:[o,{s:s, s:i}]}", "anyOf", type_value(TEXT("time")), "type", "integer",
+                         "minimum", 0);
     if (text_is_equal(type, TEXT("Limit")))
         return json_pack("{s:s, s:i, s:i, s:i}", "type", "integer", "minimum", 1, "maximum",
                          PAGE_LIMIT_MAX, "default", PAGE_LIMIT_DEFAULT);
@@ -248,6 +257,9 @@ static json_t *schemas_value(void)
             json_pack("{s:s, s:o}", "type", "string", "enum", words_value(enumerations[i].words)));
     }
     value_set(schemas, "NewTask", new_task_schema());
+    value_set(
+        schemas, "Nothing",
+        json_pack("{s:s, s:{}, s:b}", "type", "object", "properties", "additionalProperties", 0));
     for (size_t i = 0; i < ARRAY_COUNT(properties); i++) {
         add_property(schemas, &properties[i]);
     }
@@ -259,17 +271,28 @@ static json_t *schemas_value(void)
 
 /* ------------------------------------------------------------------ paths */
 
-static json_t *parameter_value(struct text name, const char *in)
+/* NULL: the route does not name it, or the description lacks it. What is said of one path alone
+ * stands first in parameters.def. */
+static const struct parameter *parameter_find(const struct route *route, struct text name)
 {
-    bool is_path = strcmp(in, "path") == 0;
-
     for (size_t i = 0; i < ARRAY_COUNT(parameters); i++) {
-        if (text_is_equal(name, text_of(parameters[i].name)))
-            return json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", parameters[i].name, "in", in,
-                             "required", is_path, "description", parameters[i].says, "schema",
-                             type_value(text_of(parameters[i].type)));
+        const struct parameter *parameter = &parameters[i];
+
+        if (!text_is_equal(name, text_of(parameter->name))) continue;
+        if (!*parameter->path || strcmp(parameter->path, route->path) == 0) return parameter;
     }
-    check_failed("every parameter of a route is in parameters.def", __FILE__, __LINE__);
+    return NULL;
+}
+
+static json_t *parameter_value(const struct route *route, struct text name, const char *in)
+{
+    const struct parameter *parameter = parameter_find(route, name);
+
+    if (!parameter)
+        check_failed("every parameter of a route is in parameters.def", __FILE__, __LINE__);
+    return json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", parameter->name, "in", in, "required",
+                     strcmp(in, "path") == 0, "description", parameter->says, "schema",
+                     type_value(text_of(parameter->type)));
 }
 
 /* /diff needs both of its subjects; all other parameters behind a "?" may be left out. */
@@ -281,11 +304,11 @@ static json_t *parameters_value(const struct route *route)
     if (at) {
         size_t size = strcspn(at + 1, "}");
 
-        value_append(array, parameter_value((struct text){ at + 1, size }, "path"));
+        value_append(array, parameter_value(route, (struct text){ at + 1, size }, "path"));
     }
     for (at = route->query; *at; at += strspn(at, " ")) {
         size_t size = strcspn(at, " ");
-        json_t *parameter = parameter_value((struct text){ at, size }, "query");
+        json_t *parameter = parameter_value(route, (struct text){ at, size }, "query");
 
         if (text_is_equal((struct text){ at, size }, TEXT("base")) ||
             text_is_equal((struct text){ at, size }, TEXT("other")))
@@ -296,19 +319,50 @@ static json_t *parameters_value(const struct route *route)
     return array;
 }
 
+static json_t *bytes_value(void)
+{
+    return json_pack("{s:s, s:s}", "type", "string", "format", "binary");
+}
+
 static json_t *content_of(const char *type, json_t *take_schema)
 {
     return json_pack("{s:{s:o}}", type, "schema", take_schema);
 }
 
+static const char *enumeration_words(const char *schema)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(enumerations); i++) {
+        if (strcmp(enumerations[i].schema, schema) == 0) return enumerations[i].words;
+    }
+    return "";
+}
+
+/* An answer in JSON that can be had as a file for another viewer, too. */
+static void add_exports(json_t *content, const struct route *route)
+{
+    const char *words = enumeration_words(parameter_find(route, TEXT("format"))->type);
+
+    for (size_t size; *words; words += size, words += strspn(words, " ")) {
+        enum export_format format;
+
+        size = strcspn(words, " ");
+        CHECK(export_format_parse((struct text){ words, size }, &format) == 0);
+        if (json_object_get(content, export_format_type(format))) continue;
+        value_set(content, export_format_type(format), json_pack("{s:o}", "schema", bytes_value()));
+    }
+}
+
 static json_t *answer_content(const struct route *route)
 {
+    json_t *content;
     bool is_type = strchr(route->answer, '/') != NULL;
     bool is_json = !is_type || strcmp(route->answer, "application/json") == 0;
     const char *type = is_json ? "application/json" : route->answer;
 
     if (is_type) return content_of(type, simple(is_json ? "object" : "string"));
-    return content_of(type, reference(text_of(route->answer)));
+    content = content_of(type, reference(text_of(route->answer)));
+    if (strstr(route->query, "format")) add_exports(content, route);
+    return content;
 }
 
 static json_t *responses_value(const struct route *route)
@@ -319,6 +373,11 @@ static json_t *responses_value(const struct route *route)
     snprintf(status, sizeof status, "%d", route->status);
     value_set(responses, status,
               json_pack("{s:s, s:o}", "description", "Done", "content", answer_content(route)));
+    /* What is asked is whether all is well; the answer is the same object if it is not. */
+    if (strcmp(route->answer, "Health") == 0)
+        value_set(responses, "503",
+                  json_pack("{s:s, s:o}", "description", "Not all is well", "content",
+                            answer_content(route)));
     value_set(responses, "default",
               json_pack("{s:s, s:o}", "description", "Refused: a problem object", "content",
                         content_of("application/problem+json", reference(TEXT("Problem")))));
@@ -328,9 +387,7 @@ static json_t *responses_value(const struct route *route)
 /* A schema, or a content type with a '/': bytes. */
 static json_t *body_content(const struct route *route)
 {
-    if (strchr(route->body, '/'))
-        return content_of(route->body,
-                          json_pack("{s:s, s:s}", "type", "string", "format", "binary"));
+    if (body_is_bytes(route->body)) return content_of(route->body, bytes_value());
     return content_of("application/json", reference(text_of(route->body)));
 }
 
@@ -352,7 +409,8 @@ static json_t *operation_value(const struct route *route, const char *name)
 
     if (*route->body)
         value_set(operation, "requestBody",
-                  json_pack("{s:b, s:o}", "required", 1, "content", body_content(route)));
+                  json_pack("{s:b, s:o}", "required", !body_is_optional(route->body), "content",
+                            body_content(route)));
     if (route->role == HTTP_ANYONE) value_set(operation, "security", json_array());
     return operation;
 }

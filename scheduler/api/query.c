@@ -8,9 +8,10 @@
 
 enum { SHOWN_SIZE_MAX = 64 }; /* a longer value is not shown in the sentence that refuses it */
 
-/* "'NAME' is VALUE; it must be ACCEPTS." */
-static int refuse(const char *name, struct text value, const char *accepts, struct problem *problem)
+int query_refuse(const char *name, struct text value, const char *accepts, struct problem *problem)
 {
+    if (!value.data)
+        return problem_set_field(problem, name, "'%s' is missing; it must be %s.", name, accepts);
     if (value.size > SHOWN_SIZE_MAX || !text_is_printable(value))
         return problem_set_field(problem, name, "'%s' is not acceptable; it must be %s.", name,
                                  accepts);
@@ -56,11 +57,14 @@ int query_check(struct http_request *request, const char *known, struct problem 
         snprintf(field, sizeof field, "%.*s", is_short ? (int)name.size : 0,
                  name.data ? name.data : "");
         if (!is_listed(known, name))
-            return problem_set_field(problem, field,
-                                     "'%s' is not a parameter here; it must be one of: %s.",
-                                     is_short ? field : "...", *known ? known : "(none)");
+            return problem_set_field(problem, field, "'%s' is not a parameter here; %s%s.",
+                                     is_short ? field : "...",
+                                     *known ? "it must be one of: " : "there are none", known);
         if (is_repeated(request, i, name))
             return problem_set_field(problem, field, "'%s' is given twice.", field);
+        if (value.size == 0)
+            return problem_set_field(problem, field, "'%s' is empty; leave it out, or say what.",
+                                     field);
         if (!text_is_utf8(value))
             return problem_set_field(problem, field, "'%s' is not UTF-8.", field);
     }
@@ -73,7 +77,7 @@ int limit_parse(struct text text, uint32_t *ret, struct problem *problem)
 
     static_assert(PAGE_LIMIT_MAX == 1000, "the sentence says so");
     if (text_to_u64(text, &limit) < 0 || limit < 1 || limit > PAGE_LIMIT_MAX)
-        return refuse("limit", text, "1 to 1000", problem);
+        return query_refuse("limit", text, "1 to 1000", problem);
     *ret = (uint32_t)limit;
     return 0;
 }
@@ -85,13 +89,25 @@ int query_limit(struct http_request *request, uint32_t *ret, struct problem *pro
     return text.data ? limit_parse(text, ret, problem) : 0;
 }
 
-int query_time_ms(struct http_request *request, const char *name, uint64_t *ret,
-                  struct problem *problem)
+static int query_time_ms(struct http_request *request, const char *name, uint64_t *ret,
+                         struct problem *problem)
 {
     struct text text = http_query(request, name);
 
     if (!text.data || wall_time_parse(text, ret) == 0) return 0;
-    return refuse(name, text, "a time (RFC 3339, or ms since 1970)", problem);
+    return query_refuse(name, text, "a time (RFC 3339, or ms since 1970)", problem);
+}
+
+int query_times(struct http_request *request, uint64_t *ret_from, uint64_t *ret_to,
+                struct problem *problem)
+{
+    struct text from = http_query(request, "from"), to = http_query(request, "to");
+
+    if (query_time_ms(request, "from", ret_from, problem) < 0) return -1;
+    if (query_time_ms(request, "to", ret_to, problem) < 0) return -1;
+    if (!from.data || !to.data || *ret_from <= *ret_to) return 0;
+    return problem_set_field(problem, "from", "'from' is '%.*s', which is after 'to', '%.*s'.",
+                             TEXT_ARGS(from), TEXT_ARGS(to));
 }
 
 int query_state(struct http_request *request, int *ret, struct problem *problem)
@@ -101,7 +117,8 @@ int query_state(struct http_request *request, int *ret, struct problem *problem)
 
     if (!text.data) return 0;
     if (task_state_parse(text, &state) < 0)
-        return refuse("state", text, "SCHEDULED, ACTIVE, EXPIRED, FILLED or CANCELLED", problem);
+        return query_refuse("state", text, "SCHEDULED, ACTIVE, EXPIRED, FILLED or CANCELLED",
+                            problem);
     *ret = (int)state;
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* samples.c: /api/v1/samples and /api/v1/traces: what was seen, before any interpretation. */
 #include "scheduler/api/answer.h"
+#include "scheduler/api/subject.h"
 #include "scheduler/api/task_value.h"
 #include "scheduler/history/history.h"
 
@@ -115,9 +116,7 @@ void on_sample_get(struct api *api, struct http_request *request)
     struct problem problem = { 0 };
     struct sample_id id;
 
-    if (sample_id_parse(http_param(request, "id"), &id) < 0) {
-        problem_set(&problem, PROBLEM_NO_SUCH_SAMPLE,
-                    "No sample has such an id; one is 32 lower-case hex digits.");
+    if (subject_sample(http_param(request, "id"), &id, &problem) < 0) {
         answer_problem(request, &problem);
         return;
     }
@@ -158,9 +157,7 @@ void on_trace_get(struct api *api, struct http_request *request)
     struct problem problem = { 0 };
     struct trace_id id;
 
-    if (trace_id_parse(http_param(request, "trace_id"), &id) < 0) {
-        problem_set(&problem, PROBLEM_NO_SUCH_TRACE,
-                    "No trace has such an ID; one is 32 lower-case hex digits, not all zero.");
+    if (subject_trace(http_param(request, "trace_id"), &id, &problem) < 0) {
         answer_problem(request, &problem);
         return;
     }

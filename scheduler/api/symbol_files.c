@@ -99,7 +99,7 @@ static int read_cursor(struct http_request *request, uint64_t *ret, struct probl
     struct text cursor = http_query(request, "cursor");
 
     if (!cursor.data || text_to_u64(cursor, ret) == 0) return 0;
-    return problem_set_field(problem, "cursor", "'cursor' is not one that a page ended with.");
+    return query_refuse("cursor", cursor, "the \"next\" of the page before, unchanged", problem);
 }
 
 void on_symbol_list(struct api *api, struct http_request *request)

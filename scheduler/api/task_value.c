@@ -6,7 +6,6 @@
 #include "common/base/own.h"
 #include "common/model/task_event.h"
 #include "scheduler/api/verdict.h"
-#include "scheduler/live/census.h"
 
 #include <stdlib.h>
 
@@ -17,6 +16,12 @@ void known_names_find(struct api *api, const struct task_spec *spec, struct know
     struct text application = text_of(spec->application), pattern = text_of(spec->interface);
 
     *ret = (struct known_names){ 0 };
+    ret->application_was_seen = census_application_is_known(api->rooms.census, application);
+    if (!ret->application_was_seen) {
+        ret->application_count = census_nearest_applications(api->rooms.census, application,
+                                                             ret->applications, NEAREST_MAX);
+        return;
+    }
     ret->interface_was_seen = census_interface_is_known(api->rooms.census, application, pattern);
     if (ret->interface_was_seen) return;
     ret->nearest = mem_zalloc(NEAREST_MAX, sizeof *ret->nearest);
@@ -33,12 +38,17 @@ void known_names_done(struct known_names *names)
 static void write_nearest(struct api *api, const struct task_spec *spec, struct buf *to)
 {
     OWN(known_names_done) struct known_names names = { 0 };
+    struct text nearest[NEAREST_MAX];
+    size_t count = 0;
 
     known_names_find(api, spec, &names);
-    for (size_t i = 0; i < names.nearest_count; i++) {
-        buf_printf(to, "%s '%s'", i == 0 ? " Nearest:" : ",", names.nearest[i].name);
+    for (size_t i = 0; i < names.application_count; i++) {
+        nearest[count++] = text_of(names.applications[i].name);
     }
-    if (names.nearest_count > 0) buf_text(to, TEXT("."));
+    for (size_t i = 0; i < names.nearest_count; i++) {
+        nearest[count++] = text_of(names.nearest[i].name);
+    }
+    verdict_names(nearest, count, to);
 }
 
 static json_t *warnings_value(struct api *api, const struct task *task, enum warn warn)
@@ -51,8 +61,11 @@ static json_t *warnings_value(struct api *api, const struct task *task, enum war
         census_interface_is_known(api->rooms.census, text_of(spec->application),
                                   text_of(spec->interface)))
         return warnings;
-    buf_printf(&text, "No instance of '%s' has reported an interface '%s'.", spec->application,
-               spec->interface);
+    if (census_application_is_known(api->rooms.census, text_of(spec->application)))
+        buf_printf(&text, "No instance of '%s' has reported an interface '%s'.", spec->application,
+                   spec->interface);
+    else
+        buf_printf(&text, "No instance of an application '%s' has reported.", spec->application);
     if (warn == WARN_WITH_NEAREST) write_nearest(api, spec, &text);
     value_append(warnings, value_text_of(buf_peek(&text)));
     return warnings;

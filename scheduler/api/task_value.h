@@ -6,6 +6,7 @@
 #include "common/model/task.h"
 #include "scheduler/api/state.h"
 #include "scheduler/api/value.h"
+#include "scheduler/live/census.h"
 
 /* A name that nobody has reported is warned of; naming the nearest ones costs milliseconds, which
  * is right for an answer about one task, and not for lists and streams. */
@@ -17,13 +18,17 @@ json_t *ledger_row_value(const struct task_ledger *row);
 json_t *ledger_totals_value(const struct ledger *totals);
 json_t *sample_value(const struct sample_summary *sample);
 
-/* What was seen of names like a task's interface. */
+enum { NEAREST_MAX = 3 };
+
+/* What was seen of names like a task's application, or else its interface. */
 struct known_names {
+    bool application_was_seen;
     bool interface_was_seen;        /* it, or one that its prefix matches */
     struct census_nearest *nearest; /* owned; NEAREST_MAX at most */
     size_t nearest_count;           /* 0 if the interface was seen */
+    struct census_application_name applications[NEAREST_MAX];
+    size_t application_count; /* 0 if the application was seen */
 };
-enum { NEAREST_MAX = 3 };
 void known_names_find(struct api *api, const struct task_spec *spec, struct known_names *ret);
 void known_names_done(struct known_names *names);
 

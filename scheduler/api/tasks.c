@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "scheduler/api/answer.h"
 #include "scheduler/api/query.h"
+#include "scheduler/api/subject.h"
 #include "scheduler/api/task_request.h"
 #include "scheduler/api/task_value.h"
 #include "scheduler/api/verdict.h"
@@ -32,10 +33,7 @@ static bool task_id_of(struct http_request *request, struct task_id *ret)
 {
     struct problem problem = { 0 };
 
-    if (task_id_parse(http_param(request, "id"), ret) == 0) return true;
-    problem_set(&problem, PROBLEM_NO_SUCH_TASK,
-                "No task has such an id; one is 20 lower-case "
-                "hex digits.");
+    if (subject_task(http_param(request, "id"), ret, &problem) == 0) return true;
     answer_problem(request, &problem);
     return false;
 }
@@ -152,8 +150,7 @@ static int read_list_query(struct http_request *request, struct history_query *r
     if (ret->interface.data && interface_check(ret->interface, problem) < 0) return -1;
     if (ret->author.data && author_check(ret->author, problem) < 0) return -1;
     if (query_state(request, &ret->state, problem) < 0) return -1;
-    if (query_time_ms(request, "from", &ret->from_wall_ms, problem) < 0) return -1;
-    if (query_time_ms(request, "to", &ret->to_wall_ms, problem) < 0) return -1;
+    if (query_times(request, &ret->from_wall_ms, &ret->to_wall_ms, problem) < 0) return -1;
     return query_limit(request, &ret->limit, problem);
 }
 
@@ -272,6 +269,9 @@ static json_t *verdict_value(struct api *api, const struct task *task,
             (struct verdict_name){ text_of(names->nearest[i].name), names->nearest[i].count,
                                    names->nearest[i].max_ns };
     }
+    for (size_t i = 0; i < names->application_count; i++) {
+        facts.applications[facts.application_count++] = text_of(names->applications[i].name);
+    }
     census_instances(api->rooms.census, text_of(task->spec.application), count_instance, &count);
     verdict_write(&facts, &text);
     return value_text_of(buf_peek(&text));
@@ -297,7 +297,7 @@ static void find_names(struct api *api, const struct task *task, const struct le
                        struct known_names *ret)
 {
     if (totals->seen > 0)
-        *ret = (struct known_names){ .interface_was_seen = true };
+        *ret = (struct known_names){ .application_was_seen = true, .interface_was_seen = true };
     else
         known_names_find(api, &task->spec, ret);
 }

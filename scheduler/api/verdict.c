@@ -89,6 +89,14 @@ static void write_not_begun(const struct task *task, struct buf *to)
     buf_printf(to, "The task starts at %s.", at);
 }
 
+void verdict_names(const struct text *names, size_t count, struct buf *to)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(to, "%s '%.*s'", i == 0 ? " Nearest:" : ",", TEXT_ARGS(names[i]));
+    }
+    if (count > 0) buf_text(to, TEXT("."));
+}
+
 static void write_not_delivered(const struct verdict_facts *facts, struct buf *to)
 {
     const char *application = facts->task->spec.application;
@@ -100,6 +108,7 @@ static void write_not_delivered(const struct verdict_facts *facts, struct buf *t
     }
     if (facts->instance_count == 0) {
         buf_printf(to, "No instance: no process of '%s' polls this scheduler.", application);
+        verdict_names(facts->applications, facts->application_count, to);
         return;
     }
     buf_text(to, facts->admitted_count == 0 ? TEXT("No instance: the task admits none of the ")

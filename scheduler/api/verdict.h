@@ -23,9 +23,14 @@ struct verdict_facts {
     uint32_t instance_count; /* that poll for the application now */
     uint32_t admitted_count; /* of them, those that the task's `instances` admit */
     bool interface_was_seen; /* by anybody, lately */
+    struct text applications[VERDICT_NEAREST_MAX]; /* nearest names, if this one is not known */
+    size_t application_count;
     struct verdict_name nearest[VERDICT_NEAREST_MAX];
     size_t nearest_count;
 };
+
+/* " Nearest: 'shop', 'shop-eu'." Nothing, if there is no name. */
+void verdict_names(const struct text *names, size_t count, struct buf *to);
 
 void verdict_write(const struct verdict_facts *facts, struct buf *to);
 

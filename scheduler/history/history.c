@@ -21,10 +21,14 @@ struct history *history_free(struct history *history)
     return NULL;
 }
 
-int cursor_refuse(struct problem *problem)
+int cursor_refuse(struct text cursor, struct problem *problem)
 {
+    bool is_shown = cursor.size <= CURSOR_SIZE_MAX && text_is_printable(cursor);
+
     return problem_set_field(problem, "cursor",
-                             "'cursor' must be the \"next\" of the page before, unchanged.");
+                             "'cursor' is '%.*s'; it must be the \"next\" of the page before, "
+                             "unchanged.",
+                             is_shown ? (int)cursor.size : 3, is_shown ? cursor.data : "...");
 }
 
 int cursor_read_number(struct text cursor, uint64_t *ret, struct problem *problem)
@@ -32,7 +36,7 @@ int cursor_read_number(struct text cursor, uint64_t *ret, struct problem *proble
     uint64_t number = 0;
 
     if (cursor.size > 0 && (text_to_u64(cursor, &number) < 0 || number > INT32_MAX)) {
-        return cursor_refuse(problem);
+        return cursor_refuse(cursor, problem);
     }
     *ret = number;
     return 0;

@@ -13,7 +13,7 @@ struct history {
 
 /* The number in a cursor; an empty one is 0. -1 with *problem (PROBLEM_BAD_FIELD). */
 int cursor_read_number(struct text cursor, uint64_t *ret, struct problem *problem);
-int cursor_refuse(struct problem *problem); /* returns -1 */
+int cursor_refuse(struct text cursor, struct problem *problem); /* returns -1 */
 int limit_check(uint32_t limit, struct problem *problem);
 
 #endif

@@ -293,7 +293,7 @@ static int bounds_make(struct page *page, struct problem *problem)
                  query->to_wall_ms);
     }
     if (query->cursor.size == 0) return 0;
-    if (task_id_parse(query->cursor, &cursor) < 0) return cursor_refuse(problem);
+    if (task_id_parse(query->cursor, &cursor) < 0) return cursor_refuse(query->cursor, problem);
     if (!page->before[0] || strcmp(cursor.text, page->before) < 0) {
         snprintf(page->before, sizeof(page->before), "%s", cursor.text);
     }

@@ -44,18 +44,13 @@ size_t census_instance_count(const struct census *census)
 
 /* --- applications --- */
 
-static struct text name_of(const struct application *application)
-{
-    return (struct text){ application->name, application->name_size };
-}
-
 struct application *census_application_find(struct census *census, struct text name)
 {
     struct application *application;
 
     LIST_FOREACH(application, &census->applications[text_hash(name) % APPLICATION_BUCKETS], link)
     {
-        if (text_is_equal(name_of(application), name)) return application;
+        if (text_is_equal(application_name(application), name)) return application;
     }
     return NULL;
 }
@@ -83,7 +78,7 @@ static struct instance *instance_find(struct census *census, struct text applica
     LIST_FOREACH(instance, &census->instances[incarnation % INSTANCE_BUCKETS], hash)
     {
         if (instance->facts.incarnation == incarnation &&
-            text_is_equal(name_of(instance->application), application))
+            text_is_equal(application_name(instance->application), application))
             return instance;
     }
     return NULL;
@@ -229,7 +224,7 @@ static void sweep_instances(struct census *census, struct application *applicati
         next = LIST_NEXT(instance, link);
         if (!facts->is_gone && is_past(facts->last_seen_ns, gone_after_ns, now_ns)) {
             facts->is_gone = true;
-            if (on_gone) on_gone(context, name_of(application), facts);
+            if (on_gone) on_gone(context, application_name(application), facts);
         }
         if (facts->is_gone && is_past(facts->last_seen_ns, forget_after_ns, now_ns))
             instance_free(census, instance);
@@ -301,10 +296,10 @@ static int by_application(const void *left, const void *right)
 {
     const struct application *const *a = left, *const *b = right;
 
-    return text_compare(name_of(*a), name_of(*b));
+    return text_compare(application_name(*a), application_name(*b));
 }
 
-static struct application **applications_sorted(struct census *census, size_t *ret_count)
+struct application **census_applications_sorted(struct census *census, size_t *ret_count)
 {
     struct application **all, *application;
     size_t count = 0, at = 0;
@@ -327,15 +322,20 @@ static struct application **applications_sorted(struct census *census, size_t *r
     return all;
 }
 
+bool census_application_is_known(struct census *census, struct text application)
+{
+    return census_application_find(census, application) != NULL;
+}
+
 void census_applications(struct census *census, uint64_t now_ns, census_application_fn each,
                          void *context)
 {
     size_t count;
-    struct application **all = applications_sorted(census, &count);
+    struct application **all = census_applications_sorted(census, &count);
 
     (void)now_ns;
     for (size_t i = 0; i < count; i++) {
-        each(context, name_of(all[i]), all[i]->instance_count, all[i]->interface_count,
+        each(context, application_name(all[i]), all[i]->instance_count, all[i]->interface_count,
              all[i]->last_seen_ns);
     }
     free(all);
@@ -363,7 +363,7 @@ static void instances_of(struct application *application, census_instance_fn eac
     }
     qsort(all, count, sizeof(struct instance *), by_instance);
     for (size_t i = 0; i < count; i++) {
-        each(context, name_of(application), &all[i]->facts);
+        each(context, application_name(application), &all[i]->facts);
     }
     free(all);
 }
@@ -380,7 +380,7 @@ void census_instances(struct census *census, struct text application, census_ins
         if (one) instances_of(one, each, context);
         return;
     }
-    all = applications_sorted(census, &count);
+    all = census_applications_sorted(census, &count);
     for (size_t i = 0; i < count; i++) {
         instances_of(all[i], each, context);
     }

@@ -36,7 +36,7 @@ struct census_instance {
     uint64_t first_seen_ns, last_seen_ns; /* monotonic */
     uint64_t last_poll_ns, last_pulse_ns;
     uint64_t cpu_ns, uptime_ns, memory_size;
-    uint64_t cpu_ppm; /* of one core, between the last two pulses */
+    uint64_t cpu_ppm; /* of one core, in the last 10 to 20 s */
     uint32_t thread_count, call_count;
     bool is_refused; /* it speaks a protocol that we do not */
     bool is_gone;
@@ -102,5 +102,14 @@ struct census_nearest {
 };
 size_t census_nearest(struct census *census, struct text application, struct text name,
                       uint64_t now_ns, struct census_nearest *ret, size_t max);
+
+/* Has anybody reported under this name, in the last 15 minutes; and the names that have, and are
+ * most like it. As above. */
+bool census_application_is_known(struct census *census, struct text application);
+struct census_application_name {
+    char name[APPLICATION_SIZE_MAX + 1];
+};
+size_t census_nearest_applications(struct census *census, struct text name,
+                                   struct census_application_name *ret, size_t max);
 
 #endif

@@ -33,14 +33,20 @@ struct application {
     char name[];
 };
 
+/* What the probe had spent when it had been up for so long. */
+struct cost_mark {
+    uint64_t uptime_ns, cpu_ns;
+};
+
 struct instance {
     LIST_ENTRY(instance) link; /* of its application */
     LIST_ENTRY(instance) hash; /* by incarnation */
     LIST_HEAD(, baseline) baselines;
     struct application *application;
     struct census_instance facts;
-    uint64_t sequence;       /* of the newest pulse; 0: none yet */
-    uint64_t delivered_hash; /* of the version of the tasks that it last confirmed */
+    struct cost_mark cpu_marks[2]; /* 0: the beginning of the window; 1: where the next begins */
+    uint64_t sequence;             /* of the newest pulse; 0: none yet */
+    uint64_t delivered_hash;       /* of the version of the tasks that it last confirmed */
     /* While above 0, interfaces that we have not seen of this instance are taken as they stand
      * and not counted: it lived before we did, and what it counts is the past. Two pulses: the
      * one that found us new, and the complete one that it sends after our answer. */
@@ -90,6 +96,14 @@ static inline struct text interface_name(const struct interface *interface)
 {
     return (struct text){ interface->name, interface->name_size };
 }
+
+static inline struct text application_name(const struct application *application)
+{
+    return (struct text){ application->name, application->name_size };
+}
+
+/* All applications, by name. Owned by the caller. */
+struct application **census_applications_sorted(struct census *census, size_t *ret_count);
 
 /* All interfaces of an application, by name. Owned by the caller; *ret_count says how many. */
 struct interface **census_interfaces_sorted(struct application *application, size_t *ret_count);

@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ struct folded {
 };
 
 struct found {
-    const struct interface *interface;
+    size_t index; /* of the names */
     size_t distance;
 };
 
@@ -93,23 +94,23 @@ static size_t insert(struct found *found, size_t count, size_t max, struct found
     return count;
 }
 
-static size_t search(struct application *application, const struct folded *asked,
+/* The indices of the nearest of these names, nearest first; of equals, the first. */
+static size_t search(const struct text *names, size_t name_count, struct text name,
                      struct found *found, size_t max)
 {
-    size_t budget = EDIT_BUDGET, known_count, count = 0;
-    struct interface **all = census_interfaces_sorted(application, &known_count);
+    size_t budget = EDIT_BUDGET, count = 0;
+    struct folded asked_folded, *asked = &asked_folded;
 
-    for (size_t i = 0; i < known_count; i++) {
+    fold(name, asked);
+    for (size_t i = 0; i < name_count; i++) {
         struct folded known;
 
-        fold(interface_name(all[i]), &known);
+        fold(names[i], &known);
         if (count == max && !contains(&known, asked) && !contains(asked, &known) &&
             distance_min(asked, &known) >= found[max - 1].distance)
             continue;
-        count = insert(found, count, max,
-                       (struct found){ all[i], distance_of(asked, &known, &budget) });
+        count = insert(found, count, max, (struct found){ i, distance_of(asked, &known, &budget) });
     }
-    free(all);
     return count;
 }
 
@@ -117,24 +118,53 @@ size_t census_nearest(struct census *census, struct text application, struct tex
                       uint64_t now_ns, struct census_nearest *ret, size_t max)
 {
     struct application *known = census_application_find(census, application);
+    struct interface **all;
     struct found *found;
-    struct folded asked;
-    size_t count;
+    struct text *names;
+    size_t known_count, count;
 
     if (!known || max == 0) return 0;
     /* Of a pattern, what stands before its star. */
     if (name.size > 0 && name.data[name.size - 1] == '*') name.size--;
-    fold(name, &asked);
+    all = census_interfaces_sorted(known, &known_count);
+    names = mem_zalloc(known_count + 1, sizeof *names);
     found = mem_zalloc(max, sizeof *found);
-    count = search(known, &asked, found, max);
+    for (size_t i = 0; i < known_count; i++) {
+        names[i] = interface_name(all[i]);
+    }
+    count = search(names, known_count, name, found, max);
     for (size_t i = 0; i < count; i++) {
+        const struct interface *interface = all[found[i].index];
         struct histogram histogram;
 
-        ring_sum(&found[i].interface->ring, now_ns, RING_KEEP_S, &histogram);
-        memcpy(ret[i].name, found[i].interface->name, found[i].interface->name_size + 1);
+        ring_sum(&interface->ring, now_ns, RING_KEEP_S, &histogram);
+        memcpy(ret[i].name, interface->name, interface->name_size + 1);
         ret[i].count = histogram.count;
         ret[i].max_ns = histogram.max_ns;
     }
     free(found);
+    free(names);
+    free(all);
+    return count;
+}
+
+size_t census_nearest_applications(struct census *census, struct text name,
+                                   struct census_application_name *ret, size_t max)
+{
+    size_t known_count, count;
+    struct application **all = census_applications_sorted(census, &known_count);
+    struct text *names = mem_zalloc(known_count + 1, sizeof *names);
+    struct found *found = mem_zalloc(max + 1, sizeof *found);
+
+    for (size_t i = 0; i < known_count; i++) {
+        names[i] = application_name(all[i]);
+    }
+    count = max > 0 ? search(names, known_count, name, found, max) : 0;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(ret[i].name, sizeof ret[i].name, "%s", all[found[i].index]->name);
+    }
+    free(found);
+    free(names);
+    free(all);
     return count;
 }

@@ -23,6 +23,8 @@ enum {
     BUCKET_SHIFT = 57, /* within a baseline's entry */
 };
 
+#define CPU_WINDOW_NS (10 * NS_PER_S) /* the least time that a share of a core is told of */
+
 /* --- baselines --- */
 
 static size_t bucket_of(const struct instance *instance, const struct interface *interface)
@@ -193,11 +195,31 @@ static void take_notes(struct census_instance *facts, const struct wire_pulse *p
     }
 }
 
-static void take_cost(struct census_instance *facts, const struct wire_pulse *pulse)
+/* Pulses come as close as a second, or less at a task's end, and a share of so little time says
+ * nothing. So there is a window, from 10 to 20 s long, which begins at one of two marks; before
+ * the process began, it spent nothing. Of one that we meet late, the first share is of its life. */
+static uint64_t cpu_share_ppm(struct cost_mark marks[2], const struct wire_pulse *pulse)
 {
-    if (pulse->uptime_ns > facts->uptime_ns && pulse->cpu_ns >= facts->cpu_ns)
-        facts->cpu_ppm = (uint64_t)((double)(pulse->cpu_ns - facts->cpu_ns) * 1e6 /
-                                    (double)(pulse->uptime_ns - facts->uptime_ns));
+    struct cost_mark now = { pulse->uptime_ns, pulse->cpu_ns };
+    uint64_t span_ns;
+
+    if (now.uptime_ns < marks[1].uptime_ns || now.cpu_ns < marks[1].cpu_ns)
+        marks[0] = marks[1] = (struct cost_mark){ 0 }; /* it began anew */
+    span_ns = now.uptime_ns - marks[0].uptime_ns;
+    if (span_ns < CPU_WINDOW_NS) span_ns = CPU_WINDOW_NS;
+    now.cpu_ns -= marks[0].cpu_ns;
+    if (pulse->uptime_ns - marks[1].uptime_ns >= CPU_WINDOW_NS) {
+        marks[0] = marks[1];
+        marks[1] = (struct cost_mark){ pulse->uptime_ns, pulse->cpu_ns };
+    }
+    return (uint64_t)((double)now.cpu_ns * 1e6 / (double)span_ns);
+}
+
+static void take_cost(struct instance *instance, const struct wire_pulse *pulse)
+{
+    struct census_instance *facts = &instance->facts;
+
+    facts->cpu_ppm = cpu_share_ppm(instance->cpu_marks, pulse);
     facts->cpu_ns = pulse->cpu_ns;
     facts->uptime_ns = pulse->uptime_ns;
     facts->memory_size = pulse->memory_size;
@@ -205,9 +227,10 @@ static void take_cost(struct census_instance *facts, const struct wire_pulse *pu
     facts->call_count = pulse->call_count;
 }
 
-static void take_facts(struct census_instance *facts, const struct wire_pulse *pulse,
-                       struct text peer)
+static void take_facts(struct instance *instance, const struct wire_pulse *pulse, struct text peer)
 {
+    struct census_instance *facts = &instance->facts;
+
     copy(facts->host_ip, sizeof facts->host_ip, pulse->host_ip.size > 0 ? pulse->host_ip : peer);
     copy(facts->library, sizeof facts->library, pulse->library);
     copy(facts->language, sizeof facts->language, pulse->language);
@@ -218,7 +241,7 @@ static void take_facts(struct census_instance *facts, const struct wire_pulse *p
         copy(facts->troubles[i], sizeof facts->troubles[i], pulse->troubles[i]);
         facts->trouble_count++;
     }
-    take_cost(facts, pulse);
+    take_cost(instance, pulse);
     take_notes(facts, pulse);
 }
 
@@ -261,7 +284,7 @@ int census_pulse(struct census *census, const struct wire_pulse *pulse, struct t
     if (pulse->sequence <= instance->sequence) return 0;
 
     census_clock(instance, pulse->clock_wall_ns, now_wall_ns);
-    take_facts(&instance->facts, pulse, peer);
+    take_facts(instance, pulse, peer);
     count_all(census, instance, pulse, now_ns);
     return 0;
 }

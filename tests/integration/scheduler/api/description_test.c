@@ -58,6 +58,13 @@ static const json_t *answer_of(const json_t *operation, int *ret_status)
     return NULL;
 }
 
+static bool takes_nothing(const json_t *operation)
+{
+    const json_t *body = json_object_get(operation, "requestBody");
+
+    return body && !json_is_true(json_object_get(body, "required"));
+}
+
 static void try_operation(const json_t *document, const char *pattern, const char *method,
                           const json_t *operation, const struct scene *scene)
 {
@@ -74,7 +81,9 @@ static void try_operation(const json_t *document, const char *pattern, const cha
     if (strcmp(pattern, "/api/v1/symbols") == 0 && strcmp(method, "post") == 0) {
         call.content_type = "application/octet-stream";
         call.body = read_self();
-    } else if (json_object_get(operation, "requestBody"))
+    } else if (takes_nothing(operation))
+        call.body = TEXT("{}");
+    else if (json_object_get(operation, "requestBody"))
         call.body = TEXT("{\"application\":\"openapi-new\",\"interface\":\"x\",\"duration_min\":5,"
                          "\"threshold_ms\":50}");
     call.path = path;
@@ -116,9 +125,88 @@ static void every_route_answers_as_the_description_says(void **state)
     json_decref(document);
 }
 
+/* ------------------------------------------------------------------ exports */
+
+static const json_t *operation_of(const json_t *document, const char *path)
+{
+    const json_t *paths = json_object_get(document, "paths");
+
+    return json_object_get(json_object_get(paths, path), "get");
+}
+
+/* The words that the description has for the parameter `format` of an operation. */
+static const json_t *formats_of(const json_t *document, const json_t *operation)
+{
+    const json_t *schemas = json_object_get(json_object_get(document, "components"), "schemas");
+    const json_t *parameter;
+    size_t index;
+
+    json_array_foreach(json_object_get(operation, "parameters"), index, parameter)
+    {
+        const json_t *schema = json_object_get(parameter, "schema");
+
+        if (strcmp(text_at(parameter, "name"), "format") != 0) continue;
+        return json_object_get(json_object_get(schemas, strrchr(text_at(schema, "$ref"), '/') + 1),
+                               "enum");
+    }
+    return NULL;
+}
+
+/* What is described is answered, of a type that is described; and nothing else is. */
+static size_t try_formats(const json_t *document, const char *pattern, const char *path)
+{
+    static const char *const all[] = { "json", "folded", "speedscope", "pprof", "svg" };
+    const json_t *operation = operation_of(document, pattern);
+    const json_t *formats = formats_of(document, operation), *word;
+    int unused;
+    const json_t *content = answer_of(operation, &unused);
+    size_t index, accepted = 0;
+
+    for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
+        struct api_answer answer;
+        bool is_described = false;
+        char with_format[320];
+
+        json_array_foreach(formats, index, word)
+        {
+            is_described = is_described || strcmp(json_string_value(word), all[i]) == 0;
+        }
+        snprintf(with_format, sizeof with_format, "%s%cformat=%s", path,
+                 strchr(path, '?') ? '&' : '?', all[i]);
+        api_ask(&(struct api_call){ .port = scheduler.port, .path = with_format }, &answer);
+        if ((answer.status == 200) != is_described)
+            fail_msg("%s: %d, and it is %sdescribed", with_format, answer.status,
+                     is_described ? "" : "not ");
+        if (is_described && !json_object_get(content, api_header(&answer, "Content-Type")))
+            fail_msg("%s: %s is not described", with_format, api_header(&answer, "Content-Type"));
+        accepted += is_described;
+        api_answer_done(&answer);
+    }
+    return accepted;
+}
+
+static void exports_are_of_the_types_that_are_described(void **state)
+{
+    json_t *document = scheduler_get("/api/v1/openapi.json");
+    struct scene scene;
+    char path[256];
+
+    (void)state;
+    scene_make(&scene, "exports");
+    snprintf(path, sizeof path, "/api/v1/tasks/%s/analysis", scene.task);
+    assert_int_equal(try_formats(document, "/api/v1/tasks/{id}/analysis", path), 5);
+    snprintf(path, sizeof path, "/api/v1/samples/%s/analysis", scene.samples[0].text);
+    assert_int_equal(try_formats(document, "/api/v1/samples/{id}/analysis", path), 5);
+    snprintf(path, sizeof path, "/api/v1/diff?base=sample:%s&other=task:%s", scene.samples[0].text,
+             scene.task);
+    assert_int_equal(try_formats(document, "/api/v1/diff", path), 2);
+    json_decref(document);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exports_are_of_the_types_that_are_described),
         cmocka_unit_test(every_route_answers_as_the_description_says),
     };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* refusals_test.c: what is refused gets a problem object that says why, and changes nothing. */
 #include "common/model/limits.h"
+#include "tests/integration/scheduler/api/schema.h"
 #include "tests/support/scheduler_fixture.h"
 #include "tests/support/test.h"
 
@@ -50,7 +51,7 @@ static const struct refusal {
     { "an unknown parameter", "GET", "/api/v1/tasks?colour=red", NULL, NULL, PROBLEM_BAD_FIELD,
       "colour", "'colour' is not a parameter here; it must be one of: application" },
     { "a parameter where none is", "GET", "/api/v1/applications?limit=1", NULL, NULL,
-      PROBLEM_BAD_FIELD, "limit", "'limit' is not a parameter here" },
+      PROBLEM_BAD_FIELD, "limit", "'limit' is not a parameter here; there are none." },
     { "a parameter twice", "GET", "/api/v1/tasks?limit=1&limit=2", NULL, NULL, PROBLEM_BAD_FIELD,
       "limit", "'limit' is given twice." },
     { "limit 0", "GET", "/api/v1/tasks?limit=0", NULL, NULL, PROBLEM_BAD_FIELD, "limit",
@@ -62,11 +63,52 @@ static const struct refusal {
     { "a strange time", "GET", "/api/v1/tasks?from=yesterday", NULL, NULL, PROBLEM_BAD_FIELD,
       "from", "'from' is 'yesterday'; it must be a time" },
     { "a strange cursor", "GET", "/api/v1/tasks?cursor=../x", NULL, NULL, PROBLEM_BAD_FIELD,
-      "cursor", "" },
+      "cursor", "'cursor' is '../x'; it must be the \"next\" of the page before, unchanged." },
     { "a strange format", "GET", "/api/v1/tasks/0123456789abcdef0123/analysis?format=pdf", NULL,
-      NULL, PROBLEM_BAD_FIELD, "format", "json, folded, speedscope, pprof or svg" },
+      NULL, PROBLEM_BAD_FIELD, "format",
+      "'format' is 'pdf'; it must be json, folded, speedscope, pprof or svg." },
     { "a comparison with nothing", "GET", "/api/v1/diff?base=task:0123456789abcdef0123", NULL, NULL,
-      PROBLEM_BAD_FIELD, "other", "'other' must be sample:ID or task:ID." },
+      PROBLEM_BAD_FIELD, "other", "'other' is missing; it must be sample:ID or task:ID." },
+    { "a comparison with a word", "GET",
+      "/api/v1/diff?base=task:0123456789abcdef0123&other=trace:0123", NULL, NULL, PROBLEM_BAD_FIELD,
+      "other", "'other' is 'trace:0123'; it must be sample:ID or task:ID." },
+    { "an id of zeros", "GET", "/api/v1/tasks/00000000000000000000", NULL, NULL,
+      PROBLEM_NO_SUCH_TASK, "",
+      "No task has such an id; one is 20 lower-case hex digits, not all zero." },
+    { "a sample of zeros", "GET", "/api/v1/samples/00000000000000000000000000000000", NULL, NULL,
+      PROBLEM_NO_SUCH_SAMPLE, "",
+      "No sample has such an id; one is 32 lower-case hex digits, not all zero." },
+    { "an analysis of zeros", "GET", "/api/v1/tasks/00000000000000000000/analysis", NULL, NULL,
+      PROBLEM_NO_SUCH_TASK, "", "20 lower-case hex digits, not all zero." },
+    { "an empty author", "GET", "/api/v1/tasks?author=", NULL, NULL, PROBLEM_BAD_FIELD, "author",
+      "'author' is empty; leave it out, or say what." },
+    { "an empty cursor", "GET", "/api/v1/tasks?cursor=", NULL, NULL, PROBLEM_BAD_FIELD, "cursor",
+      "'cursor' is empty;" },
+    { "an empty cursor of a log", "GET", "/api/v1/tasks/0123456789abcdef0123/log?cursor=", NULL,
+      NULL, PROBLEM_BAD_FIELD, "cursor", "'cursor' is empty;" },
+    { "an empty state", "GET", "/api/v1/tasks?state=", NULL, NULL, PROBLEM_BAD_FIELD, "state",
+      "'state' is empty;" },
+    { "an empty time", "GET", "/api/v1/tasks?to=", NULL, NULL, PROBLEM_BAD_FIELD, "to",
+      "'to' is empty;" },
+    { "from after to", "GET", "/api/v1/tasks?from=2026-11-22T00:00:01Z&to=1795305600999", NULL,
+      NULL, PROBLEM_BAD_FIELD, "from",
+      "'from' is '2026-11-22T00:00:01Z', which is after 'to', '1795305600999'." },
+    { "from after the beginning of all time", "GET", "/api/v1/tasks?from=1&to=0", NULL, NULL,
+      PROBLEM_BAD_FIELD, "from", "'from' is '1', which is after 'to', '0'." },
+    { "a field where none is", "POST", "/api/v1/tasks/0123456789abcdef0123/cancel", NULL,
+      "{\"reason\":1}", PROBLEM_BAD_FIELD, "reason",
+      "'reason' is not a field here; there are none." },
+    { "a list where nothing is", "POST", "/api/v1/tasks/0123456789abcdef0123/extend", NULL, "[]",
+      PROBLEM_BAD_BODY, "", "The body must be empty, or an empty JSON object." },
+    { "a form where nothing is", "POST", "/api/v1/tasks/0123456789abcdef0123/extend",
+      "application/x-www-form-urlencoded", "{}", PROBLEM_BAD_TYPE, "", "must be application/json" },
+    { "cancelling nobody's with {}", "POST", "/api/v1/tasks/0123456789abcdef0123/cancel", NULL,
+      "{}", PROBLEM_NO_SUCH_TASK, "", "No task has the id" },
+    { "an instance that is a number", "POST", "/api/v1/tasks", NULL,
+      "{\"application\":\"a\",\"interface\":\"i\",\"duration_min\":5,\"threshold_ms\":50,"
+      "\"instances\":[\"a\",5]}",
+      PROBLEM_BAD_FIELD, "instances",
+      "One of 'instances' is 5; it must be 1 to 255 bytes of printable UTF-8." },
     { "nothing here", "GET", "/api/v1/nothing", NULL, NULL, PROBLEM_NO_SUCH_PAGE, "", "" },
     { "a method that is not", "POST", "/api/v1/applications", NULL, NULL, PROBLEM_BAD_METHOD, "",
       "" },
@@ -74,6 +116,9 @@ static const struct refusal {
 
 static void refusals_are_problem_objects_that_say_why(void **state)
 {
+    json_t *document = scheduler_get("/api/v1/openapi.json");
+    json_t *schema_of_problems = json_pack("{s:s}", "$ref", "#/components/schemas/Problem");
+
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(refusals); i++) {
         const struct refusal *refusal = &refusals[i];
@@ -85,11 +130,29 @@ static void refusals_are_problem_objects_that_say_why(void **state)
                                         problem_status(refusal->code));
 
         check_problem(problem, refusal->code, refusal->says);
+        schema_check(document, schema_of_problems, problem, refusal->says);
         if (*refusal->field && strcmp(text_at(problem, "field"), refusal->field) != 0)
             fail_msg("%s: blamed '%s'", refusal->says, text_at(problem, "field"));
         if (!strstr(text_at(problem, "detail"), refusal->sentence))
             fail_msg("%s: said: %s", refusal->says, text_at(problem, "detail"));
         json_decref(problem);
+    }
+    json_decref(schema_of_problems);
+    json_decref(document);
+}
+
+/* Answers end as they end, with a line feed or without, and all alike. */
+static void a_problem_ends_as_other_answers_do(void **state)
+{
+    static const char *const paths[] = { "/api/v1/tasks", "/api/v1/nothing" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(paths); i++) {
+        struct api_answer answer;
+
+        api_ask(&(struct api_call){ .port = scheduler.port, .path = paths[i] }, &answer);
+        assert_int_equal(answer.body.data[answer.body.size - 1], '}');
+        api_answer_done(&answer);
     }
 }
 
@@ -115,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals_are_problem_objects_that_say_why),
+        cmocka_unit_test(a_problem_ends_as_other_answers_do),
         cmocka_unit_test(a_body_past_its_limit_is_too_large),
     };
 

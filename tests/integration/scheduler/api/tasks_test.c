@@ -163,7 +163,7 @@ static void a_threshold_may_be_what_the_interface_took(void **state)
         "\"threshold_ms\":\"p50\"}",
         400);
     check_problem(answer, PROBLEM_BAD_FIELD, "p50 below the smallest threshold");
-    assert_non_null(strstr(text_at(answer, "detail"), "'threshold_ms' is p50, which was 2 ms"));
+    assert_non_null(strstr(text_at(answer, "detail"), "'threshold_ms' is p50, which was 1."));
     json_decref(answer);
 }
 

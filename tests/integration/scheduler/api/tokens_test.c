@@ -67,6 +67,14 @@ static void without_tokens_everybody_on_this_machine_is_an_operator(void **state
     assert_string_equal(json_string_value(json_object_get(answer.json, "name")), "local");
     assert_string_equal(json_string_value(json_object_get(answer.json, "role")), "operator");
     api_answer_done(&answer);
+    assert_true(scheduler_log_has("there are no tokens: until 'stakeoutd token create' is used"));
+    assert_false(scheduler_log_has("there are tokens"));
+}
+
+static bool log_says_closed(void *context)
+{
+    (void)context;
+    return scheduler_log_has("there are tokens: who has none may do nothing");
 }
 
 /* ------------------------------------------------------------------ making them */
@@ -83,6 +91,7 @@ static void a_token_is_printed_once_and_counts_within_seconds(void **state)
     wait_for_status(operator_token, 200);
     wait_for_status(probe_token, 403);
     wait_for_status(NULL, 401);
+    assert_true(wait_until(log_says_closed, NULL, 10000));
     wait_for_status("stakeout_"
                     "0000000000000000000000000000000000000000000000000000000000000000",
                     401);
@@ -95,7 +104,8 @@ static void lists_name_tokens_and_never_show_them(void **state)
     (void)state;
     assert_int_equal(command("list", NULL, NULL, list, sizeof list), 0);
     assert_non_null(strstr(list, "eve"));
-    assert_non_null(strstr(list, "otto"));
+    assert_true(strstr(list, "otto\n") > strstr(list, "eve\n")); /* as they were created */
+    assert_true(strstr(list, "shop") > strstr(list, "otto\n"));
     assert_non_null(strstr(list, "probe"));
     assert_null(strstr(list, viewer_token));
     assert_null(strstr(list, viewer_token + strlen("stakeout_")));
@@ -188,6 +198,33 @@ static void every_route_has_its_role(void **state)
     try_route("POST", "/probe/v1/log", "probe");
 }
 
+static void check_refusal(const char *method, const char *path, const char *token,
+                          const char *sentence)
+{
+    struct api_answer answer;
+
+    api_ask(&(struct api_call){ .port = scheduler.port,
+                                .method = method,
+                                .path = path,
+                                .token = token,
+                                .body = { .data = strcmp(method, "POST") == 0 ? "" : NULL } },
+            &answer);
+    assert_int_equal(answer.status, 403);
+    assert_string_equal(json_string_value(json_object_get(answer.json, "detail")), sentence);
+    api_answer_done(&answer);
+}
+
+static void a_refusal_names_the_role_that_is_and_the_one_that_is_needed(void **state)
+{
+    (void)state;
+    check_refusal("POST", "/api/v1/tasks", viewer_token,
+                  "The token 'eve' is a viewer's; this needs an operator's.");
+    check_refusal("GET", "/api/v1/tasks", probe_token,
+                  "The token 'shop' is a probe's; this needs a viewer's or an operator's.");
+    check_refusal("POST", "/probe/v1/poll", operator_token,
+                  "The token 'otto' is an operator's; this needs a probe's.");
+}
+
 static void the_author_of_a_task_is_its_token_s_name(void **state)
 {
     struct api_answer answer;
@@ -250,6 +287,7 @@ int main(void)
         cmocka_unit_test(lists_name_tokens_and_never_show_them),
         cmocka_unit_test(commands_that_make_no_sense_are_refused),
         cmocka_unit_test(every_route_has_its_role),
+        cmocka_unit_test(a_refusal_names_the_role_that_is_and_the_one_that_is_needed),
         cmocka_unit_test(the_author_of_a_task_is_its_token_s_name),
         cmocka_unit_test(a_revoked_token_is_refused_within_seconds),
         cmocka_unit_test(without_a_scheduler_tokens_are_made_and_kept),

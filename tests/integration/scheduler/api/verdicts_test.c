@@ -121,6 +121,30 @@ static void a_misspelt_interface_is_warned_of_and_explained(void **state)
     fake_probe_done(&probe);
 }
 
+static void a_misspelt_application_is_warned_of_and_explained(void **state)
+{
+    struct fake_probe probe = FAKE_PROBE(scheduler.port, "warehouse", "host-1:1");
+    struct fake_calls calls = { "POST /checkout", 100, 184 * NS_PER_MS, NULL, 0, 0, 0 };
+    char id[TASK_ID_SIZE + 1];
+    const char *warning;
+    json_t *answer;
+
+    (void)state;
+    fake_probe_pulse(&probe, &calls, 1);
+    answer = scheduler_post("/api/v1/tasks",
+                            "{\"application\":\"warehuose\",\"interface\":\"POST /checkout\","
+                            "\"duration_min\":5,\"threshold_ms\":100}",
+                            201);
+    snprintf(id, sizeof id, "%s", text_at(answer, "id"));
+    warning = json_string_value(json_array_get(json_object_get(answer, "warnings"), 0));
+    assert_non_null(strstr(warning, "No instance of an application 'warehuose' has reported. "
+                                    "Nearest: 'warehouse'"));
+    json_decref(answer);
+    wait_for_verdict(id, "No instance: no process of 'warehuose' polls this scheduler. Nearest: "
+                         "'warehouse'");
+    fake_probe_done(&probe);
+}
+
 static void the_verdict_follows_what_probes_say(void **state)
 {
     struct fake_probe probe = FAKE_PROBE(scheduler.port, "verdict", "host-1:1");
@@ -145,6 +169,7 @@ int main(void)
         cmocka_unit_test(a_prefix_of_a_known_interface_is_not_warned_of),
         cmocka_unit_test(a_long_list_of_interfaces_is_whole),
         cmocka_unit_test(a_misspelt_interface_is_warned_of_and_explained),
+        cmocka_unit_test(a_misspelt_application_is_warned_of_and_explained),
         cmocka_unit_test(the_verdict_follows_what_probes_say),
     };
 

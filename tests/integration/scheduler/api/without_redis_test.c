@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* without_redis_test.c: a scheduler whose Redis is not there lives, is not ready, and says so. */
+#include "scheduler/api/openapi.h"
+#include "tests/integration/scheduler/api/schema.h"
 #include "tests/support/scheduler_fixture.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
@@ -7,7 +9,25 @@
 #include "common/model/problem.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Is it as the description has it? */
+static void check_schema(const json_t *value, const char *name)
+{
+    size_t size;
+    char *text = openapi_print(&size);
+    json_t *document = json_loadb(text, size, 0, NULL);
+    char path[64];
+    json_t *schema;
+
+    snprintf(path, sizeof path, "#/components/schemas/%s", name);
+    schema = json_pack("{s:s}", "$ref", path);
+    schema_check(document, schema, value, name);
+    json_decref(schema);
+    json_decref(document);
+    free(text);
+}
 
 static void it_is_alive_and_not_ready(void **state)
 {
@@ -20,6 +40,7 @@ static void it_is_alive_and_not_ready(void **state)
     api_ask(&(struct api_call){ .port = scheduler.port, .path = "/readyz" }, &answer);
     assert_int_equal(answer.status, 503);
     assert_string_equal(json_string_value(json_object_get(answer.json, "status")), "failed");
+    check_schema(answer.json, "Health");
     assert_non_null(strstr(scheduler_check("store"), "does not answer"));
     assert_string_equal(scheduler_check("tasks"), "The tasks are not loaded from Redis yet.");
     api_answer_done(&answer);
@@ -50,6 +71,7 @@ static void everybody_is_told_to_try_again(void **state)
     assert_string_equal(api_header(&answer, "Content-Type"), "application/problem+json");
     assert_string_equal(json_string_value(json_object_get(answer.json, "type")),
                         problem_slug(PROBLEM_BUSY));
+    check_schema(answer.json, "Problem");
     api_answer_done(&answer);
 }
 

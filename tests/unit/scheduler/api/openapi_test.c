@@ -75,6 +75,84 @@ static void the_limits_of_a_new_task_are_the_model_s(void **state)
     assert_int_equal(json_array_size(json_object_get(schema("NewTask"), "required")), 4);
 }
 
+static json_t *operation(const char *path, const char *method)
+{
+    return json_object_get(json_object_get(json_object_get(document, "paths"), path), method);
+}
+
+static const char *schema_of_answer(const char *path, const char *status)
+{
+    json_t *answer = json_object_get(json_object_get(operation(path, "get"), "responses"), status);
+    json_t *content = json_object_get(json_object_get(answer, "content"), "application/json");
+    const char *reference =
+        json_string_value(json_object_get(json_object_get(content, "schema"), "$ref"));
+
+    return reference ? strrchr(reference, '/') + 1 : "";
+}
+
+static void ill_health_is_described_as_health_is(void **state)
+{
+    (void)state;
+    assert_string_equal(schema_of_answer("/readyz", "200"), "Health");
+    assert_string_equal(schema_of_answer("/readyz", "503"), "Health");
+    assert_string_equal(schema_of_answer("/healthz", "503"), "Health");
+    assert_string_equal(schema_of_answer("/api/v1/tasks", "503"), "");
+}
+
+static json_t *parameter_schema(const char *path, const char *name)
+{
+    json_t *parameter;
+    size_t index;
+
+    json_array_foreach(json_object_get(operation(path, "get"), "parameters"), index, parameter)
+    {
+        if (strcmp(json_string_value(json_object_get(parameter, "name")), name) == 0)
+            return json_object_get(parameter, "schema");
+    }
+    fail_msg("%s has no parameter '%s'", path, name);
+    return NULL;
+}
+
+static void times_are_dates_or_milliseconds(void **state)
+{
+    static const char *const names[] = { "from", "to" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        json_t *kinds = json_object_get(parameter_schema("/api/v1/tasks", names[i]), "anyOf");
+        json_t *date = json_array_get(kinds, 0), *ms = json_array_get(kinds, 1);
+
+        assert_int_equal(json_array_size(kinds), 2);
+        assert_string_equal(json_string_value(json_object_get(date, "format")), "date-time");
+        assert_string_equal(json_string_value(json_object_get(ms, "type")), "integer");
+    }
+}
+
+static void what_may_be_left_out_is_not_required(void **state)
+{
+    json_t *required = json_object_get(schema("Problem"), "required"), *name;
+    size_t index;
+
+    (void)state;
+    assert_int_equal(json_array_size(required), 4);
+    json_array_foreach(required, index, name)
+    {
+        assert_string_not_equal(json_string_value(name), "field");
+    }
+    assert_non_null(json_object_get(json_object_get(schema("Problem"), "properties"), "field"));
+}
+
+static void an_order_without_fields_may_come_without_a_body(void **state)
+{
+    json_t *cancel = json_object_get(operation("/api/v1/tasks/{id}/cancel", "post"), "requestBody");
+    json_t *create = json_object_get(operation("/api/v1/tasks", "post"), "requestBody");
+
+    (void)state;
+    assert_true(json_is_false(json_object_get(cancel, "required")));
+    assert_true(json_is_true(json_object_get(create, "required")));
+    assert_true(json_is_false(json_object_get(schema("Nothing"), "additionalProperties")));
+}
+
 /* Generators name their functions by it. */
 static void no_two_operations_have_the_same_id(void **state)
 {
@@ -100,6 +178,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_reference_leads_somewhere),
         cmocka_unit_test(the_limits_of_a_new_task_are_the_model_s),
+        cmocka_unit_test(ill_health_is_described_as_health_is),
+        cmocka_unit_test(times_are_dates_or_milliseconds),
+        cmocka_unit_test(what_may_be_left_out_is_not_required),
+        cmocka_unit_test(an_order_without_fields_may_come_without_a_body),
         cmocka_unit_test(no_two_operations_have_the_same_id),
     };
 

@@ -9,6 +9,7 @@
 
 /* One instance's ledger, shortened; zero: nothing of it. */
 struct row {
+    bool is_unknown; /* the application is, and two are like it */
     bool is_there, is_delivered;
     const char *refused;
     uint64_t seen, below, triggered, over_cap, pending, no_sample, lost, slowest_below_ms;
@@ -31,6 +32,8 @@ static const struct {
       "The task was cancelled before it started." },
     { "no instance", TASK_ACTIVE, true, 0, 0, 0, false, 0, { { 0 } },
       "No instance: no process of 'shop' polls this scheduler." },
+    { "no such application", TASK_ACTIVE, true, 0, 0, 0, false, 0, { { .is_unknown = true } },
+      "No instance: no process of 'shop' polls this scheduler. Nearest: 'shop-eu', 'stop'." },
     { "no admitted instance", TASK_EXPIRED, true, 0, 3, 0, true, 0, { { 0 } },
       "No instance: the task admits none of the 3 instances of 'shop' that poll this scheduler." },
     { "not delivered", TASK_ACTIVE, true, 0, 1, 1, true, 0, { { 0 } },
@@ -129,7 +132,9 @@ static void the_verdict_is_the_first_obstacle_that_calls_met(void **state)
                                        .instance_count = cases[i].instances,
                                        .admitted_count = cases[i].admitted,
                                        .interface_was_seen = cases[i].interface_was_seen,
-                                       .nearest_count = cases[i].nearest };
+                                       .nearest_count = cases[i].nearest,
+                                       .applications = { TEXT("shop-eu"), TEXT("stop") },
+                                       .application_count = cases[i].rows[0].is_unknown ? 2 : 0 };
 
         facts.ledger_count = fill_ledgers(cases[i].rows, ledgers);
         memcpy(facts.nearest, names, sizeof names);

@@ -31,7 +31,7 @@ static int close_census(void **state)
 /* --- a process that counts, and says so --- */
 
 struct process {
-    uint64_t incarnation, sequence, uptime_ns;
+    uint64_t incarnation, sequence, uptime_ns, cpu_ns;
     const char *instance;
     struct histogram total; /* since it began, of its one interface */
 };
@@ -57,6 +57,7 @@ static void send_pulse(const struct process *process, const char *interface, boo
         .incarnation = process->incarnation,
         .sequence = process->sequence,
         .uptime_ns = process->uptime_ns,
+        .cpu_ns = process->cpu_ns,
         .interfaces = &said,
         .interfaces_count = interface ? 1 : 0,
         .is_last = is_last,
@@ -523,6 +524,81 @@ static void the_nearest_names_come_first(void **state)
     assert_int_equal(census_nearest(census, TEXT("none"), TEXT("a"), now_ns, NULL, 3), 0);
 }
 
+static void add_application(const char *name, uint64_t incarnation)
+{
+    struct wire_poll poll = { .protocol = WIRE_PROTOCOL,
+                              .application = text_of(name),
+                              .instance = TEXT("host:1"),
+                              .incarnation = incarnation };
+
+    census_poll(census, &poll, TEXT("127.0.0.1"), now_ns, now_ns);
+}
+
+static void a_misspelt_application_finds_the_nearest(void **state)
+{
+    struct census_application_name found[3];
+
+    (void)state;
+    assert_int_equal(census_nearest_applications(census, TEXT("shpo"), found, 3), 0);
+    add_application("payment", 1);
+    add_application("shop", 2);
+    add_application("shop-eu", 3);
+    add_application("stock", 4);
+    assert_true(census_application_is_known(census, TEXT("shop")));
+    assert_false(census_application_is_known(census, TEXT("shpo")));
+    assert_false(census_application_is_known(census, TEXT("sho")));
+    assert_int_equal(census_nearest_applications(census, TEXT("shpo"), found, 3), 3);
+    assert_string_equal(found[0].name, "shop");
+    assert_int_equal(census_nearest_applications(census, TEXT("PAYMENTS"), found, 1), 1);
+    assert_string_equal(found[0].name, "payment");
+    assert_int_equal(census_nearest_applications(census, TEXT("shpo"), NULL, 0), 0);
+}
+
+/* --- cost --- */
+
+static void on_cost(void *context, struct text application, const struct census_instance *instance)
+{
+    (void)application;
+    *(uint64_t *)context = instance->cpu_ppm;
+}
+
+/* The share after a pulse of a process that was up for so long, and has spent so much. */
+static uint64_t share_after(struct process *process, uint64_t uptime_ms, uint64_t cpu_ms)
+{
+    uint64_t ppm = UINT64_MAX;
+
+    process->uptime_ns = uptime_ms * NS_PER_MS;
+    process->cpu_ns = cpu_ms * NS_PER_MS;
+    pulse_of(process, NULL);
+    census_instances(census, TEXT("shop"), on_cost, &ppm);
+    return ppm;
+}
+
+static void the_share_of_a_core_is_of_ten_seconds_or_more(void **state)
+{
+    struct process process = new_process();
+
+    (void)state;
+    assert_int_equal(share_after(&process, 20, 12), 1200); /* of 10 s, not of 20 ms */
+    assert_int_equal(share_after(&process, 2800, 22), 2200);
+    assert_int_equal(share_after(&process, 2900, 30), 3000); /* a pulse close behind */
+    assert_int_equal(share_after(&process, 9999, 30), 3000);
+    assert_int_equal(share_after(&process, 10000, 30), 3000);
+    assert_int_equal(share_after(&process, 15000, 30), 2000);
+    assert_int_equal(share_after(&process, 20000, 30), 1500);
+    assert_int_equal(share_after(&process, 21000, 1130), 100000); /* the beginning is forgotten */
+}
+
+static void the_share_of_a_process_that_is_met_late_is_of_its_life_at_first(void **state)
+{
+    struct process process = new_process();
+
+    (void)state;
+    assert_int_equal(share_after(&process, 1000000, 5000), 5000);
+    assert_int_equal(share_after(&process, 1010000, 5050), 5000);
+    assert_int_equal(share_after(&process, 1020000, 7000), 100000);
+}
+
 /* --- bounds --- */
 
 static void beyond_the_bound_the_longest_gone_instance_makes_room(void **state)
@@ -592,6 +668,9 @@ int main(void)
         IN_CENSUS(a_version_is_delivered_once),
         IN_CENSUS(lists_are_by_name),
         IN_CENSUS(the_nearest_names_come_first),
+        IN_CENSUS(a_misspelt_application_finds_the_nearest),
+        IN_CENSUS(the_share_of_a_core_is_of_ten_seconds_or_more),
+        IN_CENSUS(the_share_of_a_process_that_is_met_late_is_of_its_life_at_first),
         IN_CENSUS(beyond_the_bound_the_longest_gone_instance_makes_room),
         IN_CENSUS(beyond_the_bound_interfaces_are_counted_as_lost),
     };
