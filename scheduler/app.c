@@ -44,6 +44,8 @@
 
 enum { TICK_MS = 1000, DRAIN_MS_MAX = 1500, DRAIN_LOOK_MS = 20, WHY_SIZE = 256 };
 
+enum doors { DOORS_UNKNOWN, DOORS_OPEN, DOORS_CLOSED }; /* to those who have no token */
+
 struct app {
     const struct config *config;
     struct event_base *base;
@@ -62,6 +64,7 @@ struct app {
     struct event *on_term, *on_int, *tasks_timer, *tick_timer, *drain_timer;
     uint64_t drain_end_ns;            /* 0: not draining */
     struct store_health health, told; /* as it is now; as it was when the log last spoke of it */
+    enum doors doors;                 /* as the log last said */
     char store_says[sizeof(struct store_health)];
     int exit_code;
 };
@@ -95,12 +98,29 @@ static void log_health(struct app *app)
                  now->version);
 }
 
+/* Says in the log who may come in, once that is known; and when it has changed. */
+static void log_doors(struct app *app)
+{
+    enum doors doors;
+
+    if (!store_tokens_are_known(app->store)) return;
+    doors = tokens_are_there(app->store) ? DOORS_CLOSED : DOORS_OPEN;
+    if (doors == app->doors) return;
+    app->doors = doors;
+    if (doors == DOORS_CLOSED)
+        log_line(LOG_INFO, "scheduler: there are tokens: who has none may do nothing");
+    else
+        log_line(LOG_INFO, "scheduler: there are no tokens: until 'stakeoutd token create' is "
+                           "used, everybody on this machine may do everything");
+}
+
 static void on_ready(void *context)
 {
     struct app *app = context;
 
     store_health(app->store, &app->health);
     log_health(app);
+    log_doors(app);
     log_line(LOG_INFO, "scheduler: ready");
     notify("READY=1");
 }
@@ -194,6 +214,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     timer_set(app->tick_timer, TICK_MS);
     store_health(app->store, &app->health);
     log_health(app);
+    log_doors(app);
     if (app->health.is_up)
         metrics_observe_ns(app->metrics, METRIC_REDIS_LATENCY, NULL, app->health.latency_ns);
     intake_tick(app->intake, now_ns);
@@ -375,8 +396,7 @@ static void announce(const struct app *app)
     log_line(LOG_INFO, "scheduler: state is in %s; Redis is %s",
              state_dir ? state_dir : config->state_dir,
              *config->redis ? "a given one" : "a private one there");
-    log_line(LOG_INFO, "scheduler: this version serves loopback only; until 'stakeoutd token "
-                       "create' was used, everybody on this machine may do everything");
+    log_line(LOG_INFO, "scheduler: this version serves loopback only");
 }
 
 /* Every parked poll is a descriptor; the usual soft limit of 1024 is for programs that select(). */
