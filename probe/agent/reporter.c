@@ -11,6 +11,7 @@
 #include "common/model/problem.h"
 #include "common/wire/messages.h"
 #include "common/wire/report.h"
+#include "probe/agent/jit_map.h"
 #include "probe/agent/report_queue.h"
 #include "probe/agent/sampler.h"
 #include "probe/agent/settings.h"
@@ -25,6 +26,7 @@
 enum {
     WAITING_MAX = 2 * SAMPLES_IN_FLIGHT_MAX,
     REPORT_TIMEOUT_S = 10,
+    JIT_NAME_SIZE = 512, /* names of templates and signatures are cut there */
     SYMBOLS_SIZE_MAX = SYMBOL_INDEX_SIZE_MAX / 4 * 3, /* the rest: name_data()'s index */
 };
 
@@ -38,6 +40,7 @@ struct reporter {
     struct report_queue queue;           /* the link's thread, like the next two */
     struct uplink_lane lane;
     struct symbol_index *symbols;
+    struct jit_map *jit;
 };
 
 struct reporter *reporter_new(const struct reporter_options *options)
@@ -49,7 +52,8 @@ struct reporter *reporter_new(const struct reporter_options *options)
     reporter->queue = REPORT_QUEUE_INIT(REPORTS_QUEUED_SIZE_MAX + REPORT_SIZE_MAX);
     reporter->symbols = symbol_index_new(SYMBOLS_SIZE_MAX);
     pthread_mutex_init(&reporter->lock, NULL);
-    if (!reporter->symbols) return reporter_free(reporter);
+    reporter->jit = jit_map_new(NULL);
+    if (!reporter->symbols || !reporter->jit) return reporter_free(reporter);
     return reporter;
 }
 
@@ -61,6 +65,7 @@ struct reporter *reporter_free(struct reporter *reporter)
     }
     report_queue_done(&reporter->queue);
     symbol_index_free(reporter->symbols);
+    jit_map_free(reporter->jit);
     pthread_mutex_destroy(&reporter->lock);
     free(reporter);
     return NULL;
@@ -137,7 +142,8 @@ size_t reporter_size(struct reporter *reporter)
     pthread_mutex_lock(&reporter->lock);
     size = reporter->waiting_size;
     pthread_mutex_unlock(&reporter->lock);
-    return size + reporter->queue.size + symbol_index_size(reporter->symbols);
+    return size + reporter->queue.size + symbol_index_size(reporter->symbols) +
+           jit_map_size(reporter->jit);
 }
 
 /* ---- names ---- */
@@ -154,13 +160,39 @@ static void name_frame(struct reporter *reporter, struct stack_table *stacks, ui
     stack_table_name_frame(stacks, index, text_of(symbol.name), symbol.begin);
 }
 
+/* Code in no module's memory: a JIT may have written down what it is. */
+static bool is_compiled_late(const struct stack_table *stacks, const struct frame *frame)
+{
+    return text_is_equal(stack_table_text(stacks, stacks->modules[frame->module].path),
+                         TEXT("[unknown]"));
+}
+
+static void name_compiled(struct reporter *reporter, struct stack_table *stacks, uint32_t index,
+                          bool *is_fresh)
+{
+    char name[JIT_NAME_SIZE];
+    uint64_t begin;
+    size_t size;
+
+    if (!*is_fresh) jit_map_refresh(reporter->jit);
+    *is_fresh = true;
+    size = jit_map_find(reporter->jit, stacks->frames[index].offset, name, sizeof name, &begin);
+    if (size > 0) stack_table_name_frame(stacks, index, (struct text){ name, size }, begin);
+}
+
 static void name_frames(struct reporter *reporter, struct stack_table *stacks)
 {
+    bool is_fresh = false; /* the perf map: it is looked at once per sample */
+
     for (uint32_t i = 0; i < stacks->frame_count; i++) {
         const struct frame *frame = &stacks->frames[i];
 
         if (frame->kind != FRAME_NATIVE || frame->function != 0) continue;
-        if (frame->module < stacks->module_count) name_frame(reporter, stacks, i);
+        if (frame->module >= stacks->module_count) continue;
+        if (is_compiled_late(stacks, frame))
+            name_compiled(reporter, stacks, i, &is_fresh);
+        else
+            name_frame(reporter, stacks, i);
     }
 }
 
