@@ -35,7 +35,8 @@ enum {
     REPORT_SIZE_MAX = 1024 * 1024, /* bytes: what one report may weigh on the wire */
     STRING_SIZE_MAX = 4096,        /* bytes of one name (C++ templates reach 10 KB; cut there) */
     REPORT_FRAMES_MAX = 65536,     /* distinct frames of one report */
-    REPORT_STACKS_MAX = 4096,      /* distinct stacks: not more than snapshots */
+    REPORT_STACKS_MAX = 5120,      /* distinct stacks: of every snapshot and every owner */
+    OWNERS_MAX = 1024,             /* threads with stacks that held locks; more are counted */
     REPORT_STRINGS_MAX = 65536,    /* beside the empty one */
     REPORT_MODULES_MAX = 4096,     /* executables and libraries that its stacks met */
     THREAD_NAME_SIZE_MAX = 63,     /* bytes: the kernel's 15, and what Python may add */
@@ -81,7 +82,7 @@ enum {
     WIRE_OBJECTS_MAX = 400000, /* of a msgpack body: 24 bytes each once decoded */
 };
 
-static_assert(REPORT_STACKS_MAX >= SNAPSHOTS_MAX, "every snapshot may have a stack of its own");
+static_assert(REPORT_STACKS_MAX >= SNAPSHOTS_MAX + OWNERS_MAX, "each may have a stack of its own");
 static_assert(SAMPLES_IN_FLIGHT_MAX >= SAMPLE_CAP_MAX, "one process can fill any task alone");
 
 static_assert(UNWIND_TABLES_SIZE_MAX < MODULES_SIZE_MAX, "symbol indexes have the rest");

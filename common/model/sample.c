@@ -13,6 +13,7 @@
 
 #include "common/model/problem.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 struct sample *sample_new(void)
@@ -32,8 +33,44 @@ struct sample *sample_free(struct sample *sample)
     if (!sample) return NULL;
     stack_table_done(&sample->stacks);
     free(sample->snapshots);
+    free(sample->owners);
     free(sample);
     return NULL;
+}
+
+const struct lock_owner *sample_owner(const struct sample *sample, uint32_t snapshot)
+{
+    uint32_t owner = sample->snapshots[snapshot].owner;
+
+    return owner > 0 ? &sample->owners[owner - 1] : NULL;
+}
+
+static bool is_owner(const struct lock_owner *a, const struct lock_owner *b)
+{
+    return a->thread_id == b->thread_id && a->stack == b->stack && a->thread_name == b->thread_name;
+}
+
+int sample_add_owner(struct sample *sample, const struct lock_owner *owner, uint32_t *ret)
+{
+    struct lock_owner *grown;
+
+    /* Who held it is as a rule who held it a moment ago. */
+    for (uint32_t i = sample->owner_count; i > 0; i--) {
+        if (!is_owner(&sample->owners[i - 1], owner)) continue;
+        *ret = i;
+        return 0;
+    }
+    if (sample->owner_count == OWNERS_MAX) return -ENOBUFS;
+    if ((sample->owner_count & (sample->owner_count - 1)) == 0) { /* grows at powers of two */
+        size_t capacity = sample->owner_count > 0 ? 2 * (size_t)sample->owner_count : 1;
+
+        grown = realloc(sample->owners, capacity * sizeof *grown);
+        if (!grown) return -ENOMEM;
+        sample->owners = grown;
+    }
+    sample->owners[sample->owner_count++] = *owner;
+    *ret = sample->owner_count;
+    return 0;
 }
 
 static uint64_t lesser(uint64_t a, uint64_t b)
@@ -78,6 +115,26 @@ static int check_snapshot(const struct sample *sample, uint32_t i, struct proble
         return refuse(problem, i, "waits for something of an unknown kind");
     if (snapshot->waiting_for >= sample->stacks.string_count)
         return refuse(problem, i, "waits for a string that is not in the table");
+    if (snapshot->owner > sample->owner_count)
+        return refuse(problem, i, "waits for an owner that is not in the table");
+    if (snapshot->owner > 0 && snapshot->wait != WAIT_LOCK)
+        return refuse(problem, i, "names a lock's owner and waits for no lock");
+    return 0;
+}
+
+static int check_owners(const struct sample *sample, struct problem *problem)
+{
+    if (sample->owner_count > OWNERS_MAX)
+        return problem_set_body(problem, "owners", "'owners' are %" PRIu32 ", at most %d may be.",
+                                sample->owner_count, OWNERS_MAX);
+    for (uint32_t i = 0; i < sample->owner_count; i++) {
+        const struct lock_owner *owner = &sample->owners[i];
+
+        if (owner->thread_id == 0 || owner->thread_name >= sample->stacks.string_count ||
+            owner->stack > sample->stacks.stack_count)
+            return problem_set_body(problem, "owners",
+                                    "owner %" PRIu32 " has no thread, or points nowhere.", i);
+    }
     return 0;
 }
 
@@ -93,6 +150,7 @@ int sample_check(const struct sample *sample, struct problem *problem)
     for (uint32_t i = 0; i < sample->snapshot_count; i++) {
         if (check_snapshot(sample, i, problem) < 0) return -1;
     }
+    if (check_owners(sample, problem) < 0) return -1;
     head_ns = sample->snapshots[0].offset_ns;
     if (sample->listened_ns != sample->elapsed_ns - head_ns) {
         return problem_set_body(problem, "listened_ns",

@@ -9,7 +9,10 @@
  * A snapshot weighs the real time until the next one, the last until the end; so the weights
  * add up to `listened`, exactly. A weight splits into CPU, queueing (runnable without a CPU) and
  * waiting (the rest): the CPU and queueing of w0 are what snapshot 1 says of "since the one
- * before", those of the last weight are end_cpu_ns and end_queue_ns. */
+ * before", those of the last weight are end_cpu_ns and end_queue_ns.
+ *
+ * A snapshot that waited for a lock may say who held it at that moment, and what that thread was
+ * doing: the owners are a table of their own, because many snapshots have the same one. */
 #ifndef STAKEOUT_COMMON_MODEL_SAMPLE_H
 #define STAKEOUT_COMMON_MODEL_SAMPLE_H
 
@@ -38,6 +41,14 @@ struct snapshot {
     int32_t syscall;     /* the number of the system call that it was blocked in, or SYSCALL_NONE */
     enum wait_kind wait; /* WAIT_NONE if it was on a CPU or queued */
     uint32_t waiting_for; /* string: "mutex cart_lock", "detached: upstream"; 0: unknown */
+    uint32_t owner;       /* of the lock: 1 + index into owners; 0: none, or not known */
+};
+
+/* A thread that held a lock for which a call waited, and its stack at that moment. */
+struct lock_owner {
+    uint32_t thread_id;
+    uint32_t thread_name; /* string */
+    uint32_t stack;       /* 1 + index into stacks.stacks; 0: not known */
 };
 
 struct sample {
@@ -66,6 +77,9 @@ struct sample {
     struct stack_table stacks;
     struct snapshot *snapshots; /* owned; malloc()ed */
     uint32_t snapshot_count;
+    struct lock_owner *owners; /* owned; malloc()ed; NULL: none */
+    uint32_t owner_count;
+    uint32_t owners_dropped; /* snapshots whose lock's owner found no place in `owners` */
 };
 
 struct sample *sample_new(void); /* NULL without memory; all zero, stacks initialised */
@@ -78,6 +92,13 @@ struct weight {
     uint64_t weight_ns, cpu_ns, queue_ns, wait_ns;
 };
 struct weight sample_weight(const struct sample *sample, uint32_t snapshot);
+
+/* The owner of the lock that a snapshot waited for, or NULL. */
+const struct lock_owner *sample_owner(const struct sample *sample, uint32_t snapshot);
+
+/* Puts an owner in, or finds it: *ret is what a snapshot's `owner` shall be. Returns 0, -ENOMEM, or
+ * -ENOBUFS: there are OWNERS_MAX of others. Changes nothing else then. */
+int sample_add_owner(struct sample *sample, const struct lock_owner *owner, uint32_t *ret);
 
 /* Are all indices, orders and sums right? For decoders and tests; -1 with *problem if not. */
 struct problem;

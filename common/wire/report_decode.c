@@ -7,7 +7,7 @@
  * would not have sent it twice; so each has the index at which it arrives.
  *
  * Memory is bounded by what is there: an entry of any table takes at least a byte of the body,
- * a snapshot seven, and the tables have their own limits (call_stack.h). */
+ * a snapshot seven, an owner three, and the tables have their own limits (call_stack.h). */
 #include "common/wire/report.h"
 
 #include "common/model/problem.h"
@@ -19,7 +19,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { SNAPSHOT_COLUMNS = 7 };
+enum { SNAPSHOT_COLUMNS = 7, OWNER_NUMBERS = 3 };
 
 struct decoder {
     const struct wire_report *report;
@@ -127,6 +127,7 @@ static void read_numbers(const struct decoder *decoder)
     sample->end_cpu_ns = report->end_cpu_ns;
     sample->end_queue_ns = report->end_queue_ns;
     sample->merged_count = report->merged_count;
+    sample->owners_dropped = report->owners_dropped;
 }
 
 static int read_strings(const struct decoder *decoder)
@@ -308,7 +309,34 @@ static int read_snapshots(const struct decoder *decoder)
     read_columns(&reader, sample->snapshots, count);
     if (reader.failed) return refuse_malformed(decoder, "snapshots");
     if (!varint_is_end(&reader)) return refuse(decoder, "snapshots", "go on behind their end");
-    return sample_check(sample, decoder->problem);
+    return 0;
+}
+
+/* The table of owners, then a column for the snapshots. */
+static int read_owners(const struct decoder *decoder)
+{
+    struct varint_reader reader = varint_reader_of(decoder->report->owners);
+    struct sample *sample = decoder->sample;
+    uint32_t count;
+
+    if (varint_is_end(&reader)) return 0;
+    count = varint_read_u32(&reader);
+    if (count > OWNERS_MAX || count > varint_left(&reader) / OWNER_NUMBERS)
+        return refuse(decoder, "owners", "promise more than they may, or hold");
+    sample->owners = calloc(count + 1, sizeof *sample->owners);
+    if (!sample->owners) return refuse_entry(decoder, "owners", -ENOMEM);
+    sample->owner_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        sample->owners[i].thread_id = varint_read_u32(&reader);
+        sample->owners[i].thread_name = varint_read_u32(&reader);
+        sample->owners[i].stack = varint_read_u32(&reader);
+    }
+    for (uint32_t i = 0; i < sample->snapshot_count; i++) {
+        sample->snapshots[i].owner = varint_read_u32(&reader);
+    }
+    if (reader.failed) return refuse_malformed(decoder, "owners");
+    if (!varint_is_end(&reader)) return refuse(decoder, "owners", "go on behind their end");
+    return 0;
 }
 
 static int decode(const struct decoder *decoder)
@@ -320,7 +348,9 @@ static int decode(const struct decoder *decoder)
     if (read_modules(decoder) < 0) return -1;
     if (read_frames(decoder) < 0) return -1;
     if (read_stacks(decoder) < 0) return -1;
-    return read_snapshots(decoder);
+    if (read_snapshots(decoder) < 0) return -1;
+    if (read_owners(decoder) < 0) return -1;
+    return sample_check(decoder->sample, decoder->problem);
 }
 
 int report_decode(struct text body, struct sample **ret, struct problem *problem)

@@ -7,10 +7,11 @@
  *
  * ALGORITHM
  *
- * (1) Snapshots, in order, number their stacks; the stacks are written as they are met, each as
- *     the difference to the one before, and number their frames.
+ * (1) Snapshots, in order, number their stacks and their locks' owners, then these number theirs;
+ *     the stacks are written as they are met, each as the difference to the one before, and number
+ *     their frames.
  * (2) Frames, in the order of their numbers, are written, and number modules and strings.
- * (3) Modules, then snapshots' waiting_for, number the rest of the strings.
+ * (3) Modules, then snapshots' waiting_for, then the owners' names number the rest of the strings.
  *
  * The probe's agent runs this in a host: nothing here aborts. */
 #include "common/wire/messages.h"
@@ -28,8 +29,8 @@ struct numbering {
 
 struct encoder {
     const struct sample *sample;
-    struct numbering strings, modules, frames, stacks;
-    struct buf frame_bytes, stack_bytes, snapshot_bytes;
+    struct numbering strings, modules, frames, stacks, owners;
+    struct buf frame_bytes, stack_bytes, snapshot_bytes, owner_bytes;
     struct text *texts;
     struct wire_report_module *wire_modules;
 };
@@ -65,11 +66,13 @@ static int encoder_init(struct encoder *encoder, const struct sample *sample)
         .frame_bytes = BUF_INIT(REPORT_SIZE_MAX),
         .stack_bytes = BUF_INIT(REPORT_SIZE_MAX),
         .snapshot_bytes = BUF_INIT(REPORT_SIZE_MAX),
+        .owner_bytes = BUF_INIT(REPORT_SIZE_MAX),
     };
     if (numbering_init(&encoder->strings, table->string_count) < 0 ||
         numbering_init(&encoder->modules, table->module_count) < 0 ||
         numbering_init(&encoder->frames, table->frame_count) < 0 ||
-        numbering_init(&encoder->stacks, table->stack_count) < 0)
+        numbering_init(&encoder->stacks, table->stack_count) < 0 ||
+        numbering_init(&encoder->owners, sample->owner_count) < 0)
         return -ENOMEM;
     encoder->texts = calloc(table->string_count + 1, sizeof *encoder->texts);
     encoder->wire_modules = calloc(table->module_count + 1, sizeof *encoder->wire_modules);
@@ -82,9 +85,11 @@ static void encoder_done(struct encoder *encoder)
     numbering_done(&encoder->modules);
     numbering_done(&encoder->frames);
     numbering_done(&encoder->stacks);
+    numbering_done(&encoder->owners);
     buf_done(&encoder->frame_bytes);
     buf_done(&encoder->stack_bytes);
     buf_done(&encoder->snapshot_bytes);
+    buf_done(&encoder->owner_bytes);
     free(encoder->texts);
     free(encoder->wire_modules);
 }
@@ -102,30 +107,48 @@ static uint32_t shared_count(const struct stack_table *table, struct stack left,
     return count;
 }
 
-/* Numbers and writes all stacks that snapshots have. */
-static void write_stacks(struct encoder *encoder)
+/* What a stack is told as a difference to. */
+struct stack_writer {
+    struct stack before;
+    uint32_t last_frame;
+};
+
+/* Numbers a stack, and writes it if it was not met yet. */
+static void write_stack(struct encoder *encoder, struct stack_writer *writer, uint32_t old)
 {
     const struct stack_table *table = &encoder->sample->stacks;
-    struct stack before = { 0 };
-    uint32_t last_frame = 0;
+    uint32_t met_count = encoder->stacks.count, shared;
+    struct stack stack = table->stacks[old];
 
-    for (uint32_t i = 0; i < encoder->sample->snapshot_count; i++) {
-        uint32_t met_count = encoder->stacks.count;
-        uint32_t old = encoder->sample->snapshots[i].stack;
-        struct stack stack = table->stacks[old];
-        uint32_t shared;
+    if (number_of(&encoder->stacks, old) < met_count) return;
+    shared = shared_count(table, writer->before, stack);
+    varint_write(&encoder->stack_bytes, shared);
+    varint_write(&encoder->stack_bytes, stack.count - shared);
+    for (uint32_t i = 0; i < stack.count - shared; i++) {
+        uint32_t frame = number_of(&encoder->frames, table->stack_frames[stack.first + i]);
 
-        if (number_of(&encoder->stacks, old) < met_count) continue;
-        shared = shared_count(table, before, stack);
-        varint_write(&encoder->stack_bytes, shared);
-        varint_write(&encoder->stack_bytes, stack.count - shared);
-        for (uint32_t j = 0; j < stack.count - shared; j++) {
-            uint32_t frame = number_of(&encoder->frames, table->stack_frames[stack.first + j]);
+        varint_write(&encoder->stack_bytes, zigzag_of(frame, writer->last_frame));
+        writer->last_frame = frame;
+    }
+    writer->before = stack;
+}
 
-            varint_write(&encoder->stack_bytes, zigzag_of(frame, last_frame));
-            last_frame = frame;
-        }
-        before = stack;
+/* All stacks that snapshots have, then those of their locks' owners. */
+static void write_stacks(struct encoder *encoder)
+{
+    const struct sample *sample = encoder->sample;
+    struct stack_writer writer = { 0 };
+
+    for (uint32_t i = 0; i < sample->snapshot_count; i++) {
+        const struct snapshot *snapshot = &sample->snapshots[i];
+
+        write_stack(encoder, &writer, snapshot->stack);
+        if (snapshot->owner > 0) number_of(&encoder->owners, snapshot->owner - 1);
+    }
+    for (uint32_t i = 0; i < encoder->owners.count; i++) {
+        uint32_t stack = sample->owners[encoder->owners.order[i]].stack;
+
+        if (stack > 0) write_stack(encoder, &writer, stack - 1);
     }
 }
 
@@ -215,6 +238,28 @@ static void write_snapshots(struct encoder *encoder)
     }
 }
 
+/* The table, and each snapshot's number in it: nothing at all if there are none. */
+static void write_owners(struct encoder *encoder)
+{
+    const struct sample *sample = encoder->sample;
+    struct buf *to = &encoder->owner_bytes;
+
+    if (encoder->owners.count == 0) return;
+    varint_write(to, encoder->owners.count);
+    for (uint32_t i = 0; i < encoder->owners.count; i++) {
+        const struct lock_owner *owner = &sample->owners[encoder->owners.order[i]];
+
+        varint_write(to, owner->thread_id);
+        varint_write(to, number_of(&encoder->strings, owner->thread_name));
+        varint_write(to, owner->stack > 0 ? 1 + number_of(&encoder->stacks, owner->stack - 1) : 0);
+    }
+    for (uint32_t i = 0; i < sample->snapshot_count; i++) {
+        uint32_t owner = sample->snapshots[i].owner;
+
+        varint_write(to, owner > 0 ? 1 + number_of(&encoder->owners, owner - 1) : 0);
+    }
+}
+
 static void fill_texts(struct encoder *encoder)
 {
     for (uint32_t i = 1; i < encoder->strings.count; i++) {
@@ -264,6 +309,8 @@ static int write_report(struct encoder *encoder, struct buf *to)
         .frames = buf_peek(&encoder->frame_bytes),
         .stacks = buf_peek(&encoder->stack_bytes),
         .snapshots = buf_peek(&encoder->snapshot_bytes),
+        .owners = buf_peek(&encoder->owner_bytes),
+        .owners_dropped = sample->owners_dropped,
     };
 
     if (report.id.size == 0 || report.trace.size == 0) return -EINVAL;
@@ -277,10 +324,12 @@ static int encode(struct encoder *encoder, struct buf *to)
     write_frames(encoder);
     fill_modules(encoder);
     write_snapshots(encoder);
+    write_owners(encoder);
     fill_texts(encoder);
     if (encoder->frame_bytes.failed < 0) return encoder->frame_bytes.failed;
     if (encoder->stack_bytes.failed < 0) return encoder->stack_bytes.failed;
     if (encoder->snapshot_bytes.failed < 0) return encoder->snapshot_bytes.failed;
+    if (encoder->owner_bytes.failed < 0) return encoder->owner_bytes.failed;
     return write_report(encoder, to);
 }
 

@@ -6,6 +6,7 @@
 #include "tests/support/test.h"
 #include "tests/unit/common/support/random_sample.h"
 
+#include <errno.h>
 #include <string.h>
 
 static struct sample *made(uint64_t seed, uint32_t snapshot_count)
@@ -184,6 +185,50 @@ static void kinds_of_waiting_have_names(void **state)
     assert_null(sample_free(NULL));
 }
 
+static void owners_are_found_again_and_bounded(void **state)
+{
+    OWN(sample_freep) struct sample *sample = sample_new();
+    uint32_t index = 0;
+
+    (void)state;
+    for (uint32_t i = 0; i < OWNERS_MAX; i++) {
+        struct lock_owner owner = { .thread_id = 1 + i / 2, .stack = i % 2 };
+
+        assert_int_equal(sample_add_owner(sample, &owner, &index), 0);
+        assert_int_equal(index, i + 1);
+    }
+    for (uint32_t i = 0; i < OWNERS_MAX; i++) {
+        struct lock_owner owner = sample->owners[i];
+
+        assert_int_equal(sample_add_owner(sample, &owner, &index), 0);
+        assert_int_equal(index, i + 1);
+    }
+    index = 77;
+    assert_int_equal(sample_add_owner(sample, &(struct lock_owner){ .thread_id = 9999 }, &index),
+                     -ENOBUFS);
+    assert_int_equal(index, 77);
+    assert_int_equal(sample->owner_count, OWNERS_MAX);
+}
+
+static void only_a_wait_for_a_lock_has_an_owner(void **state)
+{
+    OWN(sample_freep) struct sample *sample = made(9, 1);
+    struct problem problem = { 0 };
+
+    (void)state;
+    sample->owner_count = 0;
+    sample->snapshots[0].wait = WAIT_LOCK;
+    sample->snapshots[0].owner = 0;
+    assert_int_equal(
+        sample_add_owner(sample, &(struct lock_owner){ .thread_id = 7 }, &sample->snapshots->owner),
+        0);
+    assert_int_equal(sample_owner(sample, 0)->thread_id, 7);
+    assert_int_equal(sample_check(sample, &problem), 0);
+    sample->snapshots[0].wait = WAIT_NETWORK;
+    assert_int_equal(sample_check(sample, &problem), -1);
+    assert_string_equal(problem.field, "snapshots");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +238,8 @@ int main(void)
         cmocka_unit_test(a_weight_splits_and_never_overflows),
         cmocka_unit_test(what_is_unsound_is_refused_with_the_reason),
         cmocka_unit_test(kinds_of_waiting_have_names),
+        cmocka_unit_test(owners_are_found_again_and_bounded),
+        cmocka_unit_test(only_a_wait_for_a_lock_has_an_owner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,6 +94,20 @@ static uint32_t stack(struct random_source *source, struct stack_table *table, u
     return index;
 }
 
+/* Of one lock in four the owner is not known, of one owner in four the stack. */
+static void lock(struct random_source *source, struct sample *sample, struct snapshot *snapshot)
+{
+    struct lock_owner owner = { .thread_id = 1 + (uint32_t)random_below(source, 5) };
+    uint32_t frames[DEPTH_MADE + 1], count = 0;
+
+    snapshot->waiting_for = string(source, &sample->stacks, "mutex ");
+    if (random_below(source, 4) == 0) return;
+    owner.thread_name = string(source, &sample->stacks, "worker-");
+    if (random_below(source, 4) > 0)
+        owner.stack = 1 + stack(source, &sample->stacks, frames, &count);
+    if (sample_add_owner(sample, &owner, &snapshot->owner) < 0) sample->owners_dropped++;
+}
+
 static void snapshots(struct random_source *source, struct sample *sample)
 {
     uint64_t at_ns = NS_THRESHOLD_MADE;
@@ -111,8 +125,7 @@ static void snapshots(struct random_source *source, struct sample *sample)
         snapshot->wait = (enum wait_kind)random_below(source, WAIT_KIND_COUNT);
         snapshot->syscall =
             snapshot->wait == WAIT_NONE ? SYSCALL_NONE : (int32_t)random_below(source, 450);
-        if (snapshot->wait == WAIT_LOCK)
-            snapshot->waiting_for = string(source, &sample->stacks, "mutex ");
+        if (snapshot->wait == WAIT_LOCK) lock(source, sample, snapshot);
         at_ns += 1 + random_below(source, 40000000);
     }
     sample->elapsed_ns = at_ns;

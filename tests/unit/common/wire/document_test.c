@@ -240,7 +240,7 @@ static uint32_t frame(struct stack_table *table, const char *path, struct text b
     return index;
 }
 
-/* The call that section 5.4 describes. */
+/* The call that section 5.5 describes. */
 static struct sample *described(void)
 {
     static const char libz[] = "/usr/lib/x86_64-linux-gnu/libz.so.1", shop[] = "/usr/bin/shop";
@@ -252,7 +252,9 @@ static struct sample *described(void)
     sample->snapshots = mem_zalloc(3, sizeof *sample->snapshots);
     sample->snapshot_count = 3;
     sample->snapshots[0] = (struct snapshot){ 100200000, .syscall = SYSCALL_NONE };
-    sample->snapshots[1] = (struct snapshot){ 120300000, 19800000, 200000, 1, 0, WAIT_NETWORK, 0 };
+    sample->snapshots[1] = (struct snapshot){
+        120300000, 19800000, 200000, 1, 0, WAIT_NETWORK, 0, 0
+    };
     sample->snapshots[2] = (struct snapshot){ 140300000, 150000, .syscall = SYSCALL_NONE };
     assert_int_equal(
         stack_table_string(table, TEXT("socket 10.0.0.9:5432"), &sample->snapshots[1].waiting_for),
@@ -303,6 +305,35 @@ static void the_example_of_a_report_is_golden(void **state)
     assert_golden("report", &golden, &again);
 }
 
+/* The same call, had it waited for a lock that another thread held, computing. */
+static void the_example_of_owners_is_golden(void **state)
+{
+    OWN(wire_arena_done) struct wire_arena arena = { 0 };
+    OWN(sample_freep) struct sample *sample = described();
+    OWN(buf_done) struct buf golden = BUF_INIT(64), encoded = BUF_INIT(4096);
+    struct lock_owner owner = { .thread_id = 4713, .stack = 3 };
+    uint32_t frames[2] = { 0, 2 }, index;
+    struct problem problem = { 0 };
+    struct wire_report report;
+
+    (void)state;
+    memset(sample->id.text, 'a', 32);
+    memset(sample->trace.text, 'a', 32);
+    sample->elapsed_ns = 161200000;
+    assert_int_equal(stack_table_string(&sample->stacks, TEXT("worker 3"), &owner.thread_name), 0);
+    assert_int_equal(stack_table_stack(&sample->stacks, frames, 2, &index), 0);
+    assert_int_equal(index + 1, owner.stack);
+    for (uint32_t i = 1; i < 3; i++) {
+        sample->snapshots[i].wait = WAIT_LOCK;
+        assert_int_equal(sample_add_owner(sample, &owner, &sample->snapshots[i].owner), 0);
+    }
+    example("owners", &golden);
+    assert_int_equal(report_encode(sample, &encoded), 0);
+    assert_int_equal(wire_report_decode(buf_peek(&encoded), &arena, &report, &problem), 0);
+    assert_int_equal(report.owners.size, golden.size);
+    assert_memory_equal(report.owners.data, golden.data, golden.size);
+}
+
 static void the_example_of_a_histogram_is_golden(void **state)
 {
     OWN(buf_done) struct buf golden = BUF_INIT(64), encoded = BUF_INIT(64);
@@ -329,6 +360,7 @@ int main(void)
         cmocka_unit_test(the_examples_of_statistics_are_golden),
         cmocka_unit_test(the_examples_of_logs_and_answers_are_golden),
         cmocka_unit_test(the_example_of_a_report_is_golden),
+        cmocka_unit_test(the_example_of_owners_is_golden),
         cmocka_unit_test(the_example_of_a_histogram_is_golden),
     };
 

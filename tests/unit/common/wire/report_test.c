@@ -50,10 +50,35 @@ static void assert_same_frame(const struct stack_table *left, const struct frame
     }
 }
 
+static void assert_same_stack(const struct sample *left, uint32_t a, const struct sample *right,
+                              uint32_t b)
+{
+    struct stack s = left->stacks.stacks[a], t = right->stacks.stacks[b];
+
+    assert_int_equal(s.count, t.count);
+    for (uint32_t j = 0; j < s.count; j++) {
+        assert_same_frame(
+            &left->stacks, &left->stacks.frames[left->stacks.stack_frames[s.first + j]],
+            &right->stacks, &right->stacks.frames[right->stacks.stack_frames[t.first + j]]);
+    }
+}
+
+static void assert_same_owner(const struct sample *left, const struct sample *right, uint32_t i)
+{
+    const struct lock_owner *a = sample_owner(left, i), *b = sample_owner(right, i);
+
+    assert_int_equal(a == NULL, b == NULL);
+    if (!a) return;
+    assert_int_equal(a->thread_id, b->thread_id);
+    assert_string_equal(left->stacks.strings[a->thread_name].data,
+                        right->stacks.strings[b->thread_name].data);
+    assert_int_equal(a->stack == 0, b->stack == 0);
+    if (a->stack > 0) assert_same_stack(left, a->stack - 1, right, b->stack - 1);
+}
+
 static void assert_same_snapshot(const struct sample *left, const struct sample *right, uint32_t i)
 {
     const struct snapshot *a = &left->snapshots[i], *b = &right->snapshots[i];
-    struct stack s = left->stacks.stacks[a->stack], t = right->stacks.stacks[b->stack];
 
     assert_int_equal(a->offset_ns, b->offset_ns);
     assert_int_equal(a->cpu_ns, b->cpu_ns);
@@ -62,12 +87,8 @@ static void assert_same_snapshot(const struct sample *left, const struct sample 
     assert_int_equal(a->wait, b->wait);
     assert_string_equal(left->stacks.strings[a->waiting_for].data,
                         right->stacks.strings[b->waiting_for].data);
-    assert_int_equal(s.count, t.count);
-    for (uint32_t j = 0; j < s.count; j++) {
-        assert_same_frame(
-            &left->stacks, &left->stacks.frames[left->stacks.stack_frames[s.first + j]],
-            &right->stacks, &right->stacks.frames[right->stacks.stack_frames[t.first + j]]);
-    }
+    assert_same_stack(left, a->stack, right, b->stack);
+    assert_same_owner(left, right, i);
 }
 
 /* The same in every value; the tables may be numbered otherwise. */
@@ -95,6 +116,7 @@ static void assert_same_sample(const struct sample *left, const struct sample *r
     assert_int_equal(left->end_cpu_ns, right->end_cpu_ns);
     assert_int_equal(left->end_queue_ns, right->end_queue_ns);
     assert_int_equal(left->merged_count, right->merged_count);
+    assert_int_equal(left->owners_dropped, right->owners_dropped);
     assert_int_equal(left->snapshot_count, right->snapshot_count);
     for (uint32_t i = 0; i < left->snapshot_count; i++) {
         assert_same_snapshot(left, right, i);
@@ -303,6 +325,15 @@ SPOILS(no_such_stack)    { r->snapshots = TEXT("\x01\x64\x02\0\0\0\0\0"); }
 SPOILS(wait_6)           { r->snapshots = TEXT("\x01\x64\0\0\0\0\x06\0"); }
 SPOILS(waiting_for_3)    { r->snapshots = TEXT("\x01\x64\0\0\0\0\0\x03"); }
 SPOILS(big_syscall)      { r->snapshots = TEXT("\x01\x64\0\0\0\x80\x80\x80\x80\x08\0\0"); }
+SPOILS(no_owners)        { r->owners = TEXT("\0\0\x01"); }
+SPOILS(many_owners)      { r->owners = TEXT("\x81\x08"); }
+SPOILS(few_owners)       { r->owners = TEXT("\x02\x01\0\0\0\0"); }
+SPOILS(owner_cut)        { r->owners = TEXT("\x01\x01\0\0\0"); }
+SPOILS(owner_goes_on)    { r->owners = TEXT("\x01\x01\0\0\0\0\0"); }
+SPOILS(owner_of_none)    { r->owners = TEXT("\x01\x01\0\0\0\x01"); }
+SPOILS(owner_0)          { r->owners = TEXT("\x01\0\0\0\0\0"); }
+SPOILS(owner_name)       { r->owners = TEXT("\x01\x01\x03\0\0\0"); }
+SPOILS(owner_stack)      { r->owners = TEXT("\x01\x01\0\x02\0\0"); }
 SPOILS(wrong_sum)        { r->listened_ns = 31; }
 
 /* clang-format on */
@@ -355,6 +386,15 @@ static const struct {
     { wait_6, "snapshots" },
     { waiting_for_3, "snapshots" },
     { big_syscall, "snapshots" },
+    { no_owners, "snapshots" },
+    { many_owners, "owners" },
+    { few_owners, "owners" },
+    { owner_cut, "owners" },
+    { owner_goes_on, "owners" },
+    { owner_of_none, "snapshots" },
+    { owner_0, "owners" },
+    { owner_name, "owners" },
+    { owner_stack, "owners" },
     { wrong_sum, "listened_ns" },
 };
 
