@@ -21,6 +21,13 @@ double field_number(const json_t *object, const char *key)
     return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
 
+double field_amount(const json_t *object, const char *key)
+{
+    double value = field_number(object, key);
+
+    return isnan(value) ? 0 : value;
+}
+
 uint64_t field_count(const json_t *object, const char *key)
 {
     json_int_t value = json_integer_value(json_object_get(object, key));

@@ -13,6 +13,7 @@
 /* Lives as long as the object. Unknown: size 0. */
 struct text field_text(const json_t *object, const char *key);
 double field_number(const json_t *object, const char *key);       /* unknown: NAN */
+double field_amount(const json_t *object, const char *key);       /* unknown: 0 */
 uint64_t field_count(const json_t *object, const char *key);      /* unknown or negative: 0 */
 bool field_is_true(const json_t *object, const char *key);        /* unknown: false */
 uint64_t field_time_ms(const json_t *object, const char *key);    /* RFC 3339; unknown: 0 */

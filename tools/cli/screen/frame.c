@@ -11,6 +11,12 @@
 
 enum { TEXT_SIZE_MAX = 64 * 1024, GAP = 2 };
 
+const json_t *frame_at(const json_t *frames, const json_t *index)
+{
+    if (!json_is_integer(index) || json_integer_value(index) < 0) return NULL;
+    return json_array_get(frames, (size_t)json_integer_value(index));
+}
+
 static struct text base_name(struct text path)
 {
     const char *slash = path.size > 0 ? memrchr(path.data, '/', path.size) : NULL;

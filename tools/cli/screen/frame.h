@@ -13,6 +13,12 @@
 size_t frame_put(const struct screen *screen, const json_t *frame, size_t columns, enum paint paint,
                  struct buf *to);
 
+/* Columns that a name should have, even where figures then pass the screen's edge. */
+enum { FRAME_COLUMNS_MIN = 20 };
+
+/* A frame by its index, as nodes and hot lists name it; NULL: unknown. */
+const json_t *frame_at(const json_t *frames, const json_t *index);
+
 /* The function's name alone, unescaped: "module+0x1a40" where it has none, "Class.method" for
  * Python. */
 void frame_name(const json_t *frame, struct buf *to);

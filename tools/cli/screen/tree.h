@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tree.h: an analysis as text: the call tree, the comparison of two, the hot list.
+/* tree.h: an analysis as text: the call tree, or the comparison of two.
  *
  * Rows are callers above callees, heaviest first. A callee that is alone stands under its caller
  * without a step to the right; steps are taken where the tree forks. What is below `percent_min`
@@ -29,10 +29,5 @@ void tree_print(const struct screen *screen, const json_t *analysis, double perc
  * percent_min of the larger whole are folded; ret->ms is then the largest difference in them. */
 void tree_print_diff(const struct screen *screen, const json_t *analysis, double percent_min,
                      struct buf *to, struct tree_folded *ret);
-
-/* The functions in which the time went, by self time: at most `max` (0: all). Returns how many
- * were left out. */
-size_t tree_print_hot(const struct screen *screen, const json_t *analysis, size_t max,
-                      struct buf *to);
 
 #endif

@@ -6,6 +6,7 @@
 #include "tools/cli/line/value.h"
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
+#include "tools/cli/screen/hot_list.h"
 #include "tools/cli/screen/tree.h"
 #include "tools/cli/view/view.h"
 
@@ -136,7 +137,7 @@ static void put_hot(struct cli *cli, const json_t *analysis, const struct analys
 
     if (json_array_size(field_array(analysis, "hot")) == 0) return;
     view_heading(cli, "Hot functions, by self time (ms)");
-    left_out = tree_print_hot(&cli->screen, analysis, options->has_all ? 0 : HOT_MAX, &cli->out);
+    left_out = hot_list_print(&cli->screen, analysis, options->has_all ? 0 : HOT_MAX, &cli->out);
     if (left_out > 0) {
         (void)buf_printf(&cli->out, "  %zu more; --all shows all.\n", left_out);
     }
