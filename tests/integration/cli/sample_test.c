@@ -5,6 +5,7 @@
 #include "tests/support/api_client.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -62,9 +63,11 @@ static void samples_of_a_prefix_name_their_interface(void **state)
     assert_code(0);
     assert_out("INTERFACE");
     assert_out("POST /checkout");
+    setenv("COLUMNS", "80", 1);
     RUN("task", "log", task);
     assert_code(0);
-    assert_out(id.text); /* whole, also where the columns are not wide enough */
+    assert_out(id.text); /* whole, though there is no room for it in its column */
+    setenv("COLUMNS", "100", 1);
     cancel(task);
 }
 

@@ -258,6 +258,7 @@ static void bash_completes_nouns_verbs_options_and_values(void **state)
         { "stakeout help task ''", 3, "create list show", "--" },
         { "stakeout --json help task wa", 4, "watch", "--" },
         { "stakeout task list --state =", 4, "SCHEDULED ACTIVE", "--" },
+        { "stakeout --server = http://h task li", 5, "list", NULL },
         { "stakeout task list --state = F", 5, "FILLED", "--" },
         { "stakeout task list --state = FILLED --si", 6, "--since", NULL },
         { "stakeout task list --state=F", 3, "--state=FILLED", "ACTIVE" },
