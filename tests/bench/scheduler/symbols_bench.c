@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* symbols_bench.c PATH [COUNT [--print]]: what an address of a module costs, in this process.
+/* symbols_bench.c [--bars [PATH]]: what naming a sample of 4096 snapshots costs, with the real worker
+ * and its cache, against the bars: 2 s the first time, 50 ms from the cache, 256 MB. Without PATH a
+ * C++ module of 100 MB is made first (large_module.sh), which takes a minute.
+ *
+ * symbols_bench.c PATH [COUNT [--print]]: what an address of a module costs, in this process.
  *
  * Looks COUNT random addresses of its functions up, twice, and prints the times of opening, of the
  * first round (units are indexed on the way) and of the second. --print writes what was found, as
@@ -9,7 +13,9 @@
 #include "common/base/own.h"
 #include "scheduler/symbols/elf_lines.h"
 #include "scheduler/symbols/symbol_wire.h"
+#include "scheduler/symbols/symbols.h"
 
+#include <event2/event.h>
 #include <fcntl.h>
 #include <gelf.h>
 #include <stdio.h>
@@ -108,7 +114,152 @@ static void report(const char *what, uint64_t took_ns, size_t count, uint64_t sl
             (double)took_ns / 1e6, (double)took_ns / 1e3 / (double)count, (double)slowest_ns / 1e6);
 }
 
-int main(int argc, char **argv)
+/* ---- a whole sample ---- */
+
+enum {
+    STACK_SIZE = 32,
+    FRAMES_DISTINCT = 16384, /* addresses, over all functions: far more than one call path meets */
+    ROUNDS = 5,
+};
+
+struct waiting {
+    bool came;
+    uint32_t named, with_lines, inlined;
+};
+
+static void on_resolved(void *context, const struct sample_symbols *const *symbols, size_t count)
+{
+    struct waiting *waiting = context;
+
+    CHECK(count == 1);
+    waiting->came = true;
+    for (uint32_t i = 0; i < symbols[0]->frame_count; i++) {
+        const struct frame_symbols *frame = &symbols[0]->frames[i];
+
+        waiting->named += frame->count > 0;
+        waiting->with_lines += frame->count > 0 && frame->locations[0].line > 0;
+        waiting->inlined += frame->count > 1;
+    }
+}
+
+static struct sample *sample_make(const char *path, const struct module_facts *facts)
+{
+    struct sample *sample = sample_new();
+    struct frame frame = { .kind = FRAME_NATIVE };
+    uint32_t frames[FRAMES_DISTINCT], stack[STACK_SIZE], seed = 1, made = 0;
+
+    CHECK(sample && stack_table_module(&sample->stacks, text_of(path),
+                                       (struct text){ facts->build_id, facts->build_id_size },
+                                       &frame.module) == 0);
+    for (uint32_t i = 0; i < FRAMES_DISTINCT; i++) {
+        const GElf_Sym *function;
+
+        seed = seed * 1664525u + 1013904223u;
+        function = &facts->functions[(uint64_t)seed * facts->function_count >> 32];
+        frame.offset = function->st_value + (seed >> 8) % function->st_size;
+        CHECK(stack_table_frame(&sample->stacks, &frame, &frames[i]) == 0);
+    }
+    for (uint32_t i = 0; i < SNAPSHOTS_MAX; i++) {
+        for (uint32_t j = 0; j < STACK_SIZE; j++)
+            stack[j] = frames[(i * 4 + j * 509) % FRAMES_DISTINCT];
+        CHECK(stack_table_stack(&sample->stacks, stack, STACK_SIZE, &made) == 0);
+    }
+    return sample;
+}
+
+static double resolve_ms(struct event_base *base, struct symbols *symbols,
+                         const struct sample *sample, struct waiting *ret)
+{
+    uint64_t began_ns = clock_monotonic_ns();
+
+    *ret = (struct waiting){ .came = false };
+    symbols_resolve(symbols, &sample, 1, on_resolved, ret);
+    while (!ret->came)
+        event_base_loop(base, EVLOOP_ONCE);
+    return (double)(clock_monotonic_ns() - began_ns) / 1e6;
+}
+
+/* "VmHWM" or "RssAnon" of a process, in MB. */
+static double memory_of(int pid, const char *what)
+{
+    char path[64], line[256];
+    unsigned long kb = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, what, strlen(what)) == 0) kb = strtoul(line + strlen(what) + 1, NULL, 10);
+    if (file) fclose(file);
+    return (double)kb / 1e3;
+}
+
+static int double_compare(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+
+    return (a > b) - (a < b);
+}
+
+static void say(const char *what, double is, double bar, const char *unit)
+{
+    printf("%-34s %9.1f %s   bar %6.0f   %s\n", what, is, unit, bar, is <= bar ? "met" : "NOT met");
+}
+
+static int measure_bars(const char *path)
+{
+    struct module_facts facts = module_read(path);
+    struct sample *sample = sample_make(path, &facts);
+    double first[ROUNDS], cached[ROUNDS], memory[ROUNDS], own = 0;
+    struct waiting waiting = { .came = false };
+
+    for (int i = 0; i < ROUNDS; i++) {
+        struct event_base *base = event_base_new();
+        struct symbols *symbols = symbols_new(
+            base,
+            &(struct symbols_options){ .program = "/proc/self/exe", .read_module_paths = true },
+            NULL);
+
+        first[i] = resolve_ms(base, symbols, sample, &waiting);
+        cached[i] = resolve_ms(base, symbols, sample, &waiting);
+        memory[i] = memory_of(symbols_worker_pid(symbols), "VmHWM");
+        own = memory_of(symbols_worker_pid(symbols), "RssAnon");
+        symbols_free(symbols);
+        event_base_free(base);
+    }
+    qsort(first, ROUNDS, sizeof *first, double_compare);
+    qsort(cached, ROUNDS, sizeof *cached, double_compare);
+    qsort(memory, ROUNDS, sizeof *memory, double_compare);
+    printf("%s: %zu functions; a sample of %d snapshots, %d frames each, %u distinct: %u named, %u "
+           "with lines, %u with inlined functions; medians of %d\n",
+           path, facts.function_count, SNAPSHOTS_MAX, STACK_SIZE, sample->stacks.frame_count,
+           waiting.named, waiting.with_lines, waiting.inlined, ROUNDS);
+    say("the first time", first[ROUNDS / 2], 2000, "ms");
+    say("from the cache", cached[ROUNDS / 2], 50, "ms");
+    say("the worker's memory, at most", memory[ROUNDS - 1], 256, "MB");
+    printf("%-34s %9.1f MB   (the rest is the mapped file)\n", "of that its own", own);
+    printf("%-34s %9.1f ms\n", "in the host", 0.0);
+    sample_free(sample);
+    free(facts.functions);
+    return 0;
+}
+
+static int make_and_measure(void)
+{
+    char folder[] = "/tmp/stakeout-bench-XXXXXX", path[64], command[1024];
+    int rc;
+
+    CHECK(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/liblarge.so", folder);
+    snprintf(command, sizeof command, "'%s/large_module.sh' '%s' 100", BENCH_SOURCES, path);
+    fprintf(stderr, "making a module of 100 MB...\n");
+    rc = system(command) == 0 ? measure_bars(path) : 1;
+    unlink(path);
+    rmdir(folder);
+    return rc;
+}
+
+static int look_at_addresses(int argc, char **argv)
 {
     size_t count = argc > 2 ? strtoul(argv[2], NULL, 10) : COUNT_DEFAULT;
     bool prints = argc > 3 && strcmp(argv[3], "--print") == 0;
@@ -134,4 +285,11 @@ int main(int argc, char **argv)
     elf_lines_close(lines);
     free(facts.functions);
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (symbols_worker_is_meant(argc, argv)) return symbols_worker_run(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "--bars") != 0) return look_at_addresses(argc, argv);
+    return argc > 2 ? measure_bars(argv[2]) : make_and_measure();
 }
