@@ -84,6 +84,12 @@ assert.ok([...sums.keys()].every((name) => !/[\u202a-\u202e\n]/.test(name)))
 const folded = await check('calls.folded', 1000, 1)
 assert.ok([...folded.sums.keys()].some((name) => name.startsWith('a:b')), 'a semicolon')
 
+// A task without a sample: recognized, so that its page says that the profile is empty.
+const none = fs.readFileSync(path.join(folder, 'none.speedscope.json'), 'utf8')
+const empty = await importer.importProfileGroupFromText('none.speedscope.json', none)
+assert.ok(empty, 'none.speedscope.json: not recognized')
+assert.equal(empty.profiles.length, 0)
+
 // Of a location's lines it reads the function's own, and not those inlined into it.
 const pprof = await check('calls.pb.gz', 1, 1, ['visit', 'walk'])
 assert.equal(pprof.sums.get('walk')[1], expected.totals.visit[1] + expected.totals.walk[1])

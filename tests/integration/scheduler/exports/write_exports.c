@@ -108,6 +108,7 @@ int main(int argc, char **argv)
     struct analysis *base = analysis_new(loans, pointers, 1);
     struct analysis *other = analysis_new(loans + 1, pointers + 1, 1);
     struct analysis *diff = analysis_diff(base, other);
+    struct analysis *none = analysis_new(NULL, NULL, 0);
 
     CHECK(argc == 2);
     for (int format = 0; format < EXPORT_COUNT; format++) {
@@ -117,7 +118,9 @@ int main(int argc, char **argv)
         write_export(both, (enum export_format)format, argv[1], name);
     }
     write_export(diff, EXPORT_SVG, argv[1], "diff.svg");
+    write_export(none, EXPORT_SPEEDSCOPE, argv[1], "none.speedscope.json");
     write_expected(both, argv[1]);
+    analysis_free(none);
     analysis_free(diff);
     analysis_free(other);
     analysis_free(base);
