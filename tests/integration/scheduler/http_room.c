@@ -83,6 +83,43 @@ static void on_stream(struct http_request *request, void *context)
     http_stream_begin(request, "text/event-stream", on_gone, NULL);
 }
 
+/* A pipe, whose other end the test reads. */
+static int on_sink_open(void *context, uint64_t body_size, void **ret_sink,
+                        struct http_refusal *ret_why)
+{
+    int ends[2];
+
+    (void)context;
+    if (body_size > ROOM_SINK_SIZE_MAX) {
+        *ret_why =
+            (struct http_refusal){ .status = 413, .slug = "too-large", .title = "Too large" };
+        snprintf(ret_why->detail, sizeof ret_why->detail, "At most %d bytes.", ROOM_SINK_SIZE_MAX);
+        return -1;
+    }
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    room.sink_fd = ends[0];
+    room.sink_opened++;
+    *ret_sink = &room;
+    return ends[1];
+}
+
+static void on_sink_drop(void *sink)
+{
+    assert_ptr_equal(sink, &room);
+    room.sink_dropped++;
+}
+
+static const struct http_sink pipe_sink = { on_sink_open, on_sink_drop };
+
+static void on_sunk(struct http_request *request, void *context)
+{
+    (void)context;
+    room.handled_count++;
+    assert_int_equal(http_body(request).size, 0);
+    http_reply(request, 201, "text/plain",
+               http_sink_take(request) ? TEXT("sunk\n") : TEXT("dry\n"));
+}
+
 static const struct http_route routes[] = {
     { HTTP_GET, "/hello", HTTP_VIEWER, 0, on_hello, NULL },
     { HTTP_GET, "/open", HTTP_ANYONE, 0, on_hello, NULL },
@@ -91,6 +128,7 @@ static const struct http_route routes[] = {
     { HTTP_GET, "/stream", HTTP_VIEWER, 0, on_stream, NULL },
     { HTTP_POST, "/echo", HTTP_OPERATOR, 1024 * 1024, on_echo, NULL },
     { HTTP_POST, "/small", HTTP_OPERATOR, 16, on_echo, NULL },
+    { HTTP_POST, "/sink", HTTP_OPERATOR, 0, on_sunk, &pipe_sink },
     { HTTP_GET, "/n/{number}", HTTP_PROBE, 0, on_number, NULL },
     { HTTP_GET, "/probe", HTTP_PROBE, 0, on_hello, NULL },
 };

@@ -10,7 +10,7 @@
  *
  * Routes: GET /hello, GET /large (large_size bytes), GET /park (answered by room_wake()), POST
  * /echo (1 MB), POST /small (16 bytes), GET /stream (fed by room_publish()), GET /probe and
- * GET /n/{number} (role probe; the latter says its number). */
+ * POST /sink (to a pipe; role operator), GET /n/{number} (role probe; the latter says its number). */
 #ifndef STAKEOUT_TESTS_INTEGRATION_SCHEDULER_HTTP_ROOM_H
 #define STAKEOUT_TESTS_INTEGRATION_SCHEDULER_HTTP_ROOM_H
 
@@ -19,7 +19,7 @@
 
 struct event_base;
 
-enum { ROOM_CLIENTS_MAX = 2048 };
+enum { ROOM_CLIENTS_MAX = 2048, ROOM_SINK_SIZE_MAX = 16 * 1024 * 1024 };
 
 struct room {
     struct event_base *base;
@@ -30,7 +30,9 @@ struct room {
     size_t gone_count;
     size_t answer_count; /* of on_answer */
     int last_status;
-    size_t large_size;    /* of the answer to /large, and to /park when it is woken; 0: "woken\n" */
+    size_t large_size; /* of the answer to /large, and to /park when it is woken; 0: "woken\n" */
+    int sink_fd; /* of the latest body that went to /sink: the end to read; the test closes it */
+    size_t sink_opened, sink_dropped;
     bool has_tokens;      /* "viewer", "operator" and "probe" are the tokens of their roles */
     char got[256 * 1024]; /* what the latest expectation saw */
     size_t got_size;
