@@ -100,6 +100,7 @@ static int judge(struct uplink *uplink, struct uplink_lane *lane, struct text *r
     size = (size_t)snprintf(reason, sizeof reason, "status %d%s", answer->status,
                             answer->body.size > 0 ? ": " : "");
     size += problem_detail(buf_peek(&answer->body), reason + size, sizeof reason - 1 - size);
+    if (reason[size - 1] == '.') size--; /* the line goes on */
     reason[size] = '\0';
     if (is_later(answer->status) || answer->status < 400)
         return rest(uplink, lane, answer->retry_after_s, reason);

@@ -152,6 +152,13 @@ static bool send_bytes(int fd, struct text bytes)
     return true;
 }
 
+/* As a scheduler refuses. */
+static void write_problem(const struct fake_script *script, struct buf *to)
+{
+    buf_printf(to, "{\"type\":\"scripted\",\"title\":\"Scripted\",\"status\":%d,\"detail\":\"%s\"}",
+               script->status, script->detail);
+}
+
 static bool send_answer(int fd, int status, int retry_after_s, struct text body)
 {
     char head[256];
@@ -160,8 +167,8 @@ static bool send_answer(int fd, int status, int retry_after_s, struct text body)
     if (status == 200 && body.size == 0) status = 204;
     size = snprintf(head, sizeof head,
                     "HTTP/1.1 %d Scripted\r\nContent-Length: %zu\r\n"
-                    "Content-Type: application/msgpack\r\n",
-                    status, body.size);
+                    "Content-Type: application/%s\r\n",
+                    status, body.size, status < 400 ? "msgpack" : "problem+json");
 
     if (retry_after_s > 0)
         size +=
@@ -229,6 +236,7 @@ static bool serve_request(struct fake_scheduler *fake, int fd)
     }
     pthread_mutex_unlock(&fake->lock);
     if (script.status == 0) return false;
+    if (script.detail) write_problem(&script, &body);
     return send_answer(fd, script.status, script.retry_after_s, buf_peek(&body));
 }
 

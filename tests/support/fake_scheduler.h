@@ -36,8 +36,9 @@ void fake_scheduler_set_outcome(struct fake_scheduler *fake, uint32_t outcome); 
 
 /* What happens to the next `times` requests of a kind, "poll", "pulse", "report" or "log". */
 struct fake_script {
-    int status;        /* answered with it; 0: taken, but closed without an answer */
-    int retry_after_s; /* 0: without that header */
+    int status;         /* answered with it; 0: taken, but closed without an answer */
+    int retry_after_s;  /* 0: without that header */
+    const char *detail; /* of the problem that a refusal carries; NULL: it has no body */
     uint32_t times;
 };
 void fake_scheduler_script(struct fake_scheduler *fake, const char *kind,

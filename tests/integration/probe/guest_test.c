@@ -72,6 +72,19 @@ static void the_log_says_where_it_connects_and_why_not(void **state)
     scene_await_log(scene, "connected to http://127.0.0.1:");
 }
 
+static void the_log_says_why_it_was_refused_in_the_scheduler_s_words(void **state)
+{
+    struct scene *scene = *state;
+
+    scene_want_log(scene);
+    fake_scheduler_script(
+        scene->fake, "poll",
+        (struct fake_script){ .status = 401, .times = 1, .detail = "The token 't' is not known." });
+    scene_start_host(scene, NULL);
+    scene_ask(scene, "start", "start 0");
+    scene_await_log(scene, ": status 401: The token 't' is not known; it is tried again");
+}
+
 static void without_threads_it_says_so_and_the_host_goes_on(void **state)
 {
     struct scene *scene = *state;
@@ -374,6 +387,7 @@ int main(int argc, char **argv)
         SCENE_CLAIM(the_switch_switches_everything_off),
         SCENE_CLAIM(a_server_that_cannot_be_is_refused_with_a_sentence),
         SCENE_CLAIM(the_log_says_where_it_connects_and_why_not),
+        SCENE_CLAIM(the_log_says_why_it_was_refused_in_the_scheduler_s_words),
         SCENE_CLAIM(without_threads_it_says_so_and_the_host_goes_on),
         SCENE_CLAIM(closed_by_dlclose_it_stays_and_flushes_at_exit),
         SCENE_CLAIM(no_descriptor_of_the_hosts_is_taken),

@@ -102,6 +102,24 @@ static void a_token_is_found_until_it_is_revoked(void **state)
     assert_true(all[0].revoked_wall_ms >= all[0].created_wall_ms);
 }
 
+/* Redis keeps many or long records by their hash, in no order. */
+static void a_list_is_in_the_order_of_creation(void **state)
+{
+    enum { COUNT = 8 };
+    struct fixture *fixture = *state;
+    const struct store_token *all;
+    char name[TOKEN_NAME_SIZE_MAX + 1];
+
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof(name), "%d%0*d", i, TOKEN_NAME_SIZE_MAX - 1, 0);
+        assert_int_equal(put_token(fixture, name, "a5c0f183"[i]).code, PROBLEM_NONE);
+    }
+    assert_int_equal(store_token_list(fixture->store, &all), COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(all[i].name[0], '0' + i);
+    }
+}
+
 static void a_name_belongs_to_one_valid_token(void **state)
 {
     struct fixture *fixture = *state;
@@ -161,9 +179,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        CASE(a_token_is_found_until_it_is_revoked),
-        CASE(a_name_belongs_to_one_valid_token),
-        CASE(a_change_made_elsewhere_is_seen_soon),
+        CASE(a_token_is_found_until_it_is_revoked),  CASE(a_list_is_in_the_order_of_creation),
+        CASE(a_name_belongs_to_one_valid_token),     CASE(a_change_made_elsewhere_is_seen_soon),
         CASE(tokens_stay_known_while_redis_is_away),
 #undef CASE
     };
