@@ -7,8 +7,8 @@ if(NOT LIBUNWIND_INCLUDE_DIR)
                         "installs what the build needs.")
 endif()
 set(STAKEOUT_ENGINE_SOURCES
-    blocked.c blocked_stack.c books.c closed_wait.c draft.c engine.c fork_gate.c frame_pointer.c
-    interface_totals.c
+    allowance.c blocked.c blocked_stack.c books.c budget.c closed_wait.c draft.c engine.c
+    fork_gate.c frame_pointer.c interface_totals.c
     known_stacks.c known_waits.c listener.c modules.c pace.c remote_unwinder.c sample_builder.c
     sampler.c sampler_round.c self_memory.c signal_copy.c stint.c thread.c thread_files.c
     tick_clock.c unwind_build.c unwind_entries.c unwind_program.c unwind_reader.c unwind_step.c

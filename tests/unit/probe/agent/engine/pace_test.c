@@ -62,6 +62,38 @@ static void an_interval_that_doubled_counts_from_there(void **state)
     assert_int_equal(pace.next_ns, START + 3 * INTERVAL);
 }
 
+static void a_look_that_was_put_off_begins_the_grid_anew_and_misses_nothing(void **state)
+{
+    struct pace pace = { 0 };
+
+    (void)state;
+    pace_looked(&pace, START, INTERVAL);
+    pace_put_off(&pace, START + 7 * INTERVAL + 3);
+    assert_false(pace_is_due(&pace, START + 7 * INTERVAL));
+    assert_true(pace.is_put_off);
+    assert_int_equal(pace_looked(&pace, START + 7 * INTERVAL + 3, INTERVAL), 0);
+    assert_false(pace.is_put_off);
+    assert_int_equal(pace.next_ns, START + 8 * INTERVAL + 3);
+}
+
+static void the_cost_of_a_look_is_that_of_the_latest_ones(void **state)
+{
+    struct pace pace = { 0 };
+
+    (void)state;
+    pace_looked(&pace, START, INTERVAL);
+    pace.spent_ns = 1000;
+    assert_int_equal(pace_cost_ns(&pace), 1000);
+    pace_looked(&pace, START + INTERVAL, INTERVAL);
+    pace.spent_ns = 200;
+    assert_int_equal(pace_cost_ns(&pace), 1000);
+    for (uint64_t i = 2; i < 40; i++) {
+        pace.spent_ns = 200;
+        pace_looked(&pace, START + i * INTERVAL, INTERVAL);
+    }
+    assert_in_range(pace_cost_ns(&pace), 200, 210);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -70,6 +102,8 @@ int main(void)
         cmocka_unit_test(what_was_missed_is_counted_and_not_made_up_for),
         cmocka_unit_test(a_look_that_could_not_be_made_is_tried_soon),
         cmocka_unit_test(an_interval_that_doubled_counts_from_there),
+        cmocka_unit_test(a_look_that_was_put_off_begins_the_grid_anew_and_misses_nothing),
+        cmocka_unit_test(the_cost_of_a_look_is_that_of_the_latest_ones),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
