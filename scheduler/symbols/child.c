@@ -20,6 +20,7 @@
 /* A process that was killed and not yet reaped. */
 struct grave {
     LIST_ENTRY(grave) link;
+    struct event_base *base;
     struct event *on_end;
     int pidfd;
     pid_t pid;
@@ -83,8 +84,15 @@ static void on_dead(evutil_socket_t fd, short events, void *context)
 
     (void)fd;
     (void)events;
-    waitpid(grave->pid, NULL, WNOHANG); /* ECHILD: somebody reaps all children */
-    grave_free(grave);
+    if (waitpid(grave->pid, NULL, WNOHANG) != 0) { /* ECHILD: somebody reaps all children */
+        grave_free(grave);
+        return;
+    }
+    /* A debugger holds it: the dead are its, until it lets go. */
+    event_free(grave->on_end);
+    grave->on_end = evtimer_new(grave->base, on_dead, grave);
+    CHECK(grave->on_end);
+    event_add(grave->on_end, &(struct timeval){ .tv_usec = 50000 });
 }
 
 void child_bury(struct graves *graves, pid_t pid)
@@ -98,6 +106,7 @@ void child_bury(struct graves *graves, pid_t pid)
         return;
     }
     grave = mem_zalloc(1, sizeof *grave);
+    grave->base = graves->base;
     grave->pid = pid;
     grave->pidfd = pidfd;
     grave->on_end = event_new(graves->base, pidfd, EV_READ, on_dead, grave);
