@@ -166,8 +166,8 @@ static int set_instances(const struct line *line, json_t *order, struct problem 
     return 0;
 }
 
-/* The first moment of 1970 stands for "at once" in a task_spec, so that its rule takes it; as a text
- * it is a time long ago, and refused in the words of the API. */
+/* The first moment of 1970 stands for "at once" in a task_spec, so that its rule takes it; as a
+ * text it is a time long ago, and refused in the words of the API. */
 static int refuse_1970(const char *value, struct problem *problem)
 {
     char quoted[128];

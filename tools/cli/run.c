@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* run.c: `stakeout run`: a program, with libstakeout-run.so preloaded.
  *
- * All is said in the environment, and then the program takes our place. What cannot be watched by a
- * preloaded library is found out before, from its ELF header and its file's mode: the dynamic loader
- * would pass over our library in silence, or, where it is another libc's, refuse to start. Such a
- * program is run without it, and that is said: a server that does not start is worse than one that
- * is not watched. */
+ * All is said in the environment, and then the program takes our place. What cannot be watched by
+ * a preloaded library is found out before, from its ELF header and its file's mode: the dynamic
+ * loader would pass over our library in silence, or, where it is another libc's, refuse to start.
+ * Such a program is run without it, and that is said: a server that does not start is worse than
+ * one that is not watched. */
 #include "tools/cli/cli.h"
 
 #include "common/base/own.h"

@@ -43,10 +43,10 @@ struct command {
     const char *noun, *verb;     /* verb NULL: the noun alone is the command */
     int (*run)(struct cli *cli); /* returns what the process exits with */
     unsigned args_min, args_max; /* args_max ARGS_ARE_A_LINE: options end where they begin */
-    const char *arguments;                  /* "TASK"; empty: none */
-    const char *summary;                    /* one line, imperative, no full stop */
-    const char *about;                      /* paragraphs for --help and the manual */
-    const char *example;                    /* one command line */
+    const char *arguments;       /* "TASK"; empty: none */
+    const char *summary;         /* one line, imperative, no full stop */
+    const char *about;           /* paragraphs for --help and the manual */
+    const char *example;         /* one command line */
     const enum option_id *needed, *options; /* each ends with OPTION_NONE */
     bool is_hidden;
 };

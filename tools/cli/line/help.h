@@ -13,8 +13,8 @@ void help_command(const struct screen *screen, const struct command *command, st
 /* "stakeout task create --application NAME ... [options]" */
 void help_synopsis(const struct command *command, struct buf *to);
 
-/* A command's example in lines of at most `columns`, as a shell takes them: all but the last end with
- * a backslash, all but the first begin with `indent` blanks. */
+/* A command's example in lines of at most `columns`, as a shell takes them: all but the last end
+ * with a backslash, all but the first begin with `indent` blanks. */
 void help_example(const struct command *command, size_t columns, size_t indent, struct buf *to);
 
 /* "--output FILE, -o FILE" */

@@ -132,10 +132,6 @@ static void put_ends(struct buf *to)
     put_tagged(TEXT("2"), TEXT("The command line alone shows that it is wrong."), to);
     put_tagged(TEXT("3"), TEXT("Of task watch: nothing was captured."), to);
     put_tagged(TEXT("4"), TEXT("Of task watch: no instance took the task."), to);
-    put_tagged(TEXT("126, 127"),
-               TEXT("Of run: the program cannot be run; it is not there. Else its exit status is the "
-                    "program's."),
-               to);
     put_tagged(
         TEXT("126, 127"),
         TEXT("Of run: the program cannot be run; it is not there. Else its exit status is the "

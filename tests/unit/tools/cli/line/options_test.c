@@ -6,11 +6,14 @@
 
 enum { WORDS_MAX = 24 };
 
+/* What is read points into argv, which therefore stays until the next call. */
 static int parse(const char *const *words, struct line *ret, struct problem *problem)
 {
-    char *argv[WORDS_MAX + 2] = { "stakeout" };
+    static char *argv[WORDS_MAX + 2];
     int argc = 1;
 
+    memset(argv, 0, sizeof argv);
+    argv[0] = "stakeout";
     for (; *words; words++) {
         argv[argc++] = (char *)*words; /* argv is never written to */
     }
@@ -75,9 +78,13 @@ static const struct {
     { "argument of none", { "doctor", "now" }, "'doctor' takes no argument" },
     { "two arguments", { "task", "diff", "a", "b" }, NULL },
     { "a program and its options", { "run", "echo", "--nonsense", "-x", "--", "a", "b" }, NULL },
-    { "options before the program", { "run", "--rule", "GET /", "--rule", "GET /a", "echo" }, NULL },
+    { "options before the program",
+      { "run", "--rule", "GET /", "--rule", "GET /a", "echo" },
+      NULL },
     { "a program that looks like an option", { "run", "--", "--echo" }, NULL },
-    { "no program", { "run", "--rule", "GET /" }, "an argument is missing: 'run PROGRAM [ARG...]'" },
+    { "no program",
+      { "run", "--rule", "GET /" },
+      "an argument is missing: 'run PROGRAM [ARG...]'" },
     { "an unknown option before the program", { "run", "--nonsense", "echo" }, "--nonsense" },
     { "letter with its value behind",
       { "task", "export", "a", "--format", "svg", "-o", "f" },
