@@ -70,7 +70,7 @@ void history_whole_task(struct history *history, const struct task_id *task, his
                         void *context);
 
 struct history_log {
-    struct task_log_event *events; /* oldest first */
+    struct task_log_event *events; /* in the order in which they came in */
     size_t count;
     char next[CURSOR_SIZE_MAX + 1];
 };
