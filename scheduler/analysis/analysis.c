@@ -5,7 +5,8 @@
  *     (2) each stack that a snapshot names becomes a path, once           tree.c
  *     (3) each snapshot becomes a moment: its path and what it weighs     here
  *     (4) the costs of moments are summed by path, and paths merge        tree.c
- *     (5) costs are grouped by what a finding could be about              groups.c
+ *     (5) waiting for locks is told apart by what their owners did        locks.c,
+ *         and all costs are grouped by what a finding could be about      groups.c
  *     (6) groups that matter become sentences                             findings.c
  *
  * INVARIANTS
@@ -36,13 +37,13 @@ struct intake {
     uint32_t scratch_capacity;
 };
 
-static uint32_t intake_path(struct intake *intake, uint32_t stack_index)
+/* The frames of a stack, each expanded, into intake->scratch. Returns how many. */
+static uint32_t intake_expand(struct intake *intake, uint32_t stack_index)
 {
     const struct stack_table *stacks = &intake->sample->stacks;
     const struct stack *stack = &stacks->stacks[stack_index];
-    uint32_t *known = &intake->path_of_stack[stack_index], count = 0;
+    uint32_t count = 0;
 
-    if (*known != HASH_NONE) return *known;
     for (uint32_t i = 0; i < stack->count; i++) {
         uint32_t frame = stacks->stack_frames[stack->first + i];
         struct expansion expansion = intake->expansions.of[frame];
@@ -53,9 +54,38 @@ static uint32_t intake_path(struct intake *intake, uint32_t stack_index)
             intake->scratch[count++] = intake->expansions.frames[expansion.first + j];
         }
     }
-    *known =
-        path_table_add(&intake->analysis->paths, &intake->analysis->frames, intake->scratch, count);
+    return count;
+}
+
+static uint32_t intake_path(struct intake *intake, uint32_t stack_index)
+{
+    uint32_t *known = &intake->path_of_stack[stack_index];
+
+    if (*known != HASH_NONE) return *known;
+    *known = path_table_add(&intake->analysis->paths, &intake->analysis->frames, intake->scratch,
+                            intake_expand(intake, stack_index));
     return *known;
+}
+
+static void intake_holders(struct intake *intake)
+{
+    struct analysis *analysis = intake->analysis;
+    const struct sample *sample = intake->sample;
+
+    for (uint32_t i = 0; i < sample->owner_count; i++) {
+        const struct lock_owner *owner = &sample->owners[i];
+        struct text name = stack_table_text(&sample->stacks, owner->thread_name);
+        struct holder holder = { .thread_name = frame_table_string(&analysis->frames, name),
+                                 .thread_id = owner->thread_id };
+
+        if (owner->stack > 0) {
+            uint32_t count = intake_expand(intake, owner->stack - 1);
+
+            holder.path =
+                path_table_add(&analysis->holder_paths, &analysis->frames, intake->scratch, count);
+        }
+        holder_add(analysis, holder);
+    }
 }
 
 static struct text intake_waiting_for(const struct intake *intake, uint32_t string)
@@ -95,6 +125,7 @@ static void intake_moments(struct intake *intake)
 {
     struct analysis *analysis = intake->analysis;
     const struct sample *sample = intake->sample;
+    uint32_t holders_before = analysis->holder_count - sample->owner_count;
 
     for (uint32_t i = 0; i < sample->snapshot_count; i++) {
         const struct snapshot *snapshot = &sample->snapshots[i];
@@ -106,6 +137,7 @@ static void intake_moments(struct intake *intake)
             .syscall = snapshot->syscall,
             .wait = snapshot->wait,
             .waiting_for = frame_table_string(&analysis->frames, waiting_for),
+            .holder = snapshot->owner > 0 ? holders_before + snapshot->owner : 0,
             .offset_ns = snapshot->offset_ns,
             .cost = cost_of_weight(sample_weight(sample, i), wait->wait),
         };
@@ -148,6 +180,7 @@ static void intake_sample(struct analysis *analysis, const struct sample *sample
         intake.path_of_stack[i] = intake.wait_of_stack[i] = HASH_NONE;
     intake_call(analysis, sample);
     intake_waits(&intake);
+    intake_holders(&intake);
     intake_moments(&intake);
     expansions_done(&intake.expansions);
     free(intake.path_of_stack);
@@ -187,9 +220,11 @@ struct analysis *analysis_new(const struct sample *const *samples,
     analysis->moments = mem_zalloc(moment_count + 1, sizeof *analysis->moments);
     frame_table_init(&analysis->frames);
     path_table_init(&analysis->paths);
+    path_table_init(&analysis->holder_paths);
     for (size_t i = 0; i < count; i++)
         intake_sample(analysis, samples[i], symbols ? symbols[i] : NULL);
     analysis_add_up(analysis);
+    analysis->locks = lock_list_make(analysis);
     analysis->groups = group_list_make(analysis);
     findings_make(analysis);
     return analysis;
@@ -202,6 +237,8 @@ struct analysis *analysis_free(struct analysis *analysis)
         free(analysis->findings[i].sentence);
     free(analysis->findings);
     free(analysis->groups.rows);
+    free(analysis->locks.rows);
+    free(analysis->holders);
     free(analysis->hot.rows);
     free(analysis->hot_lines.rows);
     free(analysis->path_costs);
@@ -211,6 +248,7 @@ struct analysis *analysis_free(struct analysis *analysis)
     free(analysis->moments);
     tree_done(&analysis->tree);
     path_table_done(&analysis->paths);
+    path_table_done(&analysis->holder_paths);
     frame_table_done(&analysis->frames);
     free(analysis);
     return NULL;

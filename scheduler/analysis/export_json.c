@@ -180,6 +180,48 @@ static void put_syscall(int32_t number, struct buf *to)
         buf_printf(to, ",\"syscall\":\"syscall %" PRId32 "\"", number);
 }
 
+/* `holder` is 1 + an index; 0: null. */
+static void put_holder(const struct analysis *analysis, uint32_t holder, struct buf *to)
+{
+    const struct holder *row = &analysis->holders[holder - 1];
+
+    if (holder == 0) {
+        put(to, "null");
+        return;
+    }
+    buf_printf(to, "{\"thread_id\":%" PRIu32, row->thread_id);
+    put_text(to, "thread", frame_table_text(&analysis->frames, row->thread_name));
+    put_stack(&analysis->holder_paths, row->path, to);
+    put(to, "}");
+}
+
+static void put_lock(const struct analysis *analysis, const struct lock *lock, struct buf *to)
+{
+    put_ms(to, "{\"wait_ms\":", lock->ns);
+    buf_printf(to, ",\"count\":%" PRIu64, lock->count);
+    put_text(to, "waiting_for", frame_table_text(&analysis->frames, lock->waiting_for));
+    buf_printf(to, ",\"owners\":%" PRIu32 ",\"held_in\":", lock->thread_count);
+    put_frame_index(to, lock->own);
+    put(to, ",\"called\":");
+    put_frame_index(to, lock->called);
+    put(to, ",\"lock_owner\":");
+    put_holder(analysis, lock->holder, to);
+    put(to, "}");
+}
+
+/* The longest first. */
+static void put_locks(const struct analysis *analysis, struct buf *to)
+{
+    const struct lock_list *locks = &analysis->locks;
+
+    put(to, ",\"locks\":[");
+    for (uint32_t i = 0; i < locks->count; i++) {
+        put(to, i > 0 ? ",\n" : "\n");
+        put_lock(analysis, &locks->rows[i], to);
+    }
+    put(to, "]");
+}
+
 static void put_moment(const struct analysis *analysis, const struct moment *moment, struct buf *to)
 {
     put_ms(to, "{\"at_ms\":", moment->offset_ns);
@@ -189,7 +231,9 @@ static void put_moment(const struct analysis *analysis, const struct moment *mom
     put_text(to, "wait", text_of(moment->wait ? wait_kind_name(moment->wait) : NULL));
     put_syscall(moment->syscall, to);
     put_text(to, "waiting_for", frame_table_text(&analysis->frames, moment->waiting_for));
-    put(to, ",\"lock_owner\":null}");
+    put(to, ",\"lock_owner\":");
+    put_holder(analysis, moment->holder, to);
+    put(to, "}");
 }
 
 /* A timeline is of one call; of several there is none. */
@@ -271,6 +315,7 @@ void export_json(const struct analysis *analysis, struct text title, struct buf 
     put_hot(analysis, "hot", &analysis->hot, to);
     put_hot(analysis, "hot_lines", &analysis->hot_lines, to);
     put_timeline(analysis, to);
+    if (!analysis->is_diff) put_locks(analysis, to);
     put_findings(analysis, to);
     put(to, "}\n");
 }

@@ -102,7 +102,8 @@ struct pprof {
     struct tally mappings;     /* (module, build-id); row + 1 is the id, ns the limit */
     struct tally functions;    /* (symbol, file); row + 1 is the id */
     struct tally locations;    /* (innermost frame, outermost frame); row + 1 is the id */
-    struct tally samples;      /* (path, call x COST_PART_COUNT + state): a row of costs */
+    struct tally kinds;        /* (call x COST_PART_COUNT + state, lock) */
+    struct tally samples;      /* (path, kind): a row of costs */
     struct pprof_sample {
         struct cost cost;
         uint64_t count;
@@ -192,6 +193,20 @@ static void write_label(struct pprof *pprof, const char *key, struct text value)
     put_message(&pprof->message, SAMPLE_LABEL, &pprof->inner);
 }
 
+/* What a call waited for, and who held it. `lock` is 1 + an index; 0: none. */
+static void write_lock_labels(struct pprof *pprof, uint32_t lock)
+{
+    const struct analysis *analysis = pprof->analysis;
+    const struct lock *row = &analysis->locks.rows[lock - 1];
+
+    if (lock == 0) return;
+    write_label(pprof, "lock", frame_table_text(&analysis->frames, row->waiting_for));
+    if (row->holder == 0) return;
+    write_label(
+        pprof, "lock_owner",
+        frame_table_text(&analysis->frames, analysis->holders[row->holder - 1].thread_name));
+}
+
 static void write_labels(struct pprof *pprof, const struct call *call, enum cost_part state)
 {
     write_label(pprof, "trace_id", text_of(call->trace_id));
@@ -206,7 +221,8 @@ static void write_sample(struct pprof *pprof, uint32_t row)
 {
     const struct path *rows = pprof->analysis->paths.rows;
     const struct pprof_sample *sample = &pprof->costs[row];
-    uint32_t key = pprof->samples.rows[row].part, end;
+    const struct tally_row *kind = &pprof->kinds.rows[pprof->samples.rows[row].part];
+    uint32_t end;
     uint64_t values[] = { cost_total(&sample->cost), sample->cost.ns[COST_CPU],
                           sample->cost.ns[COST_QUEUE], cost_wait(&sample->cost), sample->count };
 
@@ -216,12 +232,13 @@ static void write_sample(struct pprof *pprof, uint32_t row)
     for (size_t i = 0; i < ARRAY_COUNT(values); i++)
         put_varint(&pprof->inner, values[i]);
     put_message(&pprof->message, SAMPLE_VALUE, &pprof->inner);
-    write_labels(pprof, &pprof->analysis->calls[key / COST_PART_COUNT],
-                 (enum cost_part)(key % COST_PART_COUNT));
+    write_labels(pprof, &pprof->analysis->calls[kind->of / COST_PART_COUNT],
+                 (enum cost_part)(kind->of % COST_PART_COUNT));
+    write_lock_labels(pprof, kind->part);
     put_message(pprof->to, PROFILE_SAMPLE, &pprof->message);
 }
 
-/* Moments of one path, call and state are one sample. */
+/* Moments of one path, call, state and lock are one sample. */
 static void collect_samples(struct pprof *pprof)
 {
     const struct analysis *analysis = pprof->analysis;
@@ -232,7 +249,8 @@ static void collect_samples(struct pprof *pprof)
         for (uint32_t i = 0; i < call->moment_count; i++) {
             const struct moment *moment = &analysis->moments[call->first_moment + i];
             uint32_t key = c * COST_PART_COUNT + (uint32_t)cost_heaviest(&moment->cost);
-            uint32_t row = tally_add(&pprof->samples, moment->path, key, 0);
+            uint32_t kind = tally_add(&pprof->kinds, key, moment->lock, 0);
+            uint32_t row = tally_add(&pprof->samples, moment->path, kind, 0);
             uint32_t capacity = pprof->cost_capacity;
 
             room_for_one(&pprof->costs, row, &pprof->cost_capacity, sizeof *pprof->costs);
@@ -360,6 +378,7 @@ void export_pprof(const struct analysis *analysis, struct text title, struct buf
     tally_done(&pprof.functions);
     tally_done(&pprof.locations);
     tally_done(&pprof.samples);
+    tally_done(&pprof.kinds);
     free(pprof.costs);
     buf_done(&pprof.message);
     buf_done(&pprof.inner);

@@ -5,9 +5,12 @@
  *     |----| |------------| |------------------| |---------------------------------------|
  *     verb    amount         object               where
  *
+ * Where the owner of a lock is known, it follows: ", held by worker-3, which was in fsync called from
+ * save_order()". Threads that take turns in one function are not named: ", held in save_order()".
+ *
  * The words are fixed: past tense, one sentence, at most SENTENCE_MAX characters, neither advice
  * nor blame. What is too long gives up detail first (what it was mostly in, then the line), then
- * shortens the name, and last what was waited for. */
+ * shortens the names and what was waited for, and last the lock's owner. */
 #include "common/base/check.h"
 #include "scheduler/analysis/escape.h"
 #include "scheduler/analysis/private.h"
@@ -24,16 +27,29 @@ enum {
     SENTENCE_SIZE_MAX = 8192,
     SHARE_MIN = 20, /* a finding is at least a twentieth of the call */
     FINDINGS_MAX = 40,
+    NEARLY_ALL = 10, /* all but a tenth is said as all */
 };
 
-/* How much a sentence may say, from everything to the least. */
+/* How much a sentence may say, from everything to the least. Of a lock's owner: all, its thread
+ * alone, nothing. */
+enum { OWNER_UNSAID, OWNER_THREAD, OWNER_ALL };
+
+/* clang-format off */
 static const struct detail {
     size_t name_characters, waiting_characters;
     bool shows_callee, shows_line;
+    int owner;
 } details[] = {
-    { 100, 100, true, true }, { 60, 100, true, true },  { 60, 60, false, true },
-    { 60, 40, false, false }, { 40, 30, false, false }, { 24, 20, false, false },
+    { 100, 100, true,  true,  OWNER_ALL },
+    {  60, 100, true,  true,  OWNER_ALL },
+    {  60,  60, false, true,  OWNER_ALL },
+    {  60,  40, false, false, OWNER_ALL },
+    {  40,  30, false, false, OWNER_ALL },
+    {  24,  20, false, false, OWNER_ALL },
+    {  40,  30, false, false, OWNER_THREAD },
+    {  24,  20, false, false, OWNER_UNSAID },
 };
+/* clang-format on */
 
 static const struct {
     const char *verb, *object, *unnamed;
@@ -121,6 +137,47 @@ static void put_object(const struct sentence *sentence, const struct detail *det
                    group->waiting_others > 1 ? "s" : "");
 }
 
+/* "in fsync called from save_order()" */
+static void put_owner_place(const struct frame_table *table, const struct lock *lock,
+                            const struct detail *detail, struct buf *to)
+{
+    buf_text(to, TEXT(" in "));
+    if (lock->called != FRAME_NONE) {
+        const struct shown_frame *called = &table->frames[lock->called];
+
+        name_shorten(frame_table_text(table, called->function), detail->name_characters / 2, to);
+        buf_text(to, TEXT(" called from "));
+    }
+    put_name(table, frame_symbol(table, lock->own), detail->name_characters, to);
+}
+
+/* Who held the lock, of most of the group's time; for how much of it, if not for nearly all. */
+static void put_owner(const struct sentence *sentence, const struct detail *detail, struct buf *to)
+{
+    const struct analysis *analysis = sentence->analysis;
+    const struct group *group = sentence->group;
+    const struct lock *lock = &analysis->locks.rows[group->lock - 1];
+    struct text thread =
+        frame_table_text(&analysis->frames, analysis->holders[lock->holder - 1].thread_name);
+    bool has_place = lock->own != FRAME_NONE && detail->owner == OWNER_ALL;
+    bool has_thread = lock->thread_count == 1 && thread.size > 0;
+    char time[32];
+
+    if (!has_place && !has_thread) return;
+    buf_text(to, TEXT(", "));
+    if (group->lock_ns < group->ns - group->ns / NEARLY_ALL) {
+        duration_text(group->lock_ns / analysis->call_count, time);
+        buf_printf(to, "for %s ", time);
+    }
+    buf_text(to, TEXT("held"));
+    if (has_thread) {
+        buf_text(to, TEXT(" by "));
+        put_waiting_for(thread, detail->name_characters, to);
+        if (has_place) buf_text(to, TEXT(", which was"));
+    }
+    if (has_place) put_owner_place(&analysis->frames, lock, detail, to);
+}
+
 static void put_sentence(const struct sentence *sentence, const struct detail *detail,
                          struct buf *to)
 {
@@ -139,6 +196,7 @@ static void put_sentence(const struct sentence *sentence, const struct detail *d
             put_name(table, group->callee, detail->name_characters, to);
         }
     }
+    if (group->lock > 0 && detail->owner != OWNER_UNSAID) put_owner(sentence, detail, to);
     buf_text(to, text_of(sentence->ending));
     buf_text(to, TEXT("."));
 }

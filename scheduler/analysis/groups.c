@@ -75,29 +75,39 @@ static bool is_system(const struct frame_table *table, const struct shown_frame 
                            ARRAY_COUNT(system_folders));
 }
 
-struct guilt {
-    bool is_known;
-    uint32_t own;   /* frame to name; FRAME_NONE: there is none */
-    uint32_t where; /* frame in which the time went by */
-};
-
-static struct guilt guilt_find(const struct analysis *analysis, uint32_t path)
+/* Is it a name by which people call a function? Those of the implementation are not. */
+static bool has_plain_name(const struct frame_table *table, const struct shown_frame *frame)
 {
-    const struct path *paths = analysis->paths.rows;
-    struct guilt guilt = { true, FRAME_NONE, FRAME_NONE };
+    static const char *const hidden[] = { "__", "std::", "(unknown)" };
+    struct text name = frame_table_text(table, frame->function);
 
-    for (uint32_t at = path; at != 0; at = paths[at].parent) {
-        const struct shown_frame *frame = &analysis->frames.frames[paths[at].frame];
+    return frame->kind != FRAME_MARKER && name.size > 0 &&
+           !starts_with_any(name, hidden, ARRAY_COUNT(hidden));
+}
 
-        if (is_runtime(&analysis->frames, frame)) continue;
-        if (guilt.where == FRAME_NONE) guilt.where = paths[at].frame;
-        if (is_system(&analysis->frames, frame)) continue;
-        guilt.own = paths[at].frame;
-        break;
+struct guilt guilt_find(const struct frame_table *table, const struct path_table *paths,
+                        uint32_t path)
+{
+    struct guilt guilt = { true, FRAME_NONE, FRAME_NONE, FRAME_NONE };
+    uint32_t called = FRAME_NONE;
+
+    for (uint32_t at = path; at != 0; at = paths->rows[at].parent) {
+        uint32_t index = paths->rows[at].frame;
+        const struct shown_frame *frame = &table->frames[index];
+
+        if (!is_runtime(table, frame)) {
+            if (guilt.where == FRAME_NONE) guilt.where = index;
+            if (!is_system(table, frame)) {
+                guilt.own = index;
+                guilt.called = called;
+                break;
+            }
+        }
+        if (has_plain_name(table, frame)) called = index;
     }
     if (guilt.where == FRAME_NONE && path != 0 &&
-        analysis->frames.frames[paths[path].frame].kind != FRAME_MARKER)
-        guilt.where = paths[path].frame;
+        table->frames[paths->rows[path].frame].kind != FRAME_MARKER)
+        guilt.where = paths->rows[path].frame;
     if (guilt.own == FRAME_NONE) guilt.own = guilt.where;
     return guilt;
 }
@@ -110,6 +120,7 @@ struct grouping {
     struct tally places;  /* (group, place) */
     struct tally callees; /* (group, symbol) */
     struct tally waits;   /* (group, text) */
+    struct tally locks;   /* (group, lock), of those whose owner is known */
     struct tally heads;   /* (group, 0): the part of calls' first moments */
 };
 
@@ -118,7 +129,7 @@ static void group_moment(struct grouping *grouping, const struct moment *moment,
     const struct frame_table *table = &grouping->analysis->frames;
     struct guilt *guilt = &grouping->guilts[moment->path];
 
-    if (!guilt->is_known) *guilt = guilt_find(grouping->analysis, moment->path);
+    if (!guilt->is_known) *guilt = guilt_find(table, &grouping->analysis->paths, moment->path);
     for (int part = 0; part < COST_PART_COUNT; part++) {
         uint64_t ns = moment->cost.ns[part];
         bool is_placed = part != COST_QUEUE && guilt->own != FRAME_NONE;
@@ -128,6 +139,8 @@ static void group_moment(struct grouping *grouping, const struct moment *moment,
         group = tally_add(&grouping->groups, (uint32_t)part, symbol, ns);
         if (is_head) tally_add(&grouping->heads, group, 0, ns);
         if (part >= COST_WAIT) tally_add(&grouping->waits, group, moment->waiting_for, ns);
+        if (part == COST_LOCK && moment->holder > 0)
+            tally_add(&grouping->locks, group, moment->lock - 1, ns);
         if (!is_placed) continue;
         tally_add(&grouping->places, group, table->frames[guilt->own].place, ns);
         tally_add(&grouping->callees, group, frame_symbol(table, guilt->where), ns);
@@ -163,6 +176,18 @@ static uint32_t *heaviest_parts(const struct tally *tally, uint32_t count, uint3
     return heaviest;
 }
 
+static void grouping_locks(const struct grouping *grouping, struct group_list *list)
+{
+    OWN(mem_freep) uint32_t *heaviest = mem_zalloc(list->count + 1, sizeof *heaviest);
+
+    tally_heaviest(&grouping->locks, heaviest, list->count);
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (heaviest[i] == HASH_NONE) continue;
+        list->rows[i].lock = 1 + grouping->locks.rows[heaviest[i]].part;
+        list->rows[i].lock_ns = grouping->locks.rows[heaviest[i]].ns;
+    }
+}
+
 static struct group_list grouping_list(const struct grouping *grouping)
 {
     struct group_list list = { .count = grouping->groups.count };
@@ -186,6 +211,7 @@ static struct group_list grouping_list(const struct grouping *grouping)
             .ns = row->ns,
         };
     }
+    grouping_locks(grouping, &list);
     for (uint32_t i = 0; i < grouping->waits.count; i++) {
         const struct tally_row *row = &grouping->waits.rows[i];
 
@@ -209,6 +235,7 @@ struct group_list group_list_make(const struct analysis *analysis)
     tally_done(&grouping.places);
     tally_done(&grouping.callees);
     tally_done(&grouping.waits);
+    tally_done(&grouping.locks);
     tally_done(&grouping.heads);
     return list;
 }

@@ -22,8 +22,32 @@ struct moment {
     int32_t syscall;
     enum wait_kind wait;
     uint32_t waiting_for; /* text */
+    uint32_t holder;      /* of the lock: 1 + index into holders; 0: not known */
+    uint32_t lock;        /* 1 + index into locks; 0: it did not wait for one */
     uint64_t offset_ns;
     struct cost cost;
+};
+
+/* Who held a lock for which a call waited, at a moment. */
+struct holder {
+    uint32_t thread_name; /* text */
+    uint32_t thread_id;
+    uint32_t path; /* into holder_paths; 0: its stack is not known */
+};
+
+/* The waiting for one lock while its owner was in one function. */
+struct lock {
+    uint32_t row;          /* in order of first use */
+    uint32_t waiting_for;  /* text */
+    uint32_t holder;       /* 1 + the one that was waited for the longest; 0: not known */
+    uint32_t own, called;  /* frames, as in a guilt, of that one's stack */
+    uint32_t thread_count; /* different names of owners */
+    uint64_t ns, count;    /* count: snapshots */
+};
+
+struct lock_list {
+    struct lock *rows; /* the longest first */
+    uint32_t count;
 };
 
 /* A part of the calls' time at one of the application's functions: what findings speak of. */
@@ -33,6 +57,8 @@ struct group {
     uint32_t callee;         /* symbol in which most of it was, if not the function itself */
     uint32_t waiting_for;    /* text of most of it */
     uint32_t waiting_others; /* other texts */
+    uint32_t lock;           /* 1 + the lock whose owner is known and that took most; 0: none */
+    uint64_t lock_ns;        /* of ns */
     bool is_at_least;        /* was going on at the first snapshot: there may be more */
     uint64_t ns;
 };
@@ -69,6 +95,10 @@ struct analysis {
     size_t moment_count;
     uint64_t elapsed_ns, listened_ns;   /* sums over the calls */
     uint64_t frequency_ns, interval_ns; /* the largest */
+    struct holder *holders;
+    uint32_t holder_count, holder_capacity;
+    struct path_table holder_paths; /* apart from the calls' own: they have no cost */
+    struct lock_list locks;
     struct group_list groups;
     struct finding *findings;
     uint32_t finding_count;
@@ -80,6 +110,21 @@ struct analysis {
     struct side base, other;
     uint64_t noise_ns;
 };
+
+/* Whose a stack is: groups.c says by which rule. FRAME_NONE: there is none. */
+struct guilt {
+    bool is_known;
+    uint32_t own;    /* frame to name: the application's own, where there is one */
+    uint32_t where;  /* frame in which the time went by */
+    uint32_t called; /* frame of the function that `own` called there: fsync; of itself none */
+};
+
+struct guilt guilt_find(const struct frame_table *table, const struct path_table *paths,
+                        uint32_t path);
+
+/* locks.c: the list numbers the moments' `lock`. holder_add() returns 1 + the index. */
+uint32_t holder_add(struct analysis *analysis, struct holder holder);
+struct lock_list lock_list_make(struct analysis *analysis);
 
 /* groups.c */
 struct group_list group_list_make(const struct analysis *analysis);

@@ -51,6 +51,18 @@ static json_t *stack_value(const struct stack_table *stacks, const struct stack 
     return array;
 }
 
+static json_t *owner_value(const struct sample *sample, const struct lock_owner *owner)
+{
+    json_t *object;
+
+    if (!owner) return json_null();
+    object = json_object();
+    value_set(object, "thread", string_value(&sample->stacks, owner->thread_name));
+    value_set(object, "thread_id", value_count(owner->thread_id));
+    value_set(object, "stack", owner->stack > 0 ? value_count(owner->stack - 1) : json_null());
+    return object;
+}
+
 static json_t *snapshot_value(const struct sample *sample, uint32_t index)
 {
     const struct snapshot *snapshot = &sample->snapshots[index];
@@ -69,6 +81,7 @@ static json_t *snapshot_value(const struct sample *sample, uint32_t index)
               snapshot->wait == WAIT_NONE ? json_null()
                                           : value_text(wait_kind_name(snapshot->wait)));
     value_set(object, "waiting_for", string_value(&sample->stacks, snapshot->waiting_for));
+    value_set(object, "lock_owner", owner_value(sample, sample_owner(sample, index)));
     return object;
 }
 
@@ -107,6 +120,7 @@ static void on_sample(void *context, const struct sample_summary *summary, struc
     value_set(object, "frequency_ms", value_ms((*sample)->frequency_ns));
     value_set(object, "interval_ms", value_ms((*sample)->interval_ns));
     value_set(object, "merged", value_count((*sample)->merged_count));
+    value_set(object, "owners_dropped", value_count((*sample)->owners_dropped));
     value_set(object, "raw", raw_value(*sample));
     pending_json(pending, 200, object);
 }

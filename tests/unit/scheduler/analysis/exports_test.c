@@ -73,6 +73,7 @@ static struct analysis *hostile_analysis(void)
     looks[ARRAY_COUNT(hostile)] =
         (struct look){ 100, 0, 0, WAIT_LOCK, "mutex <b>&\"\n", names[ARRAY_COUNT(hostile)] };
     sample = made_sample(100 * (ARRAY_COUNT(looks) + 1), 100, looks, ARRAY_COUNT(looks));
+    made_owner(sample, ARRAY_COUNT(hostile), "</script>\"\n\u202e", names[0]);
     analysis = analysis_new((const struct sample *const[]){ sample }, NULL, 1);
     sample_free(sample);
     return analysis;
@@ -176,6 +177,68 @@ static void formats_are_known_by_their_slugs(void **state)
     assert_int_equal(export_format_parse(TEXT(""), &format), -EINVAL);
 }
 
+/* Of one lock that worker-3 held, first writing, then not known how. */
+static struct analysis *analysis_of_owners(void)
+{
+    static const struct look looks[] = {
+        { 600, 0, 0, WAIT_LOCK, "mutex cart_lock", "pthread_mutex_lock@/lib/libc.so.6 < reserve" },
+        { 300, 0, 0, WAIT_LOCK, "mutex cart_lock", "pthread_mutex_lock@/lib/libc.so.6 < reserve" },
+        { 100, 100, 0, WAIT_NONE, NULL, "reserve" },
+    };
+    struct sample *sample = made_sample(1000, 0, looks, ARRAY_COUNT(looks));
+    struct analysis *analysis;
+
+    made_owner(sample, 0, "worker-3", "fsync@/lib/libc.so.6 < save_order < work");
+    made_owner(sample, 1, "worker-3", NULL);
+    analysis = analysis_new((const struct sample *const[]){ sample }, NULL, 1);
+    sample_free(sample);
+    return analysis;
+}
+
+static const char *function_at(const json_t *json, const json_t *index)
+{
+    const json_t *frame =
+        json_array_get(json_object_get(json, "frames"), (size_t)json_integer_value(index));
+
+    return json_string_value(json_object_get(frame, "function"));
+}
+
+static void json_tells_who_held_a_lock(void **state)
+{
+    struct analysis *analysis = analysis_of_owners();
+    OWN(buf_done) struct buf text = BUF_INIT(BUF_MAX);
+    const json_t *timeline, *owner, *locks, *lock;
+    json_t *json;
+
+    (void)state;
+    assert_int_equal(analysis_export(analysis, EXPORT_JSON, TEXT(""), &text), 0);
+    json = json_loadb(text.data, text.size, 0, NULL);
+    timeline = json_object_get(json, "timeline");
+    owner = json_object_get(json_array_get(timeline, 0), "lock_owner");
+    assert_string_equal(json_string_value(json_object_get(owner, "thread")), "worker-3");
+    assert_true(json_integer_value(json_object_get(owner, "thread_id")) > 0);
+    assert_int_equal(json_array_size(json_object_get(owner, "stack")), 3);
+    assert_string_equal(function_at(json, json_array_get(json_object_get(owner, "stack"), 1)),
+                        "save_order");
+    owner = json_object_get(json_array_get(timeline, 1), "lock_owner");
+    assert_int_equal(json_array_size(json_object_get(owner, "stack")), 0);
+    assert_true(json_is_null(json_object_get(json_array_get(timeline, 2), "lock_owner")));
+
+    locks = json_object_get(json, "locks");
+    assert_int_equal(json_array_size(locks), 2);
+    lock = json_array_get(locks, 0);
+    assert_string_equal(json_string_value(json_object_get(lock, "waiting_for")), "mutex cart_lock");
+    assert_int_equal((int)json_number_value(json_object_get(lock, "wait_ms")), 600);
+    assert_string_equal(function_at(json, json_object_get(lock, "held_in")), "save_order");
+    assert_string_equal(function_at(json, json_object_get(lock, "called")), "fsync");
+    lock = json_array_get(locks, 1);
+    assert_int_equal((int)json_number_value(json_object_get(lock, "wait_ms")), 300);
+    assert_true(json_is_null(json_object_get(lock, "held_in")));
+    assert_int_equal(json_integer_value(json_object_get(lock, "owners")), 1);
+    json_decref(json);
+    analysis_free(analysis);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_buffer_that_is_too_small_is_said_to_be),
         cmocka_unit_test(comparisons_have_json_and_svg_alone),
         cmocka_unit_test(formats_are_known_by_their_slugs),
+        cmocka_unit_test(json_tells_who_held_a_lock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

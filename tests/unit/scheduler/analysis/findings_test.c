@@ -2,6 +2,7 @@
 /* findings_test.c: what is said of which calls, word for word. */
 #include "tests/support/test.h"
 
+#include "common/base/clock.h"
 #include "scheduler/analysis/escape.h"
 #include "scheduler/analysis/private.h"
 #include "tests/unit/scheduler/analysis/made_sample.h"
@@ -321,6 +322,137 @@ static void a_side_without_a_sample_has_no_difference(void **state)
     sample_free(sample);
 }
 
+/* ---- owners of locks ---- */
+
+#define SAVING "fsync" LIBC " < save_order < work < start_thread" LIBC
+
+/* clang-format off */
+static const struct {
+    const char *says;
+    struct {
+        uint64_t for_ms;
+        const char *lock, *thread, *stack; /* thread NULL: the owner is not known */
+    } waits[3];
+    const char *sentence;
+} owners[] = {
+    { "the thread, and where it was",
+      { { 1000, "mutex cart_lock", "worker-3", SAVING } },
+      "Waited 1.00 s of 1.00 s for mutex cart_lock in reserve(), held by worker-3, which was in "
+      "fsync called from save_order()." },
+    { "in the function itself",
+      { { 1000, "mutex cart_lock", "worker-3", "count_up < work" } },
+      "Waited 1.00 s of 1.00 s for mutex cart_lock in reserve(), held by worker-3, which was in "
+      "count_up()." },
+    { "no stack",
+      { { 1000, "mutex cart_lock", "worker-3", NULL } },
+      "Waited 1.00 s of 1.00 s for mutex cart_lock in reserve(), held by worker-3." },
+    { "threads that take turns in one function",
+      { { 500, "mutex cart_lock", "worker-3", SAVING },
+        { 500, "mutex cart_lock", "another", SAVING } },
+      "Waited 1.00 s of 1.00 s for mutex cart_lock in reserve(), held in fsync called from "
+      "save_order()." },
+    { "functions that take turns: the longest",
+      { { 400, "mutex cart_lock", "worker-3", "load < work" },
+        { 600, "mutex cart_lock", "worker-3", SAVING } },
+      "Waited 1.00 s of 1.00 s for mutex cart_lock in reserve(), for 600 ms held by worker-3, "
+      "which was in fsync called from save_order()." },
+    { "nearly all is all",
+      { { 900, "mutex cart_lock", "worker-3", SAVING },
+        { 100, "mutex cart_lock", NULL, NULL } },
+      "Waited 1.00 s of 1.00 s for mutex cart_lock in reserve(), held by worker-3, which was in "
+      "fsync called from save_order()." },
+    { "less is said",
+      { { 899, "mutex cart_lock", "worker-3", SAVING },
+        { 101, "mutex cart_lock", NULL, NULL } },
+      "Waited 1.00 s of 1.00 s for mutex cart_lock in reserve(), for 899 ms held by worker-3, "
+      "which was in fsync called from save_order()." },
+    { "nobody known",
+      { { 1000, "mutex cart_lock", NULL, NULL } },
+      "Waited 1.00 s of 1.00 s for mutex cart_lock in reserve()." },
+    { "too long for 160: shorter names first, the owner stays",
+      { { 1000, "mutex a_very_long_name_of_a_lock_that_somebody_gave_it_in_the_year_of_the_flood",
+          "worker-3", "fsync" LIBC " < Store::Orders::save_and_flush_everything_to_the_disk" } },
+      "Waited 1.00 s of 1.00 s for mutex a_very_long_na\u2026 in reserve(), held by worker-3, "
+      "which was in fsync called from save_and_flush_everythi\u2026." },
+};
+/* clang-format on */
+
+static struct sample *sample_of_owners(size_t row)
+{
+    struct look looks[3];
+    struct sample *sample;
+    uint32_t count = 0;
+
+    for (; count < 3 && owners[row].waits[count].for_ms > 0; count++)
+        looks[count] =
+            (struct look){ .for_ms = owners[row].waits[count].for_ms,
+                           .wait = WAIT_LOCK,
+                           .waiting_for = owners[row].waits[count].lock,
+                           .stack = "pthread_mutex_lock" LIBC " < reserve < handle < main" };
+    sample = made_sample(1000, 0, looks, count);
+    for (uint32_t i = 0; i < count; i++)
+        if (owners[row].waits[i].thread)
+            made_owner(sample, i, owners[row].waits[i].thread, owners[row].waits[i].stack);
+    return sample;
+}
+
+static void who_held_a_lock_is_said(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(owners); i++) {
+        struct sample *sample = sample_of_owners(i);
+        struct analysis *analysis = analysis_new((const struct sample *const[]){ sample }, NULL, 1);
+
+        assert_int_equal(analysis->finding_count, 1);
+        if (strcmp(analysis->findings[0].sentence, owners[i].sentence) != 0)
+            fail_msg("%s: said '%s', not '%s'", owners[i].says, analysis->findings[0].sentence,
+                     owners[i].sentence);
+        assert_true(text_characters(text_of(analysis->findings[0].sentence)) <= 160);
+        analysis_free(analysis);
+        sample_free(sample);
+    }
+}
+
+/* Over the samples of a task: by lock and function, the rows adding up to the waiting. */
+static void locks_are_grouped_by_owner_function(void **state)
+{
+    struct sample *samples[] = { sample_of_owners(3), sample_of_owners(4), sample_of_owners(7) };
+    struct analysis *analysis = analysis_new((const struct sample *const *)samples, NULL, 3);
+    uint64_t sum_ns = 0;
+
+    (void)state;
+    assert_int_equal(analysis->locks.count, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        sum_ns += analysis->locks.rows[i].ns;
+    assert_int_equal(sum_ns, analysis->tree.nodes[0].total.ns[COST_LOCK]);
+    assert_int_equal(analysis->locks.rows[0].ns, ms_to_ns(1600)); /* save_order() */
+    assert_int_equal(analysis->locks.rows[0].count, 3);
+    assert_int_equal(analysis->locks.rows[0].thread_count, 2);
+    assert_int_equal(analysis->locks.rows[1].holder, 0); /* nobody known */
+    assert_int_equal(analysis->locks.rows[1].ns, ms_to_ns(1000));
+    assert_int_equal(analysis->locks.rows[2].ns, ms_to_ns(400)); /* load() */
+    analysis_free(analysis);
+    for (size_t i = 0; i < ARRAY_COUNT(samples); i++)
+        sample_free(samples[i]);
+}
+
+/* The tree and the hot list are of the calls alone. */
+static void owners_are_not_in_the_tree(void **state)
+{
+    struct sample *with = sample_of_owners(0), *without = sample_of_owners(7);
+    struct analysis *a = analysis_new((const struct sample *const[]){ with }, NULL, 1);
+    struct analysis *b = analysis_new((const struct sample *const[]){ without }, NULL, 1);
+
+    (void)state;
+    assert_int_equal(a->tree.count, b->tree.count);
+    assert_int_equal(a->hot.count, b->hot.count);
+    assert_int_equal(a->paths.count, b->paths.count);
+    analysis_free(a);
+    analysis_free(b);
+    sample_free(with);
+    sample_free(without);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +465,9 @@ int main(void)
         cmocka_unit_test(a_sentence_never_passes_its_bound),
         cmocka_unit_test(differences_beyond_noise_are_said_longest_first),
         cmocka_unit_test(a_side_without_a_sample_has_no_difference),
+        cmocka_unit_test(who_held_a_lock_is_said),
+        cmocka_unit_test(locks_are_grouped_by_owner_function),
+        cmocka_unit_test(owners_are_not_in_the_tree),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,3 +100,12 @@ struct sample *made_sample(uint64_t elapsed_ms, uint64_t head_ms, const struct l
         check_failed(problem.detail, __FILE__, __LINE__);
     return sample;
 }
+
+void made_owner(struct sample *sample, uint32_t snapshot, const char *thread, const char *stack)
+{
+    struct lock_owner owner = { .thread_id = 4711 + (uint32_t)strlen(thread) };
+
+    CHECK(stack_table_string(&sample->stacks, text_of(thread), &owner.thread_name) == 0);
+    if (stack) owner.stack = 1 + stack_of(sample, stack);
+    CHECK(sample_add_owner(sample, &owner, &sample->snapshots[snapshot].owner) == 0);
+}

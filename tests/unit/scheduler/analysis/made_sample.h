@@ -25,6 +25,9 @@ struct look {
 struct sample *made_sample(uint64_t elapsed_ms, uint64_t head_ms, const struct look *looks,
                            uint32_t count);
 
+/* Says who held the lock for which a snapshot waited; `stack` may be NULL. */
+void made_owner(struct sample *sample, uint32_t snapshot, const char *thread, const char *stack);
+
 /* Adds one frame of a native function to the tables; returns its index. */
 uint32_t made_frame(struct sample *sample, struct text function, const char *module,
                     uint64_t offset);
