@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The documents that are installed, and the Debian packages: cpack -G DEB makes stakeout (programs),
-# libstakeout0 (what an application runs with) and libstakeout-dev (what it is built with).
-foreach(pair programs:stakeout library:libstakeout0 development:libstakeout-dev)
+# libstakeout0 (what an application runs with) and libstakeout-dev (what it is built with); where
+# apxs is, libapache2-mod-stakeout as well.
+set(pairs programs:stakeout library:libstakeout0 development:libstakeout-dev)
+if(TARGET mod_stakeout)
+    list(APPEND pairs apache:libapache2-mod-stakeout)
+endif()
+foreach(pair ${pairs})
     string(REPLACE ":" ";" pair ${pair})
     list(GET pair 0 component)
     list(GET pair 1 package)
@@ -27,6 +32,9 @@ set(CPACK_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES OFF) # the programs' own stacks are to be readable, too
 
 set(CPACK_COMPONENTS_ALL programs library development)
+if(TARGET mod_stakeout)
+    list(APPEND CPACK_COMPONENTS_ALL apache)
+endif()
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
@@ -38,8 +46,8 @@ set(CPACK_DEBIAN_PROGRAMS_PACKAGE_NAME stakeout)
 set(CPACK_COMPONENT_PROGRAMS_DESCRIPTION
     "Scheduler and command line: stakeoutd keeps tasks in Redis and gathers what probes report; stakeout is the
  operator's command line.")
-# Recommended, not needed: --redis names a Redis of one's own.
-set(CPACK_DEBIAN_PROGRAMS_PACKAGE_RECOMMENDS redis-server)
+# Recommended, not needed: --redis names a Redis of one's own, and only `stakeout run` preloads.
+set(CPACK_DEBIAN_PROGRAMS_PACKAGE_RECOMMENDS "redis-server, libstakeout0")
 
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libstakeout0)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
@@ -54,4 +62,21 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libstakeout0 (= ${PROJECT_VERSION})")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
     "To build an application with the probe: the header, the static library, a pkg-config file and a CMake package.")
+
+# Debian's a2enmod reads /etc/apache2/mods-available, which is outside of the prefix: the files are
+# moved there in the package alone.
+if(TARGET mod_stakeout)
+    get_target_property(api mod_stakeout HTTPD_API)
+    set(CPACK_DEBIAN_APACHE_PACKAGE_NAME libapache2-mod-stakeout)
+    set(CPACK_DEBIAN_APACHE_PACKAGE_SECTION httpd)
+    set(CPACK_DEBIAN_APACHE_PACKAGE_SHLIBDEPS OFF)
+    set(CPACK_DEBIAN_APACHE_PACKAGE_DEPENDS
+        "libc6, libstakeout0 (= ${PROJECT_VERSION}), apache2-api-${api}")
+    set(CPACK_DEBIAN_APACHE_PACKAGE_CONTROL_EXTRA
+        ${PROJECT_SOURCE_DIR}/probe/integrations/apache/conffiles)
+    set(CPACK_COMPONENT_APACHE_DESCRIPTION
+        "mod_stakeout for Apache httpd: each request is a call, and slow ones can be looked into.
+ It is enabled by a2enmod stakeout.")
+    set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/probe/integrations/apache/package.cmake)
+endif()
 include(CPack)

@@ -14,7 +14,7 @@ DOORS = {
     "libunwind": ("probe/agent/remote_unwinder", "tests/"),
     "elfutils/": ("scheduler/symbols/",),
     "dwarf.h": ("scheduler/symbols/",),
-    "event2/http": ("scheduler/http/", "tests/"),
+    "event2/http": ("scheduler/http/", "probe/include/stakeout/evhttp.h", "tests/"),
     "msgpack": ("common/wire/", "tests/"),
     "curl/": ("tools/cli/",),
     "cmocka.h": ("tests/support/test.h",),

@@ -29,8 +29,8 @@
  * (2) The module is never unloaded (-z nodelete): at exit httpd closes its modules while threads of
  *     it may still be in our hooks.
  * (3) Whatever ends a request's pool ends its call: no record is held by a request that is gone.
- * (4) A connection, its requests and their list of calls belong to one thread at a time, which httpd
- *     sees to; there is no lock here. */
+ * (4) A connection, its requests and their list of calls belong to one thread at a time, which
+ *     httpd sees to; there is no lock here. */
 #include "probe/integrations/apache/server_config.h"
 
 #include <http_connection.h>

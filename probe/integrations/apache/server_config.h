@@ -50,7 +50,7 @@ struct server_config *server_config_get(const server_rec *server);
 /* Gives the rules of all servers their interfaces' ids. In each child, once. */
 void server_config_register(server_rec *main_server);
 
-/* The interface of a request that just arrived, 0 if it is no call. Of the rules that match, the one
+/* The interface of a request that just arrived, 0 if it is no call. Of the rules that match, that
  * of the longest <Location> counts, and of several the first. Where none does, `names` does. */
 stakeout_interface_id server_config_find(const struct server_config *config,
                                          struct stakeout_names *names, const char *method,

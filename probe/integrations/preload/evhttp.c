@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* evhttp.c: the requests of libevent's evhttp are calls: from the run of the host's callback to its
- * end, or, where the answer is sent later, to the end of evhttp_send_reply, _error or _reply_end. In
- * between the loop serves others: the call is detached. A request whose client is gone ends with
+ * end, or, where the answer is sent later, to the end of evhttp_send_reply, _error or _reply_end.
+ * In between the loop serves others: the call is detached. A request whose client is gone ends with
  * evhttp_request_free, which libevent calls by its table of symbols.
  *
  * A callback may free its request by answering it: after the host's code has run, the request is

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fastcgi.h: as much of libfcgi's structs as we look at, by our names, and what a CGI response says.
- * The order is fcgiapp.h's. */
+/* fastcgi.h: as much of libfcgi's structs as we look at, by our names, and what a CGI response
+ * says. The order is fcgiapp.h's. */
 #ifndef STAKEOUT_PROBE_INTEGRATIONS_PRELOAD_FASTCGI_H
 #define STAKEOUT_PROBE_INTEGRATIONS_PRELOAD_FASTCGI_H
 

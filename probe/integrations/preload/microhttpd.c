@@ -4,10 +4,10 @@
  * while the connection is suspended.
  *
  * MHD_start_daemon comes by MHD_start_daemon_va, which libmicrohttpd calls by its table of symbols;
- * there the handler is exchanged for ours, with what the host's needs behind it. Between two runs of
- * the handler the daemon's thread serves others: the call is detached. What a daemon does after the
- * response was queued is not part of the call here: the callback that tells has one place only, and
- * that is the host's. The compiled wrapper, <stakeout/microhttpd.h>, has it. */
+ * there the handler is exchanged for ours, with what the host's needs behind it. Between two runs
+ * of the handler the daemon's thread serves others: the call is detached. What a daemon does after
+ * the response was queued is not part of the call here: the callback that tells has one place only,
+ * and that is the host's. The compiled wrapper, <stakeout/microhttpd.h>, has it. */
 #include "probe/integrations/preload/run.h"
 
 #include <stdarg.h>
@@ -20,10 +20,6 @@ struct MHD_Response;
 typedef int (*handler_fn)(void *context, struct MHD_Connection *connection, const char *url,
                           const char *method, const char *version, const char *upload,
                           size_t *upload_size, void **state);
-typedef struct MHD_Daemon *(*start_fn)(unsigned flags, uint16_t port, void *accept,
-                                       void *accept_context, handler_fn handler, void *context,
-                                       va_list options);
-
 enum { KIND_HEADER = 1, MHD_NO = 0 };
 
 /* Of each daemon, for the life of the process: a stop may come while a handler runs. */
@@ -43,8 +39,8 @@ static const char *traceparent_of(struct MHD_Connection *connection)
     return lookup ? lookup(connection, KIND_HEADER, "traceparent") : NULL;
 }
 
-/* The call of this run: the open one goes on, unless the host's state has gone: then its request was
- * given up, and this is the next one of the connection. */
+/* The call of this run: the open one goes on, unless the host's state has gone: then its request
+ * was given up, and this is the next one of the connection. */
 static struct open_call *enter(struct MHD_Connection *connection, const char *method,
                                const char *url, void *const *state)
 {
@@ -114,7 +110,8 @@ RUN_EXPORT struct MHD_Daemon *MHD_start_daemon_va(unsigned flags, uint16_t port,
                                                   void *accept_context, handler_fn handler,
                                                   void *context, va_list options)
 {
-    start_fn next = (start_fn)RUN_NEXT("MHD_start_daemon_va");
+    struct MHD_Daemon *(*next)(unsigned, uint16_t, void *, void *, handler_fn, void *, va_list) =
+        RUN_NEXT("MHD_start_daemon_va");
     struct host_handler *kept = handler ? handler_keep(handler, context) : NULL;
 
     if (!next) return NULL;

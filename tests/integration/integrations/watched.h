@@ -4,7 +4,7 @@
  *     watched_wait_armed(&house, &task, 2);        both instances watch
  *     watched_wait_sample(&house, &task, &sample);
  *     watched_assert_share(&sample, "slow_lookup", 80);    80 % or more of it was in there
- *     watched_assert_counts(&house, "shop", (struct watched_count[]){ { "GET /", 3 }, { NULL, 0 } });
+ *     watched_assert_counts(&house, "shop", counts);      of each interface
  *
  * Whatever does not come in time fails the test. */
 #ifndef STAKEOUT_TESTS_INTEGRATION_INTEGRATIONS_WATCHED_H

@@ -37,12 +37,13 @@ struct option_row {
 const struct option_row *option_get(enum option_id id);
 bool option_takes_value(const struct option_row *row);
 
+/* Arguments that are a command line: our options end where they begin. */
 enum { ARGS_ARE_A_LINE = 1000 };
 
 struct command {
     const char *noun, *verb;     /* verb NULL: the noun alone is the command */
     int (*run)(struct cli *cli); /* returns what the process exits with */
-    unsigned args_min, args_max; /* args_max ARGS_ARE_A_LINE: options end where they begin */
+    unsigned args_min, args_max; /* args_max may be ARGS_ARE_A_LINE */
     const char *arguments;       /* "TASK"; empty: none */
     const char *summary;         /* one line, imperative, no full stop */
     const char *about;           /* paragraphs for --help and the manual */

@@ -5,8 +5,9 @@
  *     fastcgi_server accept SOCKET        FCGX_Accept: the one with one request
  *     fastcgi_server stdio SOCKET         FCGI_Accept: the one that looks like CGI
  *
- * /slow/N sleeps 300 ms in slow_query() and answers 203; /big/N answers 206 with more than a buffer;
- * /moved/N answers with a Location; /exit ends the server with 7; all else answers without a status. */
+ * /slow/N sleeps 300 ms in slow_query() and answers 203; /big/N answers 206 with more than a
+ * buffer; /moved/N answers with a Location; /exit ends the server with 7; all else answers without
+ * a status. */
 #include <fcgiapp.h>
 #include <stdio.h>
 #include <stdlib.h>
