@@ -54,7 +54,7 @@ void unwind_tables_meet(uint32_t number);
 struct unwind_tables_counts {
     uint32_t ready, ordered, failed;
     uint32_t rows, entries, others;    /* of those that are ready: see struct unwind_table */
-    uint64_t size; /* bytes held; what is being built is not in it */
+    uint64_t size;                     /* bytes held; what is being built is not in it */
     uint64_t built_count, freed_count; /* since it was opened */
 };
 void unwind_tables_count(struct unwind_tables_counts *ret);
