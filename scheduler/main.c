@@ -25,8 +25,7 @@ int main(int argc, char **argv)
     struct problem problem = { 0 };
     struct config config;
 
-    if (symbols_worker_is_meant(argc, argv))
-        return symbols_worker_run(argc, argv);
+    if (symbols_worker_is_meant(argc, argv)) return symbols_worker_run(argc, argv);
     switch (config_read(argc, argv, &config, &problem)) {
     case CONFIG_HELP:
         config_print_help(stdout);

@@ -34,8 +34,8 @@ struct jit_map *jit_map_free(struct jit_map *map);
 
 void jit_map_refresh(struct jit_map *map);
 
-/* The name of the function that holds the address, cut to ret_size - 1 bytes, and where it begins in
- * *ret_begin. Returns the name's size; 0: it is not known. */
+/* The name of the function that holds the address, cut to ret_size - 1 bytes, and where it begins
+ * in *ret_begin. Returns the name's size; 0: it is not known. */
 size_t jit_map_find(const struct jit_map *map, uint64_t address, char *ret, size_t ret_size,
                     uint64_t *ret_begin);
 

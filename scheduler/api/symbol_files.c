@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* symbol_files.c: /api/v1/symbols: the debug files that the scheduler keeps, by build-id.
  *
- * An upload's body never is in this process' memory: it goes from the connection to the process that
- * takes it (scheduler/symbols). What the handler gets is that process' verdict. */
+ * An upload's body never is in this process' memory: it goes from the connection to the process
+ * that takes it (scheduler/symbols). What the handler gets is that process' verdict. */
 #include "scheduler/api/symbol_files.h"
 #include "common/base/check.h"
 #include "scheduler/api/answer.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spill.h: a body that is not held: it goes to a descriptor as it arrives.
  *
- *     rc = spill_begin(connection, request, head_text, body_size);     its route has a sink
- *     spill_take(connection, part);                                    what the gate cut of the body
- *     spill_done(connection);                                          the connection ends
+ *     rc = spill_begin(connection, request, head_text, ...);   its route has a sink
+ *     spill_take(connection, part);                        what the gate cut of the body
+ *     spill_done(connection);                              the connection ends
  *
  * When all of it is there, the request's head is passed to libevent with a length of 0, and its
  * handler runs as any other. One event-loop thread. */

@@ -5,8 +5,8 @@
  *     ... functions are below split.die; files are split_unit_files() ...
  *     split_unit_close(&split);
  *
- * It is in a .dwo file of its own (-gsplit-dwarf), whose name the skeleton has, or packed with others
- * into MODULE.dwp (dwp). In the worker alone. */
+ * It is in a .dwo file of its own (-gsplit-dwarf), whose name the skeleton has, or packed with
+ * others into MODULE.dwp (dwp). In the worker alone. */
 #ifndef STAKEOUT_SCHEDULER_SYMBOLS_SPLIT_UNIT_H
 #define STAKEOUT_SCHEDULER_SYMBOLS_SPLIT_UNIT_H
 

@@ -3,7 +3,7 @@
  * wanted, each waiting for its turn, being fetched, or known to be had from nobody.
  *
  *     wanted:  WAITING --a place is free--> FETCHING --came--> (forgotten: it is in the store)
- *                                              '--failed--> ABSENT --its time is over--> (forgotten)
+ *                                              '--failed--> ABSENT --its time is over--> (gone)
  *
  * INVARIANTS
  *

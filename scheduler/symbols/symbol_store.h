@@ -34,7 +34,7 @@ struct symbol_store *symbol_store_free(struct symbol_store *store);
 const char *symbol_store_root(const struct symbol_store *store, enum symbol_source source);
 int symbol_store_build_id_folder(const struct symbol_store *store, enum symbol_source source);
 
-/* An empty file under a temporary name: its descriptor, or -errno. `ret_path` has PATH_MAX bytes. */
+/* An empty file under a temporary name: its descriptor, or -errno. `ret_path`: PATH_MAX bytes. */
 int symbol_store_begin(struct symbol_store *store, char *ret_path);
 
 /* Gives it its name, in the place of an older one, and makes room. 0 or -errno: the file is still

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* worker_limits.c: rlimits, no new privileges, and a seccomp filter.
  *
- * The filter of those who only read and write files allows what libelf, libdw, malloc and stdio need to read files and to talk over the
- * socket that is there. Everything else fails with EPERM, so that a library that tries something
- * harmless goes on without it: no program can be run, no process made, no socket opened, nothing
- * signalled (abort() ends the process all the same), and files can be opened for reading only.
+ * The filter of those who only read and write files allows what libelf, libdw, malloc and stdio
+ * need to read files and to talk over the socket that is there. Everything else fails with EPERM,
+ * so that a library that tries something harmless goes on without it: no program can be run, no
+ * process made, no socket opened, nothing signalled (abort() ends the process all the same), and
+ * files can be opened for reading only.
  *
  * Who fetches needs sockets, name resolution and libcurl, which takes whatever calls it likes; its
  * filter refuses what would let it become or touch another program.

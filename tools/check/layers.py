@@ -16,7 +16,7 @@ DOORS = {
     "dwarf.h": ("scheduler/symbols/",),
     "event2/http": ("scheduler/http/", "probe/include/stakeout/evhttp.h", "tests/"),
     "msgpack": ("common/wire/", "tests/"),
-    "curl/": ("tools/cli/",),
+    "curl/": ("tools/cli/", "scheduler/symbols/fetch.c"),
     "cmocka.h": ("tests/support/test.h",),
 }
 

@@ -14,10 +14,17 @@ link()
 {
     "${CXX:-c++}" -shared -Wl,--build-id=sha1 -o "$file" "$scratch"/copy-*.o
 }
-cp "$scratch/one.o" "$scratch/copy-0.o"
+copy()
+{
+    objcopy --redefine-sym large_entry=large_entry_"$1" "$scratch/one.o" "$scratch/copy-$1.o"
+}
+copy 1
 link
-count=$((wanted / $(stat -c %s "$file") + 1))
-for i in $(seq "$count"); do
-    objcopy --redefine-sym large_entry=large_entry_"$i" "$scratch/one.o" "$scratch/copy-$i.o"
+first=$(stat -c %s "$file")
+copy 2
+link
+each=$(($(stat -c %s "$file") - first)) # some of a copy is merged with the first
+for i in $(seq 3 $(((wanted - first) / each + 2))); do
+    copy "$i"
 done
 link

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* symbols_bench.c [--bars [PATH]]: what naming a sample of 4096 snapshots costs, with the real worker
- * and its cache, against the bars: 2 s the first time, 50 ms from the cache, 256 MB. Without PATH a
- * C++ module of 100 MB is made first (large_module.sh), which takes a minute.
+/* symbols_bench.c [--bars [PATH]]: what naming a sample of 4096 snapshots costs, with the real
+ * worker and its cache, against the bars: 2 s the first time, 50 ms from the cache, 256 MB. Without
+ * PATH a C++ module of 100 MB is made first (large_module.sh), which takes a minute.
  *
  * symbols_bench.c PATH [COUNT [--print]]: what an address of a module costs, in this process.
  *

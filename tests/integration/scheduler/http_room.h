@@ -10,7 +10,8 @@
  *
  * Routes: GET /hello, GET /large (large_size bytes), GET /park (answered by room_wake()), POST
  * /echo (1 MB), POST /small (16 bytes), GET /stream (fed by room_publish()), GET /probe and
- * POST /sink (to a pipe; role operator), GET /n/{number} (role probe; the latter says its number). */
+ * POST /sink (to a pipe; role operator), GET /n/{number} (role probe; the latter says its
+ * number). */
 #ifndef STAKEOUT_TESTS_INTEGRATION_SCHEDULER_HTTP_ROOM_H
 #define STAKEOUT_TESTS_INTEGRATION_SCHEDULER_HTTP_ROOM_H
 

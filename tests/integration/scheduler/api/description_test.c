@@ -255,8 +255,10 @@ static void symbols_answer_as_the_description_says(void **state)
                  json_object_get(json_array_get(json_object_get(page, "symbols"), 0), "build_id")));
     json_decref(page);
     try_symbols(document, "DELETE", path, TEXT(""));
-    json_decref(scheduler_ask(
-        &(struct api_call){ .port = scheduler.port, .method = "DELETE", .path = path }, 404));
+    page = scheduler_ask(
+        &(struct api_call){ .port = scheduler.port, .method = "DELETE", .path = path }, 404);
+    assert_string_equal(json_string_value(json_object_get(page, "type")), "no-such-symbols");
+    json_decref(page);
     free(program);
     json_decref(document);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fetch_test.c: Debian's own debuginfod, and servers that are worse. What is missing is fetched after
- * the answer, and the next one has it. */
+/* fetch_test.c: Debian's own debuginfod, and servers that are worse. What is missing is fetched
+ * after the answer, and the next one has it. */
 #include "tests/integration/scheduler/symbols/symbols_fixture.h"
 
 #include "common/base/clock.h"
