@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* problem_detail.c: one member of one flat object, found by its name. A JSON reader would be more
- * than a line in a log is worth: of a body that only looks like a problem, a wrong line is shown. */
+/* problem_detail.c: one member of one flat object, found by its name.
+ *
+ * A JSON reader would be more than a line in a log is worth: of a body that only looks like a
+ * problem, a wrong line is shown. */
 #include "probe/agent/problem_detail.h"
 
 #include <string.h>

@@ -176,7 +176,7 @@ void store_events_put(struct store *store, struct text application,
 /* Into ledger and log, once per incarnation. */
 void store_delivered(struct store *store, struct text application, const struct task_id *task,
                      const struct task_ledger *who, store_done_fn then, void *context);
-/* An instance that is gone: lost, or it said goodbye, which is news only if it left calls behind. */
+/* An instance that is gone; one that said goodbye is lost only if it left calls behind. */
 struct store_departure {
     uint64_t incarnation;
     bool said_goodbye;

@@ -2,6 +2,7 @@
 /* http_test.c: what clients say to a server, well-meaning, broken and hostile ones. */
 #include "tests/integration/scheduler/http_room.h"
 
+#include "common/model/problem.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
@@ -146,6 +147,48 @@ static void methods_that_a_path_lacks_are_named(void **state)
     room_ask(ROOM_GET("/hello?a=%zz"), "\"status\":400");
     assert_non_null(strstr(room.got, "\"type\":\"bad-request\""));
     room_ask("BREW /hello HTTP/1.1\r\n" ROOM_HOST "\r\n", "\"status\":501");
+}
+
+static void every_status_has_a_slug_of_its_own(void **state)
+{
+    static const struct {
+        const char *request, *status;
+        enum problem_code code;
+    } cases[] = {
+        { "GET /hello\r\n\r\n", "400", PROBLEM_BAD_REQUEST },
+        { "POST /echo HTTP/1.1\r\n" ROOM_HOST "Transfer-Encoding: chunked\r\n\r\n", "411",
+          PROBLEM_NO_LENGTH },
+        { "POST /echo HTTP/1.1\r\n" ROOM_HOST "Expect: wonders\r\n\r\n", "417",
+          PROBLEM_EXPECTATION },
+        { "BREW /hello HTTP/1.1\r\n" ROOM_HOST "\r\n", "501", PROBLEM_NO_METHOD },
+        { "GET /hello HTTP/2.0\r\n" ROOM_HOST "\r\n", "505", PROBLEM_HTTP_VERSION },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        char type[64];
+
+        snprintf(type, sizeof type, "\"type\":\"%s\"", problem_slug(cases[i].code));
+        room_ask(cases[i].request, type);
+        snprintf(type, sizeof type, "HTTP/1.1 %s ", cases[i].status);
+        assert_non_null(strstr(room.got, type));
+    }
+}
+
+static void a_path_has_room_for_4096_bytes(void **state)
+{
+    char request[5000], path[4200];
+
+    (void)state;
+    for (int size = 4096; size <= 4097; size++) {
+        snprintf(path, sizeof path, "/hello?%0*d", size - (int)strlen("/hello?"), 0);
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" ROOM_HOST "\r\n", path);
+        if (size == 4096)
+            room_ask(request, "HTTP/1.1 200 ");
+        else
+            room_ask(request, problem_slug(PROBLEM_PATH_TOO_LONG));
+    }
+    assert_non_null(strstr(room.got, "HTTP/1.1 414 "));
 }
 
 /* --- who may --- */
@@ -303,6 +346,7 @@ static void heads_are_bounded(void **state)
     }
     room_expect_close(fd);
     assert_non_null(strstr(room.got, "HTTP/1.1 431 "));
+    assert_non_null(strstr(room.got, problem_slug(PROBLEM_HEAD_TOO_LARGE)));
     close(fd);
 }
 
@@ -390,6 +434,8 @@ int main(void)
         IN_ROOM(a_client_that_waits_to_be_told_is_told_to_continue),
         IN_ROOM(head_is_get_without_the_body),
         IN_ROOM(methods_that_a_path_lacks_are_named),
+        IN_ROOM(every_status_has_a_slug_of_its_own),
+        IN_ROOM(a_path_has_room_for_4096_bytes),
         IN_ROOM(other_hosts_and_origins_are_refused),
         IN_ROOM(tokens_open_what_their_roles_may),
         IN_ROOM(a_missing_token_is_asked_for),

@@ -6,6 +6,7 @@
 #include "tests/support/test.h"
 
 #include "common/base/clock.h"
+#include "common/model/problem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@ static void a_client_that_sends_too_slowly_is_cut(void **state)
     room_send(uploading, "POST /echo HTTP/1.1\r\n" ROOM_HOST "Content-Length: 100\r\n\r\nsome");
     room_expect_close(fd);
     assert_non_null(strstr(room.got, "HTTP/1.1 408 "));
+    assert_non_null(strstr(room.got, problem_slug(PROBLEM_TOO_SLOW)));
     room_expect_close(uploading);
     assert_non_null(strstr(room.got, "HTTP/1.1 408 "));
     assert_int_equal(http_counts(room.http).cut, 2);
