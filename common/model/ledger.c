@@ -78,6 +78,11 @@ void ledger_add(struct ledger *to, const struct ledger *from)
         to->drops[i] += from->drops[i];
     }
     to->snapshots += from->snapshots;
+    to->signals += from->signals;
+    to->perf += from->perf;
+    to->reads += from->reads;
+    to->repeats += from->repeats;
+    to->interrupted += from->interrupted;
     for (uint32_t i = 0; i < SNAPSHOT_DROP_COUNT; i++) {
         to->snapshot_drops[i] += from->snapshot_drops[i];
     }

@@ -46,6 +46,11 @@ struct ledger {
     uint64_t seen, below, triggered, sampled, over_cap, pending;
     uint64_t drops[CALL_DROP_COUNT];
     uint64_t snapshots;
+    uint64_t signals;     /* of the snapshots: copied by their thread, at our signal; */
+    uint64_t perf;        /* brought by a perf event; */
+    uint64_t reads;       /* read from a thread that slept; */
+    uint64_t repeats;     /* known to be as the one before */
+    uint64_t interrupted; /* system calls that may have seen our signal: EINTR, a short transfer */
     uint64_t snapshot_drops[SNAPSHOT_DROP_COUNT];
     uint64_t slowest_below_ns; /* the slowest call that stayed below the threshold */
     uint64_t late_ns_max;      /* the latest trigger: first snapshot less due time */

@@ -4,18 +4,19 @@
  * /proc says where its stack pointer and program counter are, and the stack is read from there. If
  * the CPU clock reads the same before and after, the thread did not run, and both are of one
  * moment. Of the other registers none is known. Where the walk needs the frame pointer, it is found
- * on the stack (frame_pointer.c), or a copy told it in this same wait before (known_waits.c).
+ * on the stack and verified (frame_pointer.c); else the stack is shown as cut where it was sure.
  *
- * INVARIANT: a stack that was walked with a remembered frame pointer counts only if the walk passed
- * the frame that called begin or reached the outermost one; else it is shown as cut where it was
- * sure. */
+ * To spend one signal on a wait whose frame pointer cannot be found was tried: the host saw EINTR in
+ * a call that had waited for long, and a restart would have begun its time-out anew. */
 #include "probe/agent/blocked_stack.h"
 
 #include "probe/agent/frame_pointer.h"
 #include "probe/agent/self_memory.h"
 #include "probe/hot/ticks.h"
+#include "probe/hot/transfer.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum {
     RED_ZONE_SIZE = 128,
@@ -48,18 +49,16 @@ static void registers_set(struct stack_view *stack, const struct wait_view *wait
     stack->known = REGISTER_BIT(REGISTER_RIP) | REGISTER_BIT(REGISTER_RSP);
 }
 
-int blocked_stack_read(struct engine *engine, const struct stint *stint, uint64_t clock_ns,
+int blocked_stack_read(struct engine *engine, const struct stack_thread *thread, uint64_t clock_ns,
                        struct sighting *ret)
 {
-    struct stack_thread thread = stint_thread(stint);
-
     for (int i = 0; i < READ_TRIES; i++) {
         uint64_t before_ns = clock_ns;
-        int rc = wait_read(engine, thread.tid, &ret->wait);
+        int rc = wait_read(engine, thread->tid, &ret->wait);
 
         if (rc < 0) return rc;
-        stack_read(engine, ret->wait.sp, thread.pointer, &ret->stack);
-        clock_ns = thread_cpu_ns(thread.tid);
+        stack_read(engine, ret->wait.sp, thread->pointer, &ret->stack);
+        clock_ns = thread_cpu_ns(thread->tid);
         if (clock_ns != before_ns) continue;
         if (ret->stack.size <= RED_ZONE_SIZE) return -EFAULT;
         registers_set(&ret->stack, &ret->wait);
@@ -70,30 +69,32 @@ int blocked_stack_read(struct engine *engine, const struct stint *stint, uint64_
     return -EBUSY;
 }
 
-/* Walks with the frame pointer that a copy told. */
-static enum blocked_walk walk_remembered(struct engine *engine, uint64_t rbp,
-                                         struct stack_view *stack)
+void blocked_stack_walk(struct engine *engine, struct sighting *sighting)
 {
-    stack->registers[REGISTER_RBP] = rbp;
-    stack->known |= REGISTER_BIT(REGISTER_RBP);
-    unwinder_walk(engine->unwinder, stack, &engine->walk);
-    if (engine->walk.is_complete || engine->walk.reached_begin) return BLOCKED_WALK_SURE;
-    stack->known &= ~REGISTER_BIT(REGISTER_RBP);
-    unwinder_walk(engine->unwinder, stack, &engine->walk);
-    return BLOCKED_WALK_CUT;
-}
-
-enum blocked_walk blocked_stack_walk(struct engine *engine, const struct known_waits *waits,
-                                     struct sighting *sighting)
-{
-    const struct known_wait *known;
     struct walk *walk = &engine->walk;
 
     unwinder_walk(engine->unwinder, &sighting->stack, walk);
-    if (walk->is_complete || !walk->lacks_register) return BLOCKED_WALK_SURE;
-    if (frame_pointer_find(engine->unwinder, &sighting->stack, walk)) return BLOCKED_WALK_SURE;
-    known = known_waits_find(waits, &sighting->wait, walk);
-    if (known && known->has_rbp) return walk_remembered(engine, known->rbp, &sighting->stack);
-    /* Where the walk reached begin, the call itself is seen as a whole: no signal for the rest. */
-    return known || walk->reached_begin ? BLOCKED_WALK_CUT : BLOCKED_WALK_WANTS_COPY;
+    if (!walk->is_complete && walk->lacks_register)
+        frame_pointer_find(engine->unwinder, &sighting->stack, walk);
+}
+
+bool blocked_stack_of_transfer(struct engine *engine, const struct stack_thread *thread,
+                               struct sighting *ret)
+{
+    uint64_t before_ns = thread_cpu_ns(thread->tid);
+    struct transfer_view transfer;
+
+    if (!transfer_read(thread->tid, &transfer)) return false;
+    ret->wait = (struct wait_view){ .syscall = transfer.call.number,
+                                    .sp = transfer.registers[REGISTER_RSP],
+                                    .pc = transfer.registers[REGISTER_RIP] };
+    memcpy(ret->wait.arguments, transfer.call.arguments, sizeof ret->wait.arguments);
+    stack_read(engine, ret->wait.sp, thread->pointer, &ret->stack);
+    if (!transfer_read(thread->tid, &transfer) || ret->stack.size <= RED_ZONE_SIZE) return false;
+    memcpy(ret->stack.registers, transfer.registers, sizeof ret->stack.registers);
+    ret->stack.known = REGISTERS_ALL;
+    ret->at_ns = clock_monotonic_ns();
+    ret->clock_ns = thread_cpu_ns(thread->tid);
+    ret->still_clock_ns = ret->clock_ns == before_ns ? before_ns : 0;
+    return true;
 }

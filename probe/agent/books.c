@@ -163,6 +163,13 @@ static void watch_begin(struct books *books, struct watch *watch)
     count_armed(books);
 }
 
+static_assert((int)INTERRUPTION_ACCOUNTS == (int)SAMPLER_TASKS_MAX, "one to a watch");
+
+static uint32_t interrupted_now(const struct watch *watch)
+{
+    return atomic_load_explicit(&hot.interrupted[watch->account], memory_order_relaxed);
+}
+
 struct watch *books_arm(struct books *books, const struct task_order *order, uint64_t now_ns,
                         uint64_t cpu_ns)
 {
@@ -173,6 +180,8 @@ struct watch *books_arm(struct books *books, const struct task_order *order, uin
     }
     if (!watch) return NULL;
     *watch = (struct watch){ .order = *order, .armed_at_ns = now_ns, .cpu_base_ns = cpu_ns };
+    watch->account = (uint32_t)(watch - books->watches);
+    watch->interrupted_base = interrupted_now(watch);
     watch_begin(books, watch);
     return watch;
 }
@@ -216,6 +225,7 @@ struct ledger books_ledger(const struct watch *watch, uint64_t now_ns, uint64_t 
     ledger.drops[CALL_DROP_NO_SNAPSHOT] += watch->since.missed;
     ledger.triggered = watch->listened + watch->since.missed;
     ledger.seen = ledger.below + ledger.triggered;
+    ledger.interrupted = interrupted_now(watch) - watch->interrupted_base;
     ledger.slowest_below_ns = watch->slowest_below_ns;
     ledger.pause_ns_p50 = histogram_percentile_ns(&watch->pauses, 50);
     ledger.pause_ns_p99 = histogram_percentile_ns(&watch->pauses, 99);

@@ -28,6 +28,8 @@ struct tally {
 
 struct watch {
     enum watch_phase phase;
+    uint32_t account;          /* of hot.interrupted, */
+    uint32_t interrupted_base; /* which read this when the watch was armed first */
     struct task_order order;
     uint64_t armed_at_ns, over_at_ns;
     uint32_t matched_end; /* ids below were compared with the order's pattern */

@@ -91,7 +91,7 @@ static void draft_first(struct draft *draft, uint64_t at_ns)
 }
 
 /* Adds a snapshot, and books it. `still_clock_ns`: as in a sighting. */
-static void look_add(struct draft *draft, const struct look *look, uint64_t still_clock_ns)
+static bool look_add(struct draft *draft, const struct look *look, uint64_t still_clock_ns)
 {
     struct ledger *counts = &draft->watch->counts;
     struct sample_builder *builder = &draft->builder;
@@ -102,7 +102,7 @@ static void look_add(struct draft *draft, const struct look *look, uint64_t stil
     if (rc < 0) {
         builder_add_queue(builder, look->queue_ns);
         if (rc == -ENOMEM) draft_drop(draft, SNAPSHOT_DROP_NO_BUFFER);
-        return;
+        return false;
     }
     counts->snapshots++;
     draft->last = *look;
@@ -132,10 +132,11 @@ static void wait_describe(struct draft *draft, const struct engine *engine, uint
     blocked_describe(&names, wait, &engine->walk, &account);
     look->syscall = wait->syscall;
     look->wait = account.kind;
+    return true;
     waiting_for_put(draft, account.waiting_for, look);
 }
 
-void draft_add_sighting(struct draft *draft, const struct engine *engine, uint32_t tid,
+bool draft_add_sighting(struct draft *draft, const struct engine *engine, uint32_t tid,
                         const struct sighting *sighting, const struct look_times *times)
 {
     struct look look = { .at_ns = sighting->at_ns,
@@ -148,13 +149,13 @@ void draft_add_sighting(struct draft *draft, const struct engine *engine, uint32
     if (rc < 0) {
         builder_add_queue(&draft->builder, look.queue_ns);
         draft_drop(draft, SNAPSHOT_DROP_NO_BUFFER);
-        return;
+        return false;
     }
     if (sighting->wait.sp != 0) wait_describe(draft, engine, tid, &sighting->wait, &look);
-    look_add(draft, &look, sighting->still_clock_ns);
+    return look_add(draft, &look, sighting->still_clock_ns);
 }
 
-void draft_add_detached(struct draft *draft, const char *waiting_for, uint64_t now_ns,
+bool draft_add_detached(struct draft *draft, const char *waiting_for, uint64_t now_ns,
                         uint64_t cpu_ns)
 {
     struct look look = {
@@ -167,19 +168,19 @@ void draft_add_detached(struct draft *draft, const char *waiting_for, uint64_t n
     waiting_for_put(draft, text, &look);
     if (builder_detached_stack(&draft->builder, &look.stack) < 0) {
         draft_drop(draft, SNAPSHOT_DROP_NO_BUFFER);
-        return;
+        return false;
     }
-    look_add(draft, &look, 0);
+    return look_add(draft, &look, 0);
 }
 
-void draft_add_unchanged(struct draft *draft, uint64_t now_ns, const struct look_times *times)
+bool draft_add_unchanged(struct draft *draft, uint64_t now_ns, const struct look_times *times)
 {
     struct look look = draft->last;
 
     look.at_ns = now_ns;
     look.cpu_ns = times->cpu_ns;
     look.queue_ns = times->queue_ns;
-    look_add(draft, &look, draft->still_clock_ns);
+    return look_add(draft, &look, draft->still_clock_ns);
 }
 
 void draft_count_pause(struct draft *draft, uint64_t pause_ns)

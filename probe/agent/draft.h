@@ -48,12 +48,13 @@ void draft_done(struct draft *draft); /* accepts a zeroed struct */
 /* A snapshot that was due is not there, or cannot be used. */
 void draft_drop(struct draft *draft, enum snapshot_drop drop);
 
-/* Of the thread with this number; engine->walk is the walk of the sighting. */
-void draft_add_sighting(struct draft *draft, const struct engine *engine, uint32_t tid,
+/* Of the thread with this number; engine->walk is the walk of the sighting. Returns whether it became
+ * a snapshot, here as in the others. */
+bool draft_add_sighting(struct draft *draft, const struct engine *engine, uint32_t tid,
                         const struct sighting *sighting, const struct look_times *times);
 
 /* On no thread: the time is waiting, under the name that detach was given. */
-void draft_add_detached(struct draft *draft, const char *waiting_for, uint64_t now_ns,
+bool draft_add_detached(struct draft *draft, const char *waiting_for, uint64_t now_ns,
                         uint64_t cpu_ns);
 
 /* The last look again: has the thread not run since? */
@@ -61,7 +62,7 @@ static inline bool draft_is_unchanged(const struct draft *draft, uint64_t clock_
 {
     return draft->still_clock_ns != 0 && draft->still_clock_ns == clock_ns;
 }
-void draft_add_unchanged(struct draft *draft, uint64_t now_ns, const struct look_times *times);
+bool draft_add_unchanged(struct draft *draft, uint64_t now_ns, const struct look_times *times);
 
 /* A handler held up the call's thread for so long. */
 void draft_count_pause(struct draft *draft, uint64_t pause_ns);

@@ -3,9 +3,14 @@
  *
  * 1. Its CPU clock reads what it read at the last look: it has not run, and so its stack is the
  *    same.
- * 2. It is blocked: its stack is read where it lies (blocked_stack.c). Where that lacks the frame
- *    pointer, and the walk did not even reach the call's begin, one signal per wait is spent on it.
- * 3. It is running, or could: it copies its stack itself, in our handler (signal_copy.c).
+ * 2. It is blocked: its stack is read where it lies (blocked_stack.c).
+ * 3. It is running, or could: it copies its stack itself, in our handler (signal_copy.c). It may
+ *    be about to sleep, and then the signal meets the call that it sleeps in; which is repaired if
+ *    the call is young (hot/repair.c). So a thread that woke just now, and may go back to the very
+ *    sleep in which it was seen before, is given a moment, and is not signalled.
+ *
+ * Where the kernel does not say what a thread is in, the signal is the only look. It is spent once on
+ * a wait, which is then known by what came of it (closed_wait.c).
  *
  * The ways bring sightings, which go into the draft of the call's sample, or drops, which are
  * counted there.
@@ -25,7 +30,12 @@
 
 #include <errno.h>
 
-enum { DETACH_NAME_SIZE = WAITING_FOR_SIZE_MAX - 16 }; /* beside "detached: " */
+enum {
+    DETACH_NAME_SIZE = WAITING_FOR_SIZE_MAX - 16, /* beside "detached: " */
+    LOOK_RETRIES_MAX = 3,                         /* of one look, 200 us apart */
+};
+
+#define WAKE_CLOCK_NS (20 * NS_PER_US) /* more than a wake that finds nothing to do takes */
 
 /* ---- begin ---- */
 
@@ -65,7 +75,8 @@ static void listening_move(struct listening *listening, const struct record_view
         draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
     }
     stint_begin(&listening->stint, view);
-    listening->waits = (struct known_waits){ 0 };
+    listening->slept_clock_ns = 0;
+    listening->retry_count = 0;
     listening->closed = (struct closed_wait){ 0 };
     listening->draft.still_clock_ns = 0;
 }
@@ -109,65 +120,45 @@ static enum snapshot_drop drop_of_request(int rc)
     }
 }
 
-/* Asks the thread for a copy of its stack: for that of a wait or, with NULL, because it runs.
- * Returns 0: it is to be expected; -EALREADY: another call of this thread asked, as a rule, and our
- * turn comes when that copy is back; or another -errno, which is counted. */
-static int copy_ask(struct engine *engine, struct listening *listening,
-                    const struct record_view *view, const struct wait_view *wait)
+/* Puts a look off by a moment. False: it was often enough. */
+static bool look_again(struct listening *listening, uint64_t now_ns)
 {
-    struct stint *stint = &listening->stint;
-    struct stack_thread thread = stint_thread(stint);
-    struct loan_order order = {
-        .tid = stint->tid, .slot = stint->slot, .record = listening->record, .state = view->state
-    };
-    uint64_t now_ns = clock_monotonic_ns();
-    int rc;
+    if (listening->retry_count == LOOK_RETRIES_MAX) return false;
+    listening->retry_count++;
+    pace_retry(&listening->pace, now_ns);
+    return true;
+}
 
-    if (stint->bounds.high == 0 &&
-        known_stacks_find(&engine->stacks, &thread, view->anchor_sp, &stint->bounds) < 0) {
-        draft_drop(&listening->draft, SNAPSHOT_DROP_UNREADABLE);
-        return -EFAULT;
+static void look_drop(struct listening *listening, enum snapshot_drop drop)
+{
+    listening->retry_count = 0;
+    draft_drop(&listening->draft, drop);
+}
+
+/* Asks the thread for a copy of its stack. `was_running`: it was seen running just now. */
+static void copy_ask(struct engine *engine, struct listening *listening,
+                     const struct record_view *view, bool was_running)
+{
+    const struct stint *stint = &listening->stint;
+    uint64_t now_ns = clock_monotonic_ns();
+    struct loan_order order = { .tid = stint->tid,
+                                .slot = stint->slot,
+                                .record = listening->record,
+                                .state = view->state,
+                                .low = stint->bounds.low,
+                                .high = stint->bounds.high,
+                                .account = listening->draft.watch->account,
+                                .was_running = was_running };
+    int rc = signal_copy_send(&listening->copy, &order, now_ns);
+
+    listening->retry_count = 0;
+    if (rc == 0) return;
+    if (rc == -EALREADY) { /* another call of this thread asked: our turn comes after it */
+        pace_retry(&listening->pace, now_ns);
+        return;
     }
-    order.low = stint->bounds.low;
-    order.high = stint->bounds.high;
-    rc = signal_copy_send(&listening->copy, &order, wait, now_ns);
-    if (rc == -EALREADY) pace_retry(&listening->pace, now_ns);
-    if (rc == 0 || rc == -EALREADY) return rc;
     engine->handler_taken |= rc == -EBUSY;
     draft_drop(&listening->draft, drop_of_request(rc));
-    return rc;
-}
-
-/* Spends a signal on the frame pointer of a wait. Returns whether a look will come of it. */
-static bool copy_ask_for_wait(struct engine *engine, struct listening *listening,
-                              const struct record_view *view, const struct wait_view *wait)
-{
-    int rc;
-
-    if (signal_copy_is_under_way(&listening->copy)) return false;
-    rc = copy_ask(engine, listening, view, wait);
-    if (rc == -EALREADY) return true;
-    known_waits_add(&listening->waits, wait, &engine->walk);
-    return rc == 0;
-}
-
-/* A blocked stack could not be read. Returns whether that was the look; else it is asked. */
-static bool heed_unread(struct engine *engine, struct listening *listening, int rc)
-{
-    switch (rc) {
-    case -EAGAIN: /* it runs */
-        return false;
-    case -EBUSY:
-        draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
-        return false;
-    case -EFAULT:
-        draft_drop(&listening->draft, SNAPSHOT_DROP_UNREADABLE);
-        return true;
-    default:
-        listening->stint.is_opaque = true;
-        engine->syscall_unreadable |= thread_cpu_ns(listening->stint.tid) != 0;
-        return false;
-    }
 }
 
 static void look_sighted(struct engine *engine, struct listening *listening,
@@ -175,28 +166,60 @@ static void look_sighted(struct engine *engine, struct listening *listening,
 {
     struct look_times times;
 
+    listening->retry_count = 0;
     if (!stint_cpu_ns(&listening->stint, sighting->clock_ns, &times.cpu_ns)) {
         draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
         return;
     }
     times.queue_ns = queue_since(engine, listening);
-    draft_add_sighting(&listening->draft, engine, listening->stint.tid, sighting, &times);
+    if (draft_add_sighting(&listening->draft, engine, listening->stint.tid, sighting, &times))
+        listening->draft.watch->counts.reads++;
 }
 
-/* Way 2. Returns false if it does not apply. */
-static bool look_blocked(struct engine *engine, struct listening *listening,
-                         const struct record_view *view, uint64_t clock_ns)
+/* What a look at a thread that may sleep came to. */
+enum sleep_look {
+    SLEEP_LOOK_DONE,    /* it was the look, or is put off, or is counted as a drop */
+    SLEEP_LOOK_RUNNING, /* it was seen running */
+    SLEEP_LOOK_CLOSED,  /* nobody tells */
+};
+
+/* A blocked stack could not be read. */
+static enum sleep_look heed_unread(struct engine *engine, struct listening *listening, int rc)
+{
+    switch (rc) {
+    case -EAGAIN:
+        return SLEEP_LOOK_RUNNING;
+    case -EBUSY:
+        if (!look_again(listening, clock_monotonic_ns())) look_drop(listening, SNAPSHOT_DROP_MOVED);
+        return SLEEP_LOOK_DONE;
+    case -EFAULT:
+        look_drop(listening, SNAPSHOT_DROP_UNREADABLE);
+        return SLEEP_LOOK_DONE;
+    default:
+        listening->stint.is_opaque = true;
+        engine->syscall_unreadable |= thread_cpu_ns(listening->stint.tid) != 0;
+        return SLEEP_LOOK_CLOSED;
+    }
+}
+
+/* Way 2. */
+static enum sleep_look look_blocked(struct engine *engine, struct listening *listening,
+                                    const struct record_view *view, uint64_t clock_ns)
 {
     struct sighting sighting = { .stack = { .anchor_sp = view->anchor_sp,
                                             .anchor_pc = view->anchor_pc } };
-    int rc = blocked_stack_read(engine, &listening->stint, clock_ns, &sighting);
 
-    if (rc < 0) return heed_unread(engine, listening, rc);
-    if (blocked_stack_walk(engine, &listening->waits, &sighting) == BLOCKED_WALK_WANTS_COPY &&
-        copy_ask_for_wait(engine, listening, view, &sighting.wait))
-        return true;
+    if (blocked_stack_of_transfer(engine, &listening->stint, &sighting)) {
+        unwinder_walk(engine->unwinder, &sighting.stack, &engine->walk);
+    } else {
+        int rc = blocked_stack_read(engine, &listening->stint, clock_ns, &sighting);
+
+        if (rc < 0) return heed_unread(engine, listening, rc);
+        blocked_stack_walk(engine, &sighting);
+    }
+    listening->slept_clock_ns = sighting.clock_ns;
     look_sighted(engine, listening, &sighting);
-    return true;
+    return SLEEP_LOOK_DONE;
 }
 
 /* The same for an opaque thread, if the copy before was of a wait. */
@@ -216,27 +239,64 @@ static void look_unchanged(struct engine *engine, struct listening *listening, u
 {
     struct look_times times;
 
+    listening->retry_count = 0;
     if (stint_cpu_ns(&listening->stint, clock_ns, &times.cpu_ns)) {
         times.queue_ns = queue_since(engine, listening);
-        draft_add_unchanged(&listening->draft, now_ns, &times);
+        if (draft_add_unchanged(&listening->draft, now_ns, &times))
+            listening->draft.watch->counts.repeats++;
     } else {
         draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
     }
+}
+
+/* Way 3. `was_running`: the kernel said so just now. */
+static void look_running(struct engine *engine, struct listening *listening,
+                         const struct record_view *view, uint64_t clock_ns, bool was_running)
+{
+    struct stint *stint = &listening->stint;
+    struct stack_thread thread = stint_thread(stint);
+    bool woke_just_now =
+        listening->slept_clock_ns != 0 && clock_ns - listening->slept_clock_ns < WAKE_CLOCK_NS;
+
+    if (woke_just_now && look_again(listening, clock_monotonic_ns())) return;
+    if (stint->bounds.high == 0) { /* to find them takes a while: then it is looked at once more */
+        if (known_stacks_find(&engine->stacks, &thread, view->anchor_sp, &stint->bounds) < 0) {
+            look_drop(listening, SNAPSHOT_DROP_UNREADABLE);
+            return;
+        }
+        pace_retry(&listening->pace, clock_monotonic_ns() - PACE_RETRY_NS);
+        return;
+    }
+    copy_ask(engine, listening, view, was_running && !woke_just_now);
 }
 
 static void look_attached(struct engine *engine, struct listening *listening,
                           const struct record_view *view, uint64_t now_ns)
 {
     uint64_t clock_ns = thread_cpu_ns(listening->stint.tid);
+    bool was_running;
 
     if (draft_is_unchanged(&listening->draft, clock_ns)) {
         look_unchanged(engine, listening, clock_ns, now_ns);
         return;
     }
     listening->draft.still_clock_ns = 0;
-    if (look_blocked(engine, listening, view, clock_ns)) return;
-    if (look_closed(engine, listening, clock_ns)) return;
-    if (!signal_copy_is_under_way(&listening->copy)) copy_ask(engine, listening, view, NULL);
+    switch (look_blocked(engine, listening, view, clock_ns)) {
+    case SLEEP_LOOK_DONE:
+        return;
+    case SLEEP_LOOK_RUNNING:
+        was_running = true;
+        break;
+    case SLEEP_LOOK_CLOSED:
+        if (look_closed(engine, listening, clock_ns)) return;
+        was_running = thread_files_state(listening->stint.tid) == 'R';
+        break;
+    }
+    if (signal_copy_is_under_way(&listening->copy)) {
+        look_drop(listening, SNAPSHOT_DROP_LOAN_LOST);
+    } else {
+        look_running(engine, listening, view, clock_ns, was_running);
+    }
 }
 
 bool listening_look(struct engine *engine, struct listening *listening, uint64_t now_ns)
@@ -273,14 +333,13 @@ static void copy_take(struct engine *engine, struct listening *listening)
     if (listening->stint.is_opaque) {
         closed_wait_read(&sighting.stack, &sighting.wait);
         closed_wait_note(&listening->closed, engine, &sighting);
-    } else if (sighting.wait.sp != 0) {
-        known_waits_learn(&listening->waits, sighting.stack.registers[REGISTER_RBP]);
     }
     /* The handler made sure that the call was there when it copied, though it moved since. */
     if (!stint_cpu_ns(&listening->stint, sighting.clock_ns, &times.cpu_ns))
         times.cpu_ns = listening->draft.builder.cpu_ns;
     times.queue_ns = queue_since(engine, listening);
-    draft_add_sighting(&listening->draft, engine, listening->stint.tid, &sighting, &times);
+    if (draft_add_sighting(&listening->draft, engine, listening->stint.tid, &sighting, &times))
+        listening->draft.watch->counts.signals++;
 }
 
 static void copy_heed(struct engine *engine, struct listening *listening)

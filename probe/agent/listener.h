@@ -13,7 +13,6 @@
 
 #include "probe/agent/closed_wait.h"
 #include "probe/agent/draft.h"
-#include "probe/agent/known_waits.h"
 #include "probe/agent/pace.h"
 #include "probe/agent/signal_copy.h"
 #include "probe/agent/stint.h"
@@ -25,7 +24,8 @@ struct listening {
     struct draft draft; /* of its sample */
     struct pace pace;
     struct stint stint;        /* on the thread where it is now, */
-    struct known_waits waits;  /* with its waits, */
+    uint64_t slept_clock_ns;   /* its CPU clock when it was last seen asleep; 0: not yet */
+    uint32_t retry_count;      /* of the look that is due */
     struct closed_wait closed; /* the one of an opaque thread, */
     struct signal_copy copy;   /* and what was asked of it */
 };

@@ -6,20 +6,16 @@
 #include <errno.h>
 #include <string.h>
 
-enum { SYSCALL_INSTRUCTION_SIZE = 2 };
-
 #define LOAN_NS_MAX NS_PER_S         /* then it is written off */
 #define POLL_NS_MIN (50 * NS_PER_US) /* it takes about 20 us, */
 #define POLL_NS_MAX NS_PER_MS        /* or waits for a CPU: the longer, the less often asked */
 
-int signal_copy_send(struct signal_copy *copy, const struct loan_order *order,
-                     const struct wait_view *wait, uint64_t now_ns)
+int signal_copy_send(struct signal_copy *copy, const struct loan_order *order, uint64_t now_ns)
 {
     int loan = stack_copy_request(order);
 
     if (loan < 0) return loan;
     *copy = (struct signal_copy){ .loan = loan, .sent_ns = now_ns };
-    if (wait) copy->wait = *wait;
     return 0;
 }
 
@@ -45,16 +41,6 @@ const struct loan *signal_copy_loan(const struct signal_copy *copy)
     return &hot.loans[copy->loan];
 }
 
-/* Was the thread, when it copied its stack, still in the wait for which it was signalled? The
- * kernel sets it back to the system call's instruction if the call is to be restarted. */
-static bool is_of_wait(const struct loan *loan, const struct wait_view *wait)
-{
-    uint64_t pc = loan->registers[REGISTER_RIP];
-
-    if (wait->sp == 0 || loan->registers[REGISTER_RSP] != wait->sp) return false;
-    return pc == wait->pc || pc + SYSCALL_INSTRUCTION_SIZE == wait->pc;
-}
-
 void signal_copy_sight(const struct signal_copy *copy, const struct tick_clock *clock,
                        struct sighting *ret)
 {
@@ -69,7 +55,6 @@ void signal_copy_sight(const struct signal_copy *copy, const struct tick_clock *
                    .known = REGISTERS_ALL },
     };
     memcpy(ret->stack.registers, loan->registers, sizeof ret->stack.registers);
-    if (is_of_wait(loan, &copy->wait)) ret->wait = copy->wait;
 }
 
 void signal_copy_close(struct signal_copy *copy)

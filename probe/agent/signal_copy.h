@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* signal_copy.h: the copy that a thread makes of its own stack when we send it a signal.
  *
- *     rc = signal_copy_send(&copy, &order, wait, now_ns);      0, or why not
+ *     rc = signal_copy_send(&copy, &order, now_ns);            0, or why not
  *     ... later, again and again ...
  *     rc = signal_copy_poll(&copy, now_ns);                    0: it is back
  *     loan = signal_copy_loan(&copy);                          what came of it
@@ -22,7 +22,6 @@ enum { NO_LOAN = -1 };
 struct signal_copy {
     int loan; /* NO_LOAN: nothing is under way */
     uint64_t sent_ns;
-    struct wait_view wait; /* for which it was sent; sp 0: the thread was running */
 };
 
 #define SIGNAL_COPY_NONE ((struct signal_copy){ .loan = NO_LOAN })
@@ -32,10 +31,8 @@ static inline bool signal_copy_is_under_way(const struct signal_copy *copy)
     return copy->loan != NO_LOAN;
 }
 
-/* Sends the signal, for a wait or, with NULL, to a thread that runs. Returns 0, or -errno as
- * stack_copy_request() does. */
-int signal_copy_send(struct signal_copy *copy, const struct loan_order *order,
-                     const struct wait_view *wait, uint64_t now_ns);
+/* Sends the signal. Returns 0, or -errno as stack_copy_request() does. */
+int signal_copy_send(struct signal_copy *copy, const struct loan_order *order, uint64_t now_ns);
 
 /* Of one that is under way. Returns 0: it is back; -EAGAIN: not yet; -ETIMEDOUT: the thread did not
  * answer for so long that the copy was written off. */
@@ -47,8 +44,7 @@ uint64_t signal_copy_poll_at_ns(const struct signal_copy *copy, uint64_t now_ns)
 /* What the handler left, of one that is back. */
 const struct loan *signal_copy_loan(const struct signal_copy *copy);
 
-/* The thread as it copied itself, if the outcome was LOAN_COPIED. `wait` is set if it was still in
- * the wait for which it was signalled. The bytes live until the close. */
+/* The thread as it copied itself, if the outcome was LOAN_COPIED. The bytes live until the close. */
 void signal_copy_sight(const struct signal_copy *copy, const struct tick_clock *clock,
                        struct sighting *ret);
 

@@ -23,6 +23,7 @@
 #include "probe/hot/slot.h"
 #include "probe/hot/stack_copy.h"
 #include "probe/hot/statistics.h"
+#include "probe/hot/transfer.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -76,6 +77,8 @@ struct hot {
     struct block blocks[BLOCKS];
     struct loan loans[STACK_COPIES_MAX];
     _Alignas(PAGE_SIZE_BYTES) unsigned char stack_bytes[STACK_COPIES_MAX][STACK_COPY_SIZE_MAX];
+    struct transfer transfers[TRANSFERS_MAX];
+    _Atomic uint32_t interrupted[INTERRUPTION_ACCOUNTS]; /* calls that may have seen our signal */
 };
 
 static_assert(sizeof(struct hot) <= MEMORY_HOT_MAX, "8 MB in all");

@@ -11,6 +11,9 @@
  *     the call's begin. So it cannot fault, also on a small coroutine stack with a guard page.
  * (3) A signal that is not ours goes to the handler that was there before. A handler that was put
  *     in our place later is never replaced: then we send no more.
+ * (4) The kernel makes one of two signals that are pending for a thread. So whichever comes serves
+ *     the thread's loan, also one of the host's; but only one of ours repairs what it met, and calls
+ *     young what our order says.
  *
  * The copy is made by one string instruction: it is not instrumented by sanitizers, which would
  * object to reading the redzones of somebody else's frames, and it calls nothing. */
@@ -28,8 +31,9 @@
 #include <unistd.h>
 
 enum {
-    RED_ZONE_SIZE = 128,  /* below the stack pointer, yet in use: the ABI's */
-    COOKIE_MAGIC = 0x57a, /* beside the sequence: chance does not make it */
+    RED_ZONE_SIZE = 128,         /* below the stack pointer, yet in use: the ABI's */
+    COOKIE_MAGIC = 0x57a,        /* beside the sequence: chance does not make it */
+    HANDLER_FRAMES_SIZE = 16384, /* between the kernel's frame and ours: a sanitizer's, at most */
 };
 
 static struct sigaction previous;    /* the host's; written before ours is installed */
@@ -46,20 +50,64 @@ static uint64_t cookie_make(uint32_t loan, uint32_t sequence)
     return (uint64_t)COOKIE_MAGIC << 52 | (uint64_t)loan << 32 | sequence;
 }
 
-/* The loan that a signal is about, or NULL: then the signal is not ours. */
-static struct loan *loan_of_signal(const siginfo_t *info)
+static uint64_t cookie_of(const siginfo_t *info)
 {
-    uint64_t cookie = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
-    uint32_t index = (uint32_t)(cookie >> 32) & 0xfffff;
+    return (uint64_t)(uintptr_t)info->si_value.sival_ptr;
+}
 
-    if (info->si_code != SI_QUEUE || (uint32_t)info->si_pid != hot.pid || hot.pid == 0) return NULL;
-    if (cookie >> 52 != COOKIE_MAGIC || index >= STACK_COPIES_MAX) return NULL;
-    return &hot.loans[index];
+static uint32_t cookie_loan(uint64_t cookie)
+{
+    return (uint32_t)(cookie >> 32) & 0xfffff;
+}
+
+static bool is_ours(const siginfo_t *info)
+{
+    uint64_t cookie = cookie_of(info);
+
+    if (info->si_code != SI_QUEUE || (uint32_t)info->si_pid != hot.pid || hot.pid == 0)
+        return false;
+    return cookie >> 52 == COOKIE_MAGIC && cookie_loan(cookie) < STACK_COPIES_MAX;
+}
+
+/* The loan that was lent with this very signal, if it was not written off long ago. */
+static struct loan *loan_of_cookie(uint64_t cookie)
+{
+    struct loan *loan = &hot.loans[cookie_loan(cookie)];
+    uint32_t sequence = atomic_load_explicit(&loan->sequence, memory_order_relaxed);
+
+    return cookie == cookie_make(cookie_loan(cookie), sequence) ? loan : NULL;
+}
+
+/* The loan that waits for this thread, whatever signal woke it. */
+static struct loan *loan_of_thread(void)
+{
+    struct slot *slot = slot_mine();
+    uint32_t tid = slot ? atomic_load_explicit(&slot->tid, memory_order_relaxed) : 0;
+
+    for (int i = 0; i < STACK_COPIES_MAX && tid != 0; i++) {
+        struct loan *loan = &hot.loans[i];
+        uint32_t status = atomic_load_explicit(&loan->status, memory_order_acquire);
+
+        if ((status == LOAN_LENT || status == LOAN_LOST) && loan->order.tid == tid) return loan;
+    }
+    return NULL;
 }
 
 static void bytes_copy(void *to, const void *from, size_t size)
 {
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+}
+
+void stack_copy_registers(const ucontext_t *context, uint64_t ret[REGISTERS])
+{
+    for (int i = 0; i < REGISTERS; i++) {
+        ret[i] = (uint64_t)context->uc_mcontext.gregs[register_places[i]];
+    }
+}
+
+int stack_copy_signal(void)
+{
+    return atomic_load_explicit(&installed_signal, memory_order_relaxed);
 }
 
 static bool call_runs_here(const struct loan_order *order)
@@ -82,33 +130,69 @@ static enum loan_outcome loan_fill(struct loan *loan, const ucontext_t *context)
     base = sp - order->low >= RED_ZONE_SIZE ? sp - RED_ZONE_SIZE : order->low;
     size = order->high - base;
     if (size > STACK_COPY_SIZE_MAX) size = STACK_COPY_SIZE_MAX;
-    for (int i = 0; i < REGISTERS; i++) {
-        loan->registers[i] = (uint64_t)context->uc_mcontext.gregs[register_places[i]];
-    }
+    stack_copy_registers(context, loan->registers);
     bytes_copy(hot.stack_bytes[loan - hot.loans], (const void *)(uintptr_t)base, (size_t)size);
     loan->base = base;
     loan->size = (uint32_t)size;
     return call_runs_here(order) ? LOAN_COPIED : LOAN_CALL_ENDED;
 }
 
-/* Takes the loan, works on it and gives it back; or finds it lost, and frees it. */
-static void loan_serve(struct loan *loan, const ucontext_t *context, uint64_t entered_ticks)
+/* Fills the loan, if it still waits for that. */
+static bool loan_serve(struct loan *loan, const ucontext_t *context, uint64_t entered_ticks)
 {
     uint32_t status = LOAN_LENT;
 
-    if (atomic_compare_exchange_strong_explicit(&loan->status, &status, LOAN_COPYING,
-                                                memory_order_acquire, memory_order_relaxed)) {
-        loan->taken_ticks = entered_ticks;
-        loan->cpu_ns = clock_thread_cpu_ns();
-        loan->outcome = loan_fill(loan, context);
+    if (!atomic_compare_exchange_strong_explicit(&loan->status, &status, LOAN_COPYING,
+                                                 memory_order_acquire, memory_order_relaxed))
+        return false;
+    loan->taken_ticks = entered_ticks;
+    loan->cpu_ns = clock_thread_cpu_ns();
+    loan->outcome = loan_fill(loan, context);
+    return true;
+}
+
+/* Gives the loan back; or finds it lost, and frees it. */
+static void loan_give_back(struct loan *loan, bool is_served, uint64_t entered_ticks)
+{
+    uint32_t status = LOAN_COPYING;
+
+    if (is_served) {
         loan->pause_ticks = ticks_now() - entered_ticks;
         atomic_fetch_add_explicit(&hot.handler_ticks, loan->pause_ticks, memory_order_relaxed);
-        status = LOAN_COPYING;
         if (atomic_compare_exchange_strong_explicit(&loan->status, &status, LOAN_BACK,
                                                     memory_order_release, memory_order_relaxed))
             return;
     }
-    if (status == LOAN_LOST) atomic_store_explicit(&loan->status, LOAN_FREE, memory_order_release);
+    status = LOAN_LOST;
+    atomic_compare_exchange_strong_explicit(&loan->status, &status, LOAN_FREE, memory_order_release,
+                                            memory_order_relaxed);
+}
+
+/* Is this what the kernel will return by, or a copy that somebody who stands between made? */
+static bool is_live(const void *context)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), there = (uintptr_t)context;
+
+    return there > here && there - here < HANDLER_FRAMES_SIZE;
+}
+
+/* Repairs the call that our signal met. Returns a transfer that is to be completed, or NULL. */
+static struct transfer *call_mend(uint64_t cookie, ucontext_t *context)
+{
+    const struct loan *loan = loan_of_cookie(cookie);
+    struct slot *slot = slot_mine();
+    struct transfer *transfer = NULL;
+    enum repair repair = REPAIR_LEFT;
+    uint32_t account;
+
+    if (is_live(context)) repair = repair_call(context, loan && loan->order.was_running);
+    if (repair == REPAIR_TRANSFER && slot)
+        transfer = transfer_begin(context, atomic_load_explicit(&slot->tid, memory_order_relaxed));
+    if (transfer || repair == REPAIR_NONE || repair == REPAIR_RESTARTED) return transfer;
+    /* Of a loan that is not its own any more it is another's account: a count all the same. */
+    account = hot.loans[cookie_loan(cookie)].order.account % INTERRUPTION_ACCOUNTS;
+    atomic_fetch_add_explicit(&hot.interrupted[account], 1, memory_order_relaxed);
+    return NULL;
 }
 
 static void pass_on(int number, siginfo_t *info, void *context)
@@ -122,17 +206,18 @@ static void pass_on(int number, siginfo_t *info, void *context)
 
 static void on_signal(int number, siginfo_t *info, void *context)
 {
-    uint64_t entered = ticks_now();
+    uint64_t entered_ticks = ticks_now();
     int error = errno;
-    struct loan *loan = loan_of_signal(info);
-    uint64_t cookie = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
+    bool for_us = is_ours(info), is_served = false;
+    struct loan *loan = for_us ? loan_of_cookie(cookie_of(info)) : NULL;
+    struct transfer *transfer = NULL;
 
-    if (!loan) {
-        pass_on(number, info, context);
-    } else if (cookie == cookie_make((uint32_t)(loan - hot.loans),
-                                     atomic_load_explicit(&loan->sequence, memory_order_relaxed))) {
-        loan_serve(loan, context, entered);
-    }
+    if (!loan) loan = loan_of_thread();
+    if (loan) is_served = loan_serve(loan, context, entered_ticks);
+    if (for_us) transfer = call_mend(cookie_of(info), context);
+    if (loan) loan_give_back(loan, is_served, entered_ticks);
+    if (transfer) transfer_complete(transfer, context);
+    if (!for_us) pass_on(number, info, context);
     errno = error;
 }
 

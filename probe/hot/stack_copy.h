@@ -15,7 +15,8 @@
  * The handler checks the cookie (loan and sequence), and that the call still runs on this thread,
  * before and after it copies. No lock, no allocation, no unwinding there; its one system call reads
  * the thread's CPU clock, which nobody else can read for that moment: what the thread did between
- * its copy and the sampler's look at it is not known later.
+ * its copy and the sampler's look at it is not known later. A system call of the host that the signal
+ * met is repaired (repair.h); what cannot be is counted in hot.interrupted.
  *
  * Threads: the sampler's; the handler runs on the host's. */
 #ifndef STAKEOUT_PROBE_HOT_STACK_COPY_H
@@ -24,6 +25,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <ucontext.h>
 
 /* The registers that unwinding needs, in the order of the processor's ABI (DWARF numbers). Those
  * that have no name here lie between the others. */
@@ -41,6 +43,8 @@ enum {
     REGISTERS = 17,
 };
 
+enum { INTERRUPTION_ACCOUNTS = 256 }; /* as many as there are tasks */
+
 enum loan_status { LOAN_FREE, LOAN_LENT, LOAN_COPYING, LOAN_BACK, LOAN_LOST };
 
 enum loan_outcome {
@@ -54,6 +58,8 @@ struct loan_order {
     uint32_t record;    /* of the call, */
     uint64_t state;     /* and the state that it must be in */
     uint64_t low, high; /* the stack's bounds: nothing else is read */
+    uint32_t account;   /* index into hot.interrupted */
+    bool was_running;   /* just before: a call that the signal meets is young (repair.h) */
 };
 
 struct loan {
@@ -68,6 +74,12 @@ struct loan {
     uint32_t size;        /* bytes copied, from `base` up */
     uint64_t registers[REGISTERS];
 };
+
+/* The registers of an interrupted thread. Async-signal-safe. */
+void stack_copy_registers(const ucontext_t *context, uint64_t ret[REGISTERS]);
+
+/* The signal that we use; 0: none yet. Async-signal-safe. */
+int stack_copy_signal(void);
 
 /* Installs the handler, in front of the host's if there is one. Called again: does nothing while
  * ours is in place, and returns -EBUSY if another one took its place since. */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* repair.h: makes good what our signal did to a system call of the host.
+ *
+ *     switch (repair_call(context, is_young)) {
+ *     case REPAIR_LEFT: ... count it: the host may see it ...
+ *     case REPAIR_TRANSFER: ... transfer_begin() ...
+ *
+ * A thread that enters a system call just before our signal reaches it comes back from it with
+ * -EINTR where SA_RESTART does not hold, or with a short count. Both are undone where that is
+ * proven to be harmless, and nowhere else; the table in repair.c says where.
+ *
+ * Threads: async-signal-safe; called by our handler alone. */
+#ifndef STAKEOUT_PROBE_HOT_REPAIR_H
+#define STAKEOUT_PROBE_HOT_REPAIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <ucontext.h>
+
+enum repair {
+    REPAIR_NONE,      /* there was nothing to repair */
+    REPAIR_RESTARTED, /* the call is made again when the handler returns */
+    REPAIR_TRANSFER,  /* it wrote less than it was to: see transfer.h */
+    REPAIR_LEFT,      /* the host may see EINTR, or a short count */
+};
+
+/* A system call as it was made. */
+struct made_call {
+    int32_t number;
+    uint64_t arguments[6];
+    uint64_t result; /* or -errno */
+};
+
+/* `is_young`: the thread was seen running so shortly before that the call had no time to wait. */
+enum repair repair_call(ucontext_t *context, bool is_young);
+
+/* The call that the interrupted thread came back from at this very moment. False: it came from
+ * none, or its number cannot be told. */
+bool repair_call_read(const ucontext_t *context, struct made_call *ret);
+
+/* Reads the process's own memory without faulting; false: not all of it can be read. */
+bool repair_memory_read(uint64_t address, void *ret, uint64_t size);
+
+/* May a write to this descriptor be short for want of room alone? */
+bool repair_is_nonblocking(uint64_t fd);
+
+/* The number of the system call whose instruction ends `code`, which has `size` bytes; -1: it does
+ * not say. */
+int32_t repair_number(const unsigned char *code, uint32_t size);
+
+#endif
