@@ -62,7 +62,7 @@ static void on_request(struct evhttp_request *request, void *context)
     if (!open || run_find(request) != open) return;
     open->is_inside = false;
     if (open->is_answered) {
-        run_close(open);
+        run_close(open, request);
     } else {
         stakeout_call_detach(open->call, "evhttp_send_reply");
     }
@@ -97,7 +97,7 @@ static void answer_end(const struct evhttp_request *request, struct open_call *o
 {
     if (!open || run_find(request) != open) return;
     open->is_answered = true;
-    if (!open->is_inside) run_close(open);
+    if (!open->is_inside) run_close(open, request);
 }
 
 /* In libevent's place ----------------------------------------------------------------------- */
@@ -180,5 +180,5 @@ RUN_EXPORT void evhttp_request_free(struct evhttp_request *request)
     struct open_call *open = run_find(request);
 
     if (next) next(request);
-    if (open) run_close(open);
+    if (open) run_close(open, request);
 }

@@ -5,7 +5,7 @@
  *
  * The response code is in the response: "Status: 404". It is read off the first buffer that is
  * sent: we stand before the function that empties the stream. The layouts below are fcgiapp.h's,
- * as they have been since 1996; tests/integration/integrations compares them with it. */
+ * as they have been since 1996; tests/unit/probe/integrations compares them with it. */
 #include "probe/integrations/preload/fastcgi.h"
 
 #include "probe/integrations/preload/run.h"
@@ -94,9 +94,9 @@ static void on_empty(struct fcgi_stream *stream, int is_closing)
 static void watch_output(struct open_call *open, struct fcgi_stream *stream)
 {
     if (!stream || !stream->empty) return;
-    open->output = stream;
     open->output_begin = stream->write_next;
     open->empty = (void (*)(void *, int))stream->empty;
+    __atomic_store_n(&open->output, stream, __ATOMIC_RELEASE);
     stream->empty = on_empty;
 }
 
@@ -106,7 +106,7 @@ static void unwatch_output(struct open_call *open)
 
     if (stream && stream->empty == on_empty)
         stream->empty = (void (*)(struct fcgi_stream *, int))open->empty;
-    open->output = NULL;
+    __atomic_store_n(&open->output, NULL, __ATOMIC_RELEASE);
 }
 
 /* In libfcgi's place ------------------------------------------------------------------------ */
@@ -135,11 +135,6 @@ RUN_EXPORT int FCGX_Accept_r(struct fcgi_request *request)
     return rc;
 }
 
-static void close_call(struct open_call *open)
-{
-    if (open) run_close(open);
-}
-
 RUN_EXPORT void FCGX_Finish_r(struct fcgi_request *request)
 {
     void (*next)(struct fcgi_request *) = RUN_NEXT("FCGX_Finish_r");
@@ -150,7 +145,7 @@ RUN_EXPORT void FCGX_Finish_r(struct fcgi_request *request)
         unwatch_output(open); /* the stream is gone after what follows */
     }
     if (next) next(request);
-    close_call(open);
+    if (open) run_close(open, request);
 }
 
 /* A request that is given up without being finished. */
@@ -161,5 +156,5 @@ RUN_EXPORT void FCGX_Free(struct fcgi_request *request, int close)
 
     if (open) unwatch_output(open);
     if (next) next(request, close);
-    close_call(open);
+    if (open) run_close(open, request);
 }

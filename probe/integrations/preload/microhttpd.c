@@ -47,7 +47,7 @@ static struct open_call *enter(struct MHD_Connection *connection, const char *me
     struct open_call *open = run_find(connection);
 
     if (open && open->has_state && !*state) {
-        run_close(open);
+        run_close(open, connection);
         open = NULL;
     }
     if (open) {
@@ -55,20 +55,23 @@ static struct open_call *enter(struct MHD_Connection *connection, const char *me
     } else {
         open = run_open(connection, method, url, traceparent_of(connection));
     }
-    if (open) open->is_inside = true;
+    if (open) __atomic_store_n(&open->is_inside, true, __ATOMIC_SEQ_CST);
     return open;
 }
 
-static void leave(struct open_call *open, int result, void *const *state)
+/* Of this thread that leaves and another that answers, the one that comes second sees the other's
+ * mark, and ends the call. */
+static void leave(struct open_call *open, const struct MHD_Connection *connection, int result,
+                  void *const *state)
 {
-    open->is_inside = false;
-    if (open->is_answered || result == MHD_NO) {
-        run_close(open);
-        return;
-    }
     open->has_state = *state != NULL;
-    stakeout_call_detach(open->call,
-                         open->is_suspended ? "MHD_resume_connection" : "the client to send");
+    if (result != MHD_NO && !__atomic_load_n(&open->is_answered, __ATOMIC_SEQ_CST))
+        stakeout_call_detach(open->call,
+                             open->is_suspended ? "MHD_resume_connection" : "the client to send");
+    open->is_suspended = false;
+    __atomic_store_n(&open->is_inside, false, __ATOMIC_SEQ_CST);
+    if (result == MHD_NO || __atomic_load_n(&open->is_answered, __ATOMIC_SEQ_CST))
+        run_close(open, connection);
 }
 
 static int on_access(void *context, struct MHD_Connection *connection, const char *url,
@@ -80,7 +83,7 @@ static int on_access(void *context, struct MHD_Connection *connection, const cha
     int result =
         host->handler(host->context, connection, url, method, version, upload, upload_size, state);
 
-    if (open) leave(open, result, state);
+    if (open) leave(open, connection, result, state);
     return result;
 }
 
@@ -130,8 +133,8 @@ RUN_EXPORT int MHD_queue_response(struct MHD_Connection *connection, unsigned co
 
     if (!open || result == MHD_NO) return result;
     open->response_code = (int)(code & 0xffff); /* above are flags */
-    open->is_answered = true;
-    if (!open->is_inside) run_close(open);
+    __atomic_store_n(&open->is_answered, true, __ATOMIC_SEQ_CST);
+    if (!__atomic_load_n(&open->is_inside, __ATOMIC_SEQ_CST)) run_close(open, connection);
     return result;
 }
 

@@ -123,7 +123,7 @@ struct open_call *run_find(const void *key)
 struct open_call *run_find_output(const void *stream)
 {
     for (uint32_t i = 0; i < PLACES; i++) {
-        if (key_of(&places[i]) && places[i].output == stream) return &places[i];
+        if (__atomic_load_n(&places[i].output, __ATOMIC_ACQUIRE) == stream) return &places[i];
     }
     return NULL;
 }
@@ -150,18 +150,18 @@ struct open_call *run_open(const void *key, const char *method, const char *targ
     if (!place) return NULL;
     place->response_code = 0;
     place->is_inside = place->is_answered = place->has_state = place->is_suspended = false;
-    place->output = NULL;
     place->call = stakeout_call_begin_traced(id, traceparent);
     __atomic_store_n(&place->key, key, __ATOMIC_RELEASE);
     return place;
 }
 
-void run_close(struct open_call *open)
+void run_close(struct open_call *open, const void *key)
 {
-    stakeout_call call = open->call;
-    int response_code = open->response_code;
+    const void *nobody = &taken;
 
-    open->output = NULL;
+    if (!__atomic_compare_exchange_n(&open->key, &key, nobody, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
+        return;
+    stakeout_call_end(open->call, open->response_code);
     __atomic_store_n(&open->key, NULL, __ATOMIC_RELEASE);
-    stakeout_call_end(call, response_code);
 }

@@ -33,14 +33,14 @@ struct open_call {
     const void *key; /* NULL: the place is free; run.c alone writes it */
     stakeout_call call;
     int response_code;
-    bool is_inside;   /* the host's handler is running */
-    bool is_answered; /* the end of its response was queued */
+    bool is_inside;   /* the host's handler is running; atomic: another thread may answer */
+    bool is_answered; /* the end of its response was queued; atomic */
     bool has_state;   /* MHD: the host had put something of its own into the request */
     bool is_suspended;
     /* FastCGI: where its output stream began, and the function that empties it */
     const unsigned char *output_begin;
     void (*empty)(void *stream, int is_closing);
-    void *output;
+    void *output; /* atomic; NULL: none */
 };
 
 /* Begins a call and opens it under a key. NULL: it is no call, or there are too many near it. */
@@ -48,6 +48,8 @@ struct open_call *run_open(const void *key, const char *method, const char *targ
                            const char *traceparent);
 struct open_call *run_find(const void *key); /* NULL: none */
 struct open_call *run_find_output(const void *stream);
-void run_close(struct open_call *open); /* ends the call with its response code */
+
+/* Ends the call with its response code, if nobody else has by now. */
+void run_close(struct open_call *open, const void *key);
 
 #endif
