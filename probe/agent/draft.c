@@ -113,6 +113,7 @@ static bool look_add(struct draft *draft, const struct look *look, uint64_t stil
         draft->watch->thinned_count++;
         draft->still_clock_ns = 0; /* the stack's number is another one now */
     }
+    return true;
 }
 
 static void waiting_for_put(struct draft *draft, const char *text, struct look *look)
@@ -132,7 +133,6 @@ static void wait_describe(struct draft *draft, const struct engine *engine, uint
     blocked_describe(&names, wait, &engine->walk, &account);
     look->syscall = wait->syscall;
     look->wait = account.kind;
-    return true;
     waiting_for_put(draft, account.waiting_for, look);
 }
 

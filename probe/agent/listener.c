@@ -208,11 +208,12 @@ static enum sleep_look look_blocked(struct engine *engine, struct listening *lis
 {
     struct sighting sighting = { .stack = { .anchor_sp = view->anchor_sp,
                                             .anchor_pc = view->anchor_pc } };
+    struct stack_thread thread = stint_thread(&listening->stint);
 
-    if (blocked_stack_of_transfer(engine, &listening->stint, &sighting)) {
+    if (blocked_stack_of_transfer(engine, &thread, &sighting)) {
         unwinder_walk(engine->unwinder, &sighting.stack, &engine->walk);
     } else {
-        int rc = blocked_stack_read(engine, &listening->stint, clock_ns, &sighting);
+        int rc = blocked_stack_read(engine, &thread, clock_ns, &sighting);
 
         if (rc < 0) return heed_unread(engine, listening, rc);
         blocked_stack_walk(engine, &sighting);
