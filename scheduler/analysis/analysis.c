@@ -174,6 +174,7 @@ static void intake_sample(struct analysis *analysis, const struct sample *sample
     uint32_t stack_count = sample->stacks.stack_count;
 
     expansions_init(&intake.expansions, &analysis->frames, sample, symbols);
+    if (symbols) analysis->unanswered_count += symbols->unanswered_count;
     intake.path_of_stack = mem_alloc((stack_count + 1) * sizeof *intake.path_of_stack);
     intake.wait_of_stack = mem_alloc((stack_count + 1) * sizeof *intake.wait_of_stack);
     for (uint32_t i = 0; i < stack_count; i++)

@@ -39,6 +39,7 @@ struct sample_symbols {
     uint32_t frame_count;
     struct text *strings; /* may be NULL */
     uint32_t string_count;
+    uint32_t unanswered_count; /* frames whose question got no answer: the worker died or hung */
 };
 
 struct analysis;

@@ -214,13 +214,18 @@ static char *sentence_make(const struct sentence *sentence)
     return buf_take(&text, &size);
 }
 
+/* Room for all, and for the one of what is missing. */
+static struct finding *finding_room(struct analysis *analysis)
+{
+    if (!analysis->findings)
+        analysis->findings = mem_zalloc(FINDINGS_MAX + 1, sizeof *analysis->findings);
+    return &analysis->findings[analysis->finding_count++];
+}
+
 static struct finding *finding_add(struct analysis *analysis, const struct sentence *sentence)
 {
-    struct finding *finding;
+    struct finding *finding = finding_room(analysis);
 
-    if (!analysis->findings)
-        analysis->findings = mem_zalloc(FINDINGS_MAX, sizeof *analysis->findings);
-    finding = &analysis->findings[analysis->finding_count++];
     *finding = (struct finding){
         .sentence = sentence_make(sentence),
         .part = sentence->group->part,
@@ -233,6 +238,22 @@ static struct finding *finding_add(struct analysis *analysis, const struct sente
 static bool is_still_running(const struct analysis *analysis)
 {
     return analysis->call_count == 1 && analysis->calls[0].running;
+}
+
+/* The last one: what is missing because it could not be asked, not because it is not there. */
+static void finding_of_unanswered(struct analysis *analysis)
+{
+    char says[160];
+    int size;
+
+    if (analysis->unanswered_count == 0) return;
+    size = snprintf(says, sizeof says,
+                    "Files and lines of %llu %s are missing: the symbol worker gave no answer.",
+                    (unsigned long long)analysis->unanswered_count,
+                    analysis->unanswered_count == 1 ? "frame" : "frames");
+    *finding_room(analysis) = (struct finding){ .sentence = mem_text(says, (size_t)size),
+                                                .part = COST_OTHER,
+                                                .frame = FRAME_NONE };
 }
 
 void findings_make(struct analysis *analysis)
@@ -257,6 +278,7 @@ void findings_make(struct analysis *analysis)
             analysis, &(struct sentence){ analysis, group, .amount = amount, .ending = "" });
         finding->ns = group->ns / call_count;
     }
+    finding_of_unanswered(analysis);
 }
 
 /* ---- comparisons ---- */

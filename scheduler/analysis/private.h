@@ -100,6 +100,7 @@ struct analysis {
     struct path_table holder_paths; /* apart from the calls' own: they have no cost */
     struct lock_list locks;
     struct group_list groups;
+    uint64_t unanswered_count; /* frames that the symbol worker gave no answer for */
     struct finding *findings;
     uint32_t finding_count;
 

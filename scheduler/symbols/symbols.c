@@ -156,6 +156,7 @@ static void sample_take_answers(struct resolve *resolve, size_t index)
     for (uint32_t i = 0; i < result->frame_count; i++) {
         const struct cached_symbol *cached = resolve->cached[index][i];
 
+        if (cached && (cached->job || cached->is_stale)) result->unanswered_count++;
         if (is_answered(cached))
             result->frames[i] = (struct frame_symbols){ cached->locations, cached->count };
     }
