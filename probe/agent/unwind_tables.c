@@ -60,6 +60,7 @@ static struct {
     uint16_t by_low[UNWIND_TABLES_MAX];           /* those not empty */
     uint32_t count;
     uint64_t now_ns;   /* at the latest refresh */
+    uint64_t retry_ns; /* when the first of those that failed may be tried again */
     uint64_t size;     /* of the tables that are ready */
     uint64_t size_max; /* written before the thread starts */
     uint64_t built_count, freed_count;
@@ -274,6 +275,7 @@ static void order_put(const struct loaded_module *module)
 static void place_fail(struct table_place *place, bool may_pass)
 {
     place->retry_ns = may_pass ? tables.now_ns + TABLE_RETRY_NS : UINT64_MAX;
+    if (place->retry_ns < tables.retry_ns) tables.retry_ns = place->retry_ns;
     atomic_store_explicit(&place->state, PLACE_FAILED, memory_order_relaxed);
 }
 
@@ -333,18 +335,25 @@ static void drop_gone(const struct modules *modules)
     }
 }
 
-/* Those that failed may be met, and so ordered, again. */
+/* Those that failed long enough ago may be met, and so ordered, again. */
 static bool drop_failed(void)
 {
+    uint64_t next_ns = UINT64_MAX;
     bool is_any = false;
 
+    if (tables.now_ns < tables.retry_ns) return false;
     for (uint32_t i = tables.count; i-- > 0;) {
         const struct table_place *place = &tables.places[tables.by_low[i]];
 
-        if (place_state(place) != PLACE_FAILED || place->retry_ns > tables.now_ns) continue;
-        place_empty(i);
-        is_any = true;
+        if (place_state(place) != PLACE_FAILED) continue;
+        if (place->retry_ns <= tables.now_ns) {
+            place_empty(i);
+            is_any = true;
+        } else if (place->retry_ns < next_ns) {
+            next_ns = place->retry_ns;
+        }
     }
+    tables.retry_ns = next_ns;
     return is_any;
 }
 
@@ -445,6 +454,7 @@ int unwind_tables_open(size_t size_max)
     sem_init(&tables.wake, 0, 0);
     atomic_store_explicit(&tables.is_stopping, false, memory_order_relaxed);
     tables.size_max = size_max;
+    tables.retry_ns = UINT64_MAX;
     tables.built_count = tables.freed_count = 0;
     adopt();
     rc = thread_start(&tables.thread, builder_main, NULL);
