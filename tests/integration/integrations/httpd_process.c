@@ -110,6 +110,10 @@ static void become_httpd(const struct httpd_process *httpd, const char *how, int
     clearenv();
     setenv("PATH", "/usr/bin:/bin:/usr/sbin:/sbin", 1);
     if (log_kept) setenv("STAKEOUT_LOG", log_kept, 1);
+    if (*SANITIZER_LIBRARY) { /* httpd was built without it, our module with it */
+        setenv("LD_PRELOAD", SANITIZER_LIBRARY, 1);
+        setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* httpd's own */
+    }
     snprintf(config, sizeof config, "%s/httpd.conf", httpd->directory);
     if (output >= 0) CHECK(dup2(output, 1) >= 0 && dup2(output, 2) >= 0);
     execl(HTTPD, HTTPD, how, "-f", config, (char *)NULL);

@@ -77,10 +77,11 @@ static int serve_accept(void)
 
     while (FCGX_Accept(&input, &output, &errors, &environment) == 0) {
         const char *uri = FCGX_GetParam("REQUEST_URI", environment);
+        int is_exit = begins_with(uri, "/exit");
 
         answer(uri, output);
         FCGX_Finish();
-        if (begins_with(uri, "/exit")) return EXIT_CODE;
+        if (is_exit) return EXIT_CODE;
     }
     return 1;
 }
