@@ -245,6 +245,25 @@ static bool walk_meets(const char *name)
     return false;
 }
 
+/* As of a blocked thread, of which two registers are known: how far the walk comes then is true,
+ * and where it ends earlier than the whole one, it is for want of a register. Returns whether it
+ * did. */
+static bool lacks_without_registers(void)
+{
+    static struct walk bare;
+    struct stack_view view = moment.view;
+
+    view.known = REGISTER_BIT(REGISTER_RIP) | REGISTER_BIT(REGISTER_RSP);
+    unwinder_walk(unwinder, &view, &bare);
+    assert_true(bare.count <= walk.count);
+    for (uint32_t i = 0; i < bare.count; i++) {
+        assert_true(bare.frames[i].pc == walk.frames[i].pc);
+    }
+    assert_true(bare.count < walk.count ? bare.lacks_register && !bare.is_complete
+                                        : bare.is_complete == walk.is_complete);
+    return bare.lacks_register;
+}
+
 static void warm_up(void)
 {
     struct unwind_tables_counts counts;
@@ -270,7 +289,7 @@ static void *work_main(void *context)
 /* Interrupts a work, and counts how the walks compare. */
 static void check_work(void (*work)(void), const char *library)
 {
-    uint32_t differences[DIFFERENCES] = { 0 }, complete = 0, met = 0;
+    uint32_t differences[DIFFERENCES] = { 0 }, complete = 0, met = 0, lacking = 0;
     pthread_t thread;
 
     atomic_store(&stop, 0);
@@ -287,12 +306,13 @@ static void check_work(void (*work)(void), const char *library)
         complete += walk.is_complete;
         total.frames += walk.count;
         met += walk_meets(library);
+        if (work != work_dlopen) lacking += lacks_without_registers();
         dawdle();
     }
     atomic_store(&stop, 1);
     pthread_join(thread, NULL);
-    print_message("  %u equal of %u, %u to the outermost frame, %u through %s", differences[EQUAL],
-                  INTERRUPTIONS, complete, met, library);
+    print_message("  %u equal of %u, %u to the outermost frame, %u through %s, %u need rbp",
+                  differences[EQUAL], INTERRUPTIONS, complete, met, library, lacking);
     for (int i = EQUAL + 1; i < DIFFERENCES; i++) {
         if (differences[i] > 0) print_message(", %u %s", differences[i], difference_names[i]);
         total.differences[i] += differences[i];
