@@ -111,6 +111,45 @@ static void a_split_unit_of_another_build_is_not_taken(void **state)
     assert_whole("beside another build's package", &answer);
 }
 
+/* Changes the id of the one unit of a .dwo of DWARF 5. */
+static void change_unit_id(const char *path)
+{
+    static const char head[] = {
+        5, 0, 5, 8, 0, 0, 0, 0
+    }; /* version, split, 8, abbreviations at 0 */
+    char bytes[64 * 1024], *at;
+    FILE *file = fopen(path, "r+b");
+    size_t size;
+
+    assert_non_null(file);
+    size = fread(bytes, 1, sizeof bytes, file);
+    at = memmem(bytes, size, head, sizeof head);
+    assert_non_null(at);
+    at[sizeof head] ^= 1;
+    rewind(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    fclose(file);
+}
+
+static void a_split_unit_of_another_id_is_not_taken(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[2 * PATH_SIZE], unit[2 * PATH_SIZE], command[6 * PATH_SIZE];
+
+    snprintf(path, sizeof path, "%s/libmoved.so", fixture->root);
+    snprintf(unit, sizeof unit, "%s/splat.dwo", fixture->root);
+    snprintf(command, sizeof command,
+             "sed 's/split\\.dwo/splat.dwo/g' " FIXTURES "/split5/libsplit.so > '%s'", path);
+    assert_int_equal(system(command), 0);
+    copy_to(fixture, FIXTURES "/split5/split.dwo", "splat.dwo");
+    assert_int_equal(ask_inlined(fixture, path, path).count, 3); /* beside the module */
+
+    fixture->symbols = symbols_free(fixture->symbols);
+    change_unit_id(unit);
+    fixture_open(fixture);
+    assert_int_equal(ask_inlined(fixture, path, path).count, 1);
+}
+
 static void a_split_unit_that_is_gone_leaves_the_line(void **state)
 {
     struct fixture *fixture = *state;
@@ -197,6 +236,7 @@ int main(int argc, char **argv)
         TEST(what_cannot_be_unpacked_leaves_the_names, setup),
         TEST(split_units_are_read_from_their_objects_and_from_packages, setup),
         TEST(a_split_unit_of_another_build_is_not_taken, setup),
+        TEST(a_split_unit_of_another_id_is_not_taken, setup),
         TEST(a_split_unit_that_is_gone_leaves_the_line, setup),
         TEST(mini_debug_information_names_what_is_not_exported, setup),
         TEST(a_debug_link_must_have_the_right_checksum, setup),
