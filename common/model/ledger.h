@@ -53,6 +53,7 @@ struct ledger {
     uint64_t interrupted; /* system calls that may have seen our signal: EINTR, a short transfer */
     uint64_t snapshot_drops[SNAPSHOT_DROP_COUNT];
     uint64_t slowest_below_ns; /* the slowest call that stayed below the threshold */
+    uint64_t stretched_ns;     /* the longest interval that the budget made; 0: it made none */
     uint64_t late_ns_max;      /* the latest trigger: first snapshot less due time */
     uint64_t pause_ns_p50;     /* a running thread's pause per snapshot, in our handler */
     uint64_t pause_ns_p99;

@@ -19,6 +19,8 @@ enum {
     FREQUENCY_MS_MIN = 5,       /* 200 looks a second: about 0.4 % of a core per thread */
     FREQUENCY_MS_MAX = 1000,    /* above this a call of a few seconds has no shape */
     FREQUENCY_MS_DEFAULT = 100,
+    LOOKBACK_MS_MIN = 5, /* the first look of lookback: earlier, most calls are not over yet */
+    LOOKBACK_PART = 64,  /* or this part of the threshold; then doubling: at most 7 looks */
     SAMPLE_CAP_MIN = 1,
     SAMPLE_CAP_MAX = 100, /* what a person will compare, and 100 MB at the most */
     SAMPLE_CAP_DEFAULT = 10,
@@ -54,6 +56,7 @@ enum {
     STACK_COPY_SIZE_MAX = 64 * 1024, /* bytes that one handler may copy: about 10 us */
     STACK_COPIES_MAX = 16,           /* buffers that can be lent to handlers at once */
     SAMPLES_IN_FLIGHT_MAX = 128,     /* calls listened to at once: the cap, and a little */
+    LOOKBACKS_MAX = 64,              /* beside them, calls that may turn slow: 750 bytes each */
     REPORTS_QUEUED_SIZE_MAX = 4 * 1024 * 1024, /* bytes waiting for the scheduler */
     DESCRIPTORS_MAX = 32,                      /* held, where the agent has no table of its own */
 

@@ -6,6 +6,8 @@
  *   begin                       snapshot 0     1        2         3          end
  *                                    |--w0-->|--w1--->|---w2---->|----w3----->|
  *
+ * With lookback the first snapshots are of the time before the threshold, and the head is short.
+ *
  * A snapshot weighs the real time until the next one, the last until the end; so the weights
  * add up to `listened`, exactly. A weight splits into CPU, queueing (runnable without a CPU) and
  * waiting (the rest): the CPU and queueing of w0 are what snapshot 1 says of "since the one
@@ -70,7 +72,7 @@ struct sample {
     uint64_t listened_ns;
     uint64_t threshold_ns;
     uint64_t frequency_ns; /* as ordered */
-    uint64_t interval_ns;  /* at the end: more than ordered if the sample was thinned */
+    uint64_t interval_ns;  /* the longest: more than ordered if it was thinned or stretched */
     uint64_t end_cpu_ns;   /* CPU and queueing from the last snapshot to the end */
     uint64_t end_queue_ns;
     uint32_t merged_count; /* snapshots that were merged into their neighbours */

@@ -9,7 +9,7 @@ static int64_t part_ns(uint32_t share_ppm, uint64_t time_ns)
     return (int64_t)(time_ns * share_ppm / PPM);
 }
 
-static int64_t full_ns(uint32_t share_ppm)
+int64_t allowance_full_ns(uint32_t share_ppm)
 {
     return part_ns(share_ppm, FULL_S * NS_PER_S);
 }
@@ -17,7 +17,7 @@ static int64_t full_ns(uint32_t share_ppm)
 uint64_t allowance_refill(struct allowance *allowance, uint32_t share_ppm, uint64_t now_ns)
 {
     uint64_t passed_ns = now_ns > allowance->at_ns ? now_ns - allowance->at_ns : 0;
-    int64_t gained_ns, full = full_ns(share_ppm);
+    int64_t gained_ns, full = allowance_full_ns(share_ppm);
 
     if (allowance->at_ns == 0) allowance->level_ns = full;
     if (passed_ns > ALLOWANCE_WINDOW_NS) passed_ns = ALLOWANCE_WINDOW_NS;
@@ -31,7 +31,7 @@ uint64_t allowance_refill(struct allowance *allowance, uint32_t share_ppm, uint6
 
 static int64_t needed_ns(uint32_t share_ppm, uint64_t cost_ns)
 {
-    int64_t full = full_ns(share_ppm);
+    int64_t full = allowance_full_ns(share_ppm);
 
     return cost_ns > (uint64_t)full ? full : (int64_t)cost_ns;
 }

@@ -43,6 +43,9 @@ void allowance_spend(struct allowance *allowance, uint32_t share_ppm, uint64_t s
 /* How long until it covers this, if nothing else is spent. */
 uint64_t allowance_wait_ns(const struct allowance *allowance, uint32_t share_ppm, uint64_t cost_ns);
 
+/* What it holds when it is full. */
+int64_t allowance_full_ns(uint32_t share_ppm);
+
 /* What it gains in a second, as a share of the time. */
 static inline uint32_t allowance_gain_ppm(uint32_t share_ppm)
 {

@@ -14,7 +14,7 @@ static bool watch_has(const struct books *books, const struct watch *watch, uint
 
 struct watch *books_find(struct books *books, const struct task_id *task)
 {
-    for (uint32_t i = 0; i < SAMPLER_TASKS_MAX; i++) {
+    for (uint32_t i = 0; i < books->watch_end; i++) {
         struct watch *watch = &books->watches[i];
 
         if (watch->phase != WATCH_FREE && strcmp(watch->order.id.text, task->text) == 0)
@@ -63,14 +63,14 @@ static void watch_match(struct books *books, struct watch *watch)
 static void count_armed(struct books *books)
 {
     books->armed_count = 0;
-    books->threshold_ns_min = UINT64_MAX;
-    for (uint32_t i = 0; i < SAMPLER_TASKS_MAX; i++) {
+    books->notice_ns_min = UINT64_MAX;
+    for (uint32_t i = 0; i < books->watch_end; i++) {
         const struct watch *watch = &books->watches[i];
 
         if (watch->phase != WATCH_ARMED) continue;
         books->armed_count++;
-        if (watch->order.threshold_ns < books->threshold_ns_min)
-            books->threshold_ns_min = watch->order.threshold_ns;
+        if (watch_notice_ns(watch) < books->notice_ns_min)
+            books->notice_ns_min = watch_notice_ns(watch);
     }
 }
 
@@ -142,7 +142,7 @@ void books_refresh(struct books *books)
 {
     if (books->armed_count == 0) return;
     tally_all(books->tallies);
-    for (uint32_t i = 0; i < SAMPLER_TASKS_MAX; i++) {
+    for (uint32_t i = 0; i < books->watch_end; i++) {
         if (books->watches[i].phase == WATCH_ARMED) watch_refresh(books, &books->watches[i]);
     }
 }
@@ -179,6 +179,8 @@ struct watch *books_arm(struct books *books, const struct task_order *order, uin
         if (books->watches[i].phase == WATCH_FREE) watch = &books->watches[i];
     }
     if (!watch) return NULL;
+    if (watch >= books->watches + books->watch_end)
+        books->watch_end = (uint32_t)(watch - books->watches) + 1;
     *watch = (struct watch){ .order = *order, .armed_at_ns = now_ns, .cpu_base_ns = cpu_ns };
     watch->account = (uint32_t)(watch - books->watches);
     watch->interrupted_base = interrupted_now(watch);
@@ -209,9 +211,17 @@ void books_disarm(struct books *books, struct watch *watch, uint64_t now_ns, uin
     count_armed(books);
 }
 
+void books_free(struct books *books, struct watch *watch)
+{
+    watch->phase = WATCH_FREE;
+    while (books->watch_end > 0 && books->watches[books->watch_end - 1].phase == WATCH_FREE) {
+        books->watch_end--;
+    }
+}
+
 void books_match_new(struct books *books)
 {
-    for (uint32_t i = 0; i < SAMPLER_TASKS_MAX; i++) {
+    for (uint32_t i = 0; i < books->watch_end; i++) {
         if (books->watches[i].phase == WATCH_ARMED) watch_match(books, &books->watches[i]);
     }
 }

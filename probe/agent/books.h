@@ -11,6 +11,7 @@
 #ifndef STAKEOUT_PROBE_AGENT_BOOKS_H
 #define STAKEOUT_PROBE_AGENT_BOOKS_H
 
+#include "common/base/clock.h"
 #include "common/model/histogram.h"
 #include "probe/agent/sampler.h"
 #include "probe/hot/memory.h"
@@ -43,17 +44,32 @@ struct watch {
     struct histogram pauses;
     bool has_triggered;
     uint64_t told_at_ns; /* the latest log line about drops */
-    uint64_t told_drops[CALL_DROP_COUNT], told_thinned;
+    uint64_t told_drops[CALL_DROP_COUNT], told_thinned, told_stretched_ns;
     uint64_t thinned_count; /* samples that were thinned */
 };
 
 struct books {
     struct watch watches[SAMPLER_TASKS_MAX];
     uint16_t watch_of[INTERFACE_IDS]; /* by interface: index + 1 of the armed watch; 0: none */
+    uint32_t watch_end; /* watches from here on are free */
     uint32_t armed_count;
-    uint64_t threshold_ns_min;           /* of the armed; UINT64_MAX: none is */
+    uint64_t notice_ns_min;              /* of the armed; UINT64_MAX: none is */
     struct tally tallies[INTERFACE_IDS]; /* of the reading under way */
 };
+
+/* When lookback looks at a call first. */
+static inline uint64_t watch_lookback_ns(const struct watch *watch)
+{
+    uint64_t part_ns = watch->order.threshold_ns / LOOKBACK_PART;
+
+    return part_ns > ms_to_ns(LOOKBACK_MS_MIN) ? part_ns : ms_to_ns(LOOKBACK_MS_MIN);
+}
+
+/* How long a call may have run before it has to be noticed. */
+static inline uint64_t watch_notice_ns(const struct watch *watch)
+{
+    return watch->order.lookback ? watch_lookback_ns(watch) : watch->order.threshold_ns;
+}
 
 struct watch *books_find(struct books *books, const struct task_id *task);
 
@@ -63,6 +79,9 @@ struct watch *books_arm(struct books *books, const struct task_order *order, uin
 
 /* Ends a watch: its interfaces are not watched any more, its figures stand. */
 void books_disarm(struct books *books, struct watch *watch, uint64_t now_ns, uint64_t cpu_ns);
+
+/* Forgets a watch that is over. */
+void books_free(struct books *books, struct watch *watch);
 
 /* Takes up a watch that was over; its figures go on from where they stood. */
 void books_rearm(struct books *books, struct watch *watch, uint64_t now_ns, uint64_t cpu_ns);

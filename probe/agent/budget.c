@@ -90,6 +90,27 @@ static uint64_t available_ppm(const struct budget *budget, uint64_t now_ns)
     return gain_ppm > taken_ppm + least_ppm ? gain_ppm - taken_ppm : least_ppm;
 }
 
+/* How much of the plan is needed, in thousandths: nothing while the allowance is half full, which is
+ * for bursts; all of it when it is down to a quarter. */
+static uint64_t urgency_milli(const struct budget *budget)
+{
+    int64_t quarter_ns = allowance_full_ns(budget->core_ppm) / 4;
+    int64_t missing_ns = 2 * quarter_ns - budget->core.level_ns;
+
+    if (missing_ns <= 0) return 0;
+    if (missing_ns >= quarter_ns) return 1000;
+    return (uint64_t)(missing_ns * 1000 / quarter_ns);
+}
+
+static uint64_t stretch_needed(const struct budget *budget, uint64_t now_ns, uint64_t wanted_ppm)
+{
+    uint64_t whole = wanted_ppm * STRETCH_NONE / available_ppm(budget, now_ns);
+
+    if (whole <= STRETCH_NONE) return STRETCH_NONE;
+    if (whole > STRETCH_MAX) whole = STRETCH_MAX;
+    return STRETCH_NONE + (whole - STRETCH_NONE) * urgency_milli(budget) / 1000;
+}
+
 void budget_plan(struct budget *budget, uint64_t now_ns, uint64_t wanted_ppm)
 {
     uint64_t needed = STRETCH_NONE;
@@ -98,12 +119,12 @@ void budget_plan(struct budget *budget, uint64_t now_ns, uint64_t wanted_ppm)
         bool is_stale = now_ns - budget->planned_at_ns > ALLOWANCE_WINDOW_NS;
         uint64_t least = budget->stretch_milli - budget->stretch_milli / SHRINK_PART;
 
-        needed = wanted_ppm * STRETCH_NONE / available_ppm(budget, now_ns);
+        needed = stretch_needed(budget, now_ns, wanted_ppm);
         if (needed < least && !is_stale) needed = least;
         if (needed < STRETCH_NONE) needed = STRETCH_NONE;
-        if (needed > STRETCH_MAX) needed = STRETCH_MAX;
     }
     budget->stretch_milli = (uint32_t)needed;
+    if (needed > STRETCH_NONE) budget->is_core_bound = true;
     budget->planned_at_ns = now_ns;
     budget->planned_spent_ns = budget->spent_ns;
     budget->looks_ns = 0;
@@ -152,6 +173,7 @@ uint64_t budget_thread_wait_ns(struct budget *budget, uint32_t slot, uint64_t no
 
     if (budget->thread_ppm == BUDGET_NONE) return 0;
     allowance = thread_allowance(budget, slot, now_ns);
+    budget->is_core_bound = false;
     if (!allowance) return NS_PER_S; /* so many were paused that some are full again by then */
     return allowance_wait_ns(allowance, budget->thread_ppm, pause_ns);
 }

@@ -14,7 +14,7 @@
  *   thread_ppm  of any one thread's time: pauses for our handler
  *
  * Two steps keep the first. The plan: intervals of all listenings are stretched by the same factor,
- * so that what they want fits; it grows at once and shrinks slowly. The guard: an allowance
+ * so that what they want fits, as soon as the allowance is less than half full. The guard: an allowance
  * (allowance.h, with the proof) that a look must be covered by, whatever the plan expected. The
  * first snapshot of a call is taken in any case, and spent.
  *
@@ -54,6 +54,7 @@ struct budget {
     uint64_t planned_spent_ns;  /* and what had been spent by then, */
     uint64_t looks_ns;          /* and, since, on looks */
     uint32_t stretch_milli;     /* 1000: intervals are as ordered */
+    bool is_core_bound;         /* the core's bound was the last to be met, not a thread's */
     struct budget_thread threads[BUDGET_THREADS];
 };
 

@@ -49,7 +49,6 @@ static struct sample *sample_make(const struct watch *watch, const struct record
              trace[1]);
     snprintf(sample->interface, sizeof sample->interface, "%.*s", TEXT_ARGS(name));
     sample->thread_id = tid;
-    thread_name_read(tid, sample->thread_name);
     sample->began_wall_ns = clock_wall_ns() - (clock_monotonic_ns() - began_ns);
     sample->threshold_ns = watch->order.threshold_ns;
     sample->frequency_ns = watch->order.frequency_ns;
@@ -67,6 +66,26 @@ int draft_begin(struct draft *draft, struct watch *watch, const struct record_vi
     return 0;
 }
 
+void draft_trigger(struct draft *draft)
+{
+    struct sample *sample = draft->builder.sample;
+    struct ledger *counts = &draft->watch->counts;
+
+    draft->is_lookback = false;
+    thread_name_read(sample->thread_id, sample->thread_name);
+    counts->snapshots += sample->snapshot_count;
+    if (draft->watch->order.lookback && sample->snapshot_count == 0)
+        draft_drop(draft, SNAPSHOT_DROP_NO_LOOKBACK);
+}
+
+void draft_stretch(struct draft *draft, uint64_t interval_ns)
+{
+    struct ledger *counts = &draft->watch->counts;
+
+    builder_stretch(&draft->builder, interval_ns);
+    if (interval_ns > counts->stretched_ns) counts->stretched_ns = interval_ns;
+}
+
 void draft_done(struct draft *draft)
 {
     builder_done(&draft->builder);
@@ -80,7 +99,7 @@ void draft_drop(struct draft *draft, enum snapshot_drop drop)
     draft->watch->counts.snapshot_drops[drop]++;
 }
 
-/* The first snapshot is of this moment: reports begin. */
+/* The first snapshot since it turned slow is of this moment: reports begin. */
 static void draft_first(struct draft *draft, uint64_t at_ns)
 {
     struct ledger *counts = &draft->watch->counts;
@@ -96,7 +115,7 @@ static bool look_add(struct draft *draft, const struct look *look, uint64_t stil
     struct ledger *counts = &draft->watch->counts;
     struct sample_builder *builder = &draft->builder;
     uint32_t thinned = builder->thinned_count;
-    bool is_first = builder->sample->snapshot_count == 0;
+    bool is_first = draft_is_new(draft);
     int rc = builder_add(builder, look);
 
     if (rc < 0) {

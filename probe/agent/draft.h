@@ -28,6 +28,7 @@
 struct draft {
     struct watch *watch;
     struct sample_builder builder;
+    bool is_lookback;        /* it may never turn slow */
     uint64_t due_ns;         /* when the call passed its threshold */
     uint64_t next_report_ns; /* 0: there is nothing to report yet */
     uint64_t still_clock_ns; /* as in a sighting, of the last look */
@@ -44,6 +45,18 @@ struct look_times {
 int draft_begin(struct draft *draft, struct watch *watch, const struct record_view *view,
                 uint64_t began_ns);
 void draft_done(struct draft *draft); /* accepts a zeroed struct */
+
+/* The call turned slow: what is in the sample so far is its head. */
+void draft_trigger(struct draft *draft);
+
+/* Is the first snapshot since it turned slow still to come? It is taken whatever it costs. */
+static inline bool draft_is_new(const struct draft *draft)
+{
+    return !draft->is_lookback && draft->next_report_ns == 0;
+}
+
+/* The budget put looks as far apart as this. */
+void draft_stretch(struct draft *draft, uint64_t interval_ns);
 
 /* A snapshot that was due is not there, or cannot be used. */
 void draft_drop(struct draft *draft, enum snapshot_drop drop);

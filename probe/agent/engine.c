@@ -7,6 +7,7 @@ int engine_open(struct engine *engine, const struct sampler_options *options)
 {
     memset(engine, 0, sizeof *engine);
     engine->options = *options;
+    budget_set(&engine->budget, 0, 0);
     known_stacks_init(&engine->stacks);
     thread_files_init(&engine->files, options->thread_files_max);
     tick_clock_update(&engine->clock);

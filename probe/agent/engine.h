@@ -5,6 +5,7 @@
 #ifndef STAKEOUT_PROBE_AGENT_ENGINE_H
 #define STAKEOUT_PROBE_AGENT_ENGINE_H
 
+#include "probe/agent/budget.h"
 #include "probe/agent/known_stacks.h"
 #include "probe/agent/sampler.h"
 #include "probe/agent/thread_files.h"
@@ -17,6 +18,10 @@ struct engine {
     struct thread_files files;
     struct tick_clock clock;
     struct known_stacks stacks;
+    struct budget budget;
+    uint64_t signal_ns;    /* what a signal takes from its thread beside our handler: an estimate */
+    uint64_t signal_count; /* that were sent, and came back */
+    uint64_t early_cost_ns; /* of a first look at a call that may turn slow */
     bool syscall_unreadable, schedstat_unreadable, handler_taken; /* for `stakeout doctor` */
     struct walk walk;                                             /* of the sighting at hand */
     unsigned char stack[STACK_COPY_SIZE_MAX]; /* its bytes, where we read them ourselves */

@@ -39,31 +39,67 @@ enum {
 
 /* ---- begin ---- */
 
-int listening_begin(struct engine *engine, struct listening *listening, uint32_t face,
-                    struct watch *watch, const struct record_view *view)
+/* `marks`: what the state says of it from here on. */
+static int listening_claim(struct engine *engine, struct listening *listening, struct watch *watch,
+                           const struct record_view *view, uint64_t marks)
 {
+    uint32_t face = listening->face;
     uint64_t began_ns = tick_clock_ns(&engine->clock, view->began_ticks);
     uint64_t state = view->state, cpu_ns = 0;
     struct draft draft;
     int rc = draft_begin(&draft, watch, view, began_ns);
 
     if (rc < 0) return rc;
+    draft.is_lookback = !(marks & STATE_LISTENED);
     if (state_phase(state) == RECORD_RUNNING)
         cpu_ns = thread_cpu_ns(draft.builder.sample->thread_id);
     atomic_store_explicit(&hot.faces[face].carried_cpu_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&hot.faces[face].stint_cpu_ns, cpu_ns, memory_order_relaxed);
     atomic_store_explicit(&hot.records[view->index].face, (uint16_t)face, memory_order_relaxed);
-    if (!record_change(view->index, &state, state | STATE_LISTENED | STATE_FACED)) {
+    if (!record_change(view->index, &state, state | marks)) {
         draft_done(&draft);
         return -EAGAIN;
     }
     *listening = (struct listening){
         .is_used = true,
+        .face = face,
         .record = view->index,
+        .generation = state_generation(view->state),
         .draft = draft,
         .copy = SIGNAL_COPY_NONE,
     };
     stint_begin(&listening->stint, view);
+    return 0;
+}
+
+int listening_begin(struct engine *engine, struct listening *listening, struct watch *watch,
+                    const struct record_view *view)
+{
+    int rc = listening_claim(engine, listening, watch, view, STATE_LISTENED | STATE_FACED);
+
+    if (rc == 0) draft_trigger(&listening->draft);
+    return rc;
+}
+
+int listening_begin_early(struct engine *engine, struct listening *listening, struct watch *watch,
+                          const struct record_view *view)
+{
+    return listening_claim(engine, listening, watch, view, STATE_FACED);
+}
+
+int listening_trigger(struct listening *listening)
+{
+    uint64_t state =
+        atomic_load_explicit(&hot.records[listening->record].state, memory_order_acquire);
+
+    if (listening_has_ended(listening)) return -EAGAIN;
+    if (state_phase(state) != RECORD_RUNNING && state_phase(state) != RECORD_DETACHED)
+        return -EAGAIN;
+    if (state_generation(state) != listening->generation ||
+        !record_change(listening->record, &state, state | STATE_LISTENED))
+        return -EAGAIN;
+    draft_trigger(&listening->draft);
+    listening->pace.next_ns = 0;
     return 0;
 }
 
@@ -135,6 +171,26 @@ static void look_drop(struct listening *listening, enum snapshot_drop drop)
     draft_drop(&listening->draft, drop);
 }
 
+/* What a copy takes from its thread: as the last one, and before that as a signal does. */
+static uint64_t pause_ns_of(const struct engine *engine, const struct listening *listening)
+{
+    return listening->pause_ns > 0 ? listening->pause_ns : engine->signal_ns;
+}
+
+/* May the thread be paused now? If not, the look is put off. */
+static bool pause_is_covered(struct engine *engine, struct listening *listening, uint64_t now_ns)
+{
+    uint64_t pause_ns = pause_ns_of(engine, listening);
+    uint32_t slot = listening->stint.slot;
+
+    if (draft_is_new(&listening->draft) ||
+        budget_thread_covers(&engine->budget, slot, now_ns, pause_ns))
+        return true;
+    pace_put_off(&listening->pace,
+                 now_ns + budget_thread_wait_ns(&engine->budget, slot, now_ns, pause_ns));
+    return false;
+}
+
 /* Asks the thread for a copy of its stack. `was_running`: it was seen running just now. */
 static void copy_ask(struct engine *engine, struct listening *listening,
                      const struct record_view *view, bool was_running)
@@ -149,8 +205,10 @@ static void copy_ask(struct engine *engine, struct listening *listening,
                                 .high = stint->bounds.high,
                                 .account = listening->draft.watch->account,
                                 .was_running = was_running };
-    int rc = signal_copy_send(&listening->copy, &order, now_ns);
+    int rc;
 
+    if (!pause_is_covered(engine, listening, now_ns)) return;
+    rc = signal_copy_send(&listening->copy, &order, now_ns);
     listening->retry_count = 0;
     if (rc == 0) return;
     if (rc == -EALREADY) { /* another call of this thread asked: our turn comes after it */
@@ -300,10 +358,34 @@ static void look_attached(struct engine *engine, struct listening *listening,
     }
 }
 
+/* Before the call turns slow, each look is twice as late in it as the one before. */
+static uint64_t early_interval_ns(const struct listening *listening, uint64_t now_ns)
+{
+    return now_ns - listening->draft.builder.began_ns;
+}
+
+/* Sets when the next look is due, and keeps how far apart the budget put them. */
+static void look_done(const struct engine *engine, struct listening *listening, uint64_t now_ns)
+{
+    struct draft *draft = &listening->draft;
+    struct pace *pace = &listening->pace;
+    uint64_t interval_ns = budget_interval_ns(&engine->budget, draft->builder.interval_ns), late;
+
+    if (pace->next_ns > now_ns) return; /* it was put off */
+    if (draft->is_lookback) {
+        pace_looked(pace, now_ns, early_interval_ns(listening, now_ns));
+        return;
+    }
+    if (pace->is_put_off && now_ns - pace->looked_ns > interval_ns)
+        interval_ns = now_ns - pace->looked_ns;
+    if (interval_ns > draft->builder.interval_ns) draft_stretch(draft, interval_ns);
+    late = pace_looked(pace, now_ns, budget_interval_ns(&engine->budget, draft->builder.interval_ns));
+    draft->watch->counts.snapshot_drops[SNAPSHOT_DROP_LATE] += late;
+}
+
 bool listening_look(struct engine *engine, struct listening *listening, uint64_t now_ns)
 {
     struct record_view view;
-    uint64_t late;
 
     if (listening_has_ended(listening)) return false;
     if (!record_read(listening->record, &view)) {
@@ -311,14 +393,14 @@ bool listening_look(struct engine *engine, struct listening *listening, uint64_t
         return true;
     }
     if (state_phase(view.state) == RECORD_ENDED) return false;
+    if (state_generation(view.state) != listening->generation) return false;
     if (!stint_holds(&listening->stint, view.state)) listening_move(listening, &view);
     if (state_phase(view.state) == RECORD_DETACHED) {
         look_detached(listening, &view, now_ns);
     } else {
         look_attached(engine, listening, &view, now_ns);
     }
-    late = pace_looked(&listening->pace, now_ns, listening->draft.builder.sample->interval_ns);
-    listening->draft.watch->counts.snapshot_drops[SNAPSHOT_DROP_LATE] += late;
+    look_done(engine, listening, now_ns);
     return true;
 }
 
@@ -359,6 +441,17 @@ static void copy_heed(struct engine *engine, struct listening *listening)
     }
 }
 
+static void pause_heed(struct engine *engine, struct listening *listening, const struct loan *loan,
+                       uint64_t now_ns)
+{
+    uint64_t handler_ns = ticks_to_ns(loan->pause_ticks);
+
+    draft_count_pause(&listening->draft, handler_ns);
+    engine->signal_count++;
+    listening->pause_ns = handler_ns + engine->signal_ns;
+    budget_thread_spend(&engine->budget, loan->order.slot, now_ns, listening->pause_ns);
+}
+
 void listening_collect(struct engine *engine, struct listening *listening, uint64_t now_ns)
 {
     struct signal_copy *copy = &listening->copy;
@@ -368,7 +461,7 @@ void listening_collect(struct engine *engine, struct listening *listening, uint6
     rc = signal_copy_poll(copy, now_ns);
     if (rc == -ETIMEDOUT) draft_drop(&listening->draft, SNAPSHOT_DROP_LOAN_LOST);
     if (rc < 0) return;
-    draft_count_pause(&listening->draft, ticks_to_ns(signal_copy_loan(copy)->pause_ticks));
+    pause_heed(engine, listening, signal_copy_loan(copy), now_ns);
     copy_heed(engine, listening);
     signal_copy_close(copy);
 }
@@ -389,7 +482,7 @@ bool listening_has_ended(const struct listening *listening)
     uint64_t state =
         atomic_load_explicit(&hot.records[listening->record].state, memory_order_acquire);
 
-    return state_phase(state) == RECORD_ENDED;
+    return state_phase(state) == RECORD_ENDED || state_generation(state) != listening->generation;
 }
 
 /* Returns the loan and the record, and forgets the rest. */
@@ -397,7 +490,7 @@ static void listening_close(struct listening *listening)
 {
     signal_copy_close(&listening->copy);
     draft_done(&listening->draft);
-    *listening = (struct listening){ .copy = SIGNAL_COPY_NONE };
+    *listening = (struct listening){ .face = listening->face, .copy = SIGNAL_COPY_NONE };
 }
 
 struct sample *listening_end(struct engine *engine, struct listening *listening)
@@ -437,14 +530,17 @@ bool listening_abandon(struct listening *listening)
     uint64_t state =
         atomic_load_explicit(&hot.records[listening->record].state, memory_order_acquire);
 
-    while (state_phase(state) == RECORD_RUNNING || state_phase(state) == RECORD_DETACHED) {
+    while (state_generation(state) == listening->generation &&
+           (state_phase(state) == RECORD_RUNNING || state_phase(state) == RECORD_DETACHED)) {
         if (record_change(listening->record, &state, state & ~STATE_FACED)) {
             listening_close(listening);
             return true;
         }
     }
-    if (state_phase(state) != RECORD_ENDED) return false;
-    record_free(listening->record, state);
+    if (state_generation(state) == listening->generation) {
+        if (state_phase(state) != RECORD_ENDED) return false;
+        record_free(listening->record, state);
+    } /* else it ended before it turned slow, and is free already */
     listening_close(listening);
     return true;
 }

@@ -22,7 +22,7 @@ enum {
 void builder_init(struct sample_builder *builder, struct sample *take_sample, uint64_t began_ns)
 {
     *builder = (struct sample_builder){ .sample = take_sample, .began_ns = began_ns };
-    take_sample->interval_ns = take_sample->frequency_ns;
+    builder->interval_ns = take_sample->interval_ns = take_sample->frequency_ns;
 }
 
 void builder_done(struct sample_builder *builder)
@@ -105,6 +105,7 @@ static void builder_thin(struct sample_builder *builder)
     struct sample *thinner;
 
     builder->thinned_count += sample_thin(builder->sample);
+    builder->interval_ns *= 2;
     thinner = sample_copy(builder->sample);
     if (!thinner) return; /* then the stacks stay until there is memory */
     builder->capacity = thinner->snapshot_count;

@@ -18,7 +18,8 @@ struct modules;
 struct sample_builder {
     struct sample *sample; /* owned */
     uint64_t began_ns;
-    uint64_t cpu_ns;   /* the call's CPU time at the last look */
+    uint64_t cpu_ns;      /* the call's CPU time at the last look */
+    uint64_t interval_ns; /* as ordered, doubled with each thinning */
     uint32_t capacity; /* of sample->snapshots */
     uint32_t thinned_count;
 };
@@ -39,8 +40,14 @@ void builder_init(struct sample_builder *builder, struct sample *take_sample, ui
 void builder_done(struct sample_builder *builder); /* accepts a zeroed struct */
 
 /* Adds a snapshot. When there are SNAPSHOTS_MAX, every other one is merged first, which doubles
- * sample->interval_ns. Returns 0; -EALREADY: not later than the one before; or -ENOMEM. */
+ * the intervals. Returns 0; -EALREADY: not later than the one before; or -ENOMEM. */
 int builder_add(struct sample_builder *builder, const struct look *look);
+
+/* Looks were as far apart as this: the longest interval is the sample's. */
+static inline void builder_stretch(struct sample_builder *builder, uint64_t interval_ns)
+{
+    if (interval_ns > builder->sample->interval_ns) builder->sample->interval_ns = interval_ns;
+}
 
 /* Time in the queue that came to light after the looks that it belongs to: it is put where there is
  * room for it, latest first, because a thread that was queued was so in one piece. */

@@ -27,7 +27,11 @@ static void books_reset(void)
     memset(&sampler.books, 0, sizeof sampler.books);
     memset(&sampler.handed, 0, sizeof sampler.handed);
     memset(sampler.listenings, 0, sizeof sampler.listenings);
-    sampler.books.threshold_ns_min = UINT64_MAX;
+    sampler.books.notice_ns_min = UINT64_MAX;
+    sampler.listening_end = sampler.slow_count = sampler.early_count = 0;
+    for (uint32_t i = 0; i < LISTENINGS_MAX; i++) {
+        sampler.listenings[i].face = i;
+    }
     memset(sampler.outboxes, 0, sizeof sampler.outboxes);
     sampler.outbox = &sampler.outboxes[0];
 }
@@ -43,9 +47,11 @@ static int sampler_open(const struct sampler_options *options, bool statistics_o
         memory_close();
         return rc;
     }
+    budget_set(&sampler.engine.budget, sampler.core_ppm, sampler.thread_ppm);
     if (stack_copy_open(options->signal_number != 0 ? options->signal_number : SIGURG) < 0)
         sampler.engine.handler_taken = true;
-    sampler.is_stopping = false;
+    sampler.is_stopping = sampler.is_off = sampler.is_at_rest = false;
+    sampler.is_statistics_off = statistics_off;
     rc = thread_start(&sampler.thread, sampler_main, NULL);
     if (rc < 0) {
         engine_close(&sampler.engine);
@@ -95,12 +101,38 @@ void sampler_forget(void)
     pthread_mutex_init(&sampler.lock, NULL);
 }
 
+void sampler_set_budget(uint32_t core_ppm, uint32_t thread_ppm)
+{
+    pthread_mutex_lock(&sampler.lock);
+    sampler.core_ppm = core_ppm;
+    sampler.thread_ppm = thread_ppm;
+    budget_set(&sampler.engine.budget, core_ppm, thread_ppm);
+    pthread_mutex_unlock(&sampler.lock);
+}
+
+void sampler_switch(bool is_on)
+{
+    pthread_mutex_lock(&sampler.lock);
+    if (sampler.is_running && !sampler.is_stopping && sampler.is_off == is_on) {
+        sampler.is_off = !is_on;
+        sampler.is_at_rest = false;
+        if (is_on) {
+            memory_open(!sampler.is_statistics_off); /* it was open before: it cannot fail */
+        } else {
+            memory_close();
+        }
+    }
+    pthread_mutex_unlock(&sampler.lock);
+    wake_sampler();
+}
+
 /* Brings a known watch to what the scheduler says of it now. */
 static void watch_update(struct watch *watch, const struct task_order *order, uint64_t now_ns)
 {
     watch->order.state = order->state;
     watch->order.ends_monotonic_ns = order->ends_monotonic_ns;
     watch->order.sample_cap = order->sample_cap;
+    watch->order.lookback = order->lookback;
     if (order->state != TASK_ACTIVE) {
         watch_end(watch, now_ns);
     } else if (watch->phase == WATCH_OVER && order->ends_monotonic_ns > now_ns) {
@@ -135,8 +167,8 @@ void sampler_set_tasks(const struct task_order *orders, uint32_t count)
     uint64_t now_ns = clock_monotonic_ns();
 
     pthread_mutex_lock(&sampler.lock);
-    if (!sampler.is_running || sampler.is_stopping) count = 0;
-    for (uint32_t i = 0; i < SAMPLER_TASKS_MAX; i++) {
+    if (!sampler.is_running || sampler.is_stopping || sampler.is_off) count = 0;
+    for (uint32_t i = 0; i < sampler.books.watch_end; i++) {
         struct watch *watch = &sampler.books.watches[i];
 
         /* Ends come first: they may make room for, or way to, what is new. */
@@ -155,7 +187,7 @@ void sampler_set_tasks(const struct task_order *orders, uint32_t count)
 
 static struct listening *listening_of(const struct sample_id *id)
 {
-    for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
+    for (uint32_t i = 0; i < sampler.listening_end; i++) {
         struct listening *listening = &sampler.listenings[i];
 
         if (listening->is_used && strcmp(listening->draft.builder.sample->id.text, id->text) == 0)
@@ -240,7 +272,7 @@ uint32_t sampler_ledgers(struct task_books *ret, uint32_t size)
 
     pthread_mutex_lock(&sampler.lock);
     books_refresh(&sampler.books);
-    for (uint32_t i = 0; i < SAMPLER_TASKS_MAX && count < size; i++) {
+    for (uint32_t i = 0; i < sampler.books.watch_end && count < size; i++) {
         const struct watch *watch = &sampler.books.watches[i];
 
         if (watch->phase == WATCH_FREE) continue;
@@ -270,11 +302,11 @@ void sampler_release(const struct task_id *task)
             if (handed->id.text[0] != '\0' && handed->watch == watch_index(watch))
                 is_referred_to = true;
         }
-        for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
+        for (uint32_t i = 0; i < sampler.listening_end; i++) {
             is_referred_to |=
                 sampler.listenings[i].is_used && sampler.listenings[i].draft.watch == watch;
         }
-        if (!is_referred_to) watch->phase = WATCH_FREE;
+        if (!is_referred_to) books_free(&sampler.books, watch);
     }
     pthread_mutex_unlock(&sampler.lock);
 }
@@ -328,7 +360,7 @@ static uint64_t memory_in_use(void)
     uint64_t size = memory_size() + sizeof sampler;
 
     if (sampler.engine.unwinder) size += unwinder_size(sampler.engine.unwinder);
-    for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
+    for (uint32_t i = 0; i < sampler.listening_end; i++) {
         size += builder_size(&sampler.listenings[i].draft.builder);
     }
     return size;

@@ -40,8 +40,9 @@ struct sampler_options {
      * where the unwinder saw the function's begin, function_offset), never with a name. */
     void (*on_sample)(void *context, struct sample *take_sample);
 
-    /* A line for the task log: TASK_EVENT_ARMED, FIRST_TRIGGER, THINNED, DROPPED, DISARMED. Per
-     * task and reason at most one a second, with its count. `detail` is a drop's slug, or "". */
+    /* A line for the task log: TASK_EVENT_ARMED, FIRST_TRIGGER, STRETCHED, THINNED, DROPPED,
+     * DISARMED. Per task and reason at most one a second, with its count. `detail` is a drop's
+     * slug, what the interval was stretched to, or "". */
     void (*on_event)(void *context, const struct task_id *task, uint32_t event, const char *detail,
                      uint64_t count);
 
@@ -49,6 +50,9 @@ struct sampler_options {
      * waiting says "mutex cart_lock" and not "mutex at 0x...". Returns its size in bytes, 0 where
      * there is none. Takes no lock of the host's and does not block for long. */
     size_t (*name_data)(void *context, uint64_t address, char *ret, size_t ret_size);
+
+    /* Optional. The CPU time of the probe's other threads so far: the budget pays for it, too. */
+    uint64_t (*others_cpu_ns)(void *context);
 
     int signal_number; /* 0: SIGURG */
 
@@ -79,6 +83,7 @@ struct task_order {
     uint64_t threshold_ns;
     uint64_t frequency_ns;
     uint32_t sample_cap;
+    bool lookback;              /* looks before the threshold, too: kept if the call turns slow */
     uint64_t ends_monotonic_ns; /* its watch ends by itself then, without asking */
 };
 
@@ -88,6 +93,17 @@ struct task_order {
  * of the cap is counted over_cap. CANCELLED: what is in flight is dropped (CALL_DROP_CANCELLED).
  * Returns when the hot side watches accordingly. Orders beyond SAMPLER_TASKS_MAX are left out. */
 void sampler_set_tasks(const struct task_order *orders, uint32_t count);
+
+/* What watching and looking may cost from now on, in millionths of a core and of any one thread's
+ * time. 0: the default, 1 % and 0.5 %; SAMPLER_BUDGET_NONE: no bound. Holds across stop and start. */
+#define SAMPLER_BUDGET_NONE UINT32_MAX
+void sampler_set_budget(uint32_t core_ppm, uint32_t thread_ppm);
+
+/* Off: the gate is closed, nothing is watched or counted, what is in flight is settled
+ * (CALL_DROP_STOPPED), and the thread sleeps without end; its memory stays, for when it is on again,
+ * and so does its priority, which a thread that we start later could not have. On at start. Ignored
+ * while the sampler does not run. */
+void sampler_switch(bool is_on);
 
 /* What became of a report that on_sample handed out. An outcome (enum report_outcome) where
  * `outcome` is not 0, else a drop. Of a call that still runs, an accepted revision takes the sample

@@ -37,16 +37,23 @@ static uint64_t lesser(uint64_t a, uint64_t b)
 
 uint64_t sampler_cpu_ns(void)
 {
-    uint64_t handlers = atomic_load_explicit(&hot.handler_ticks, memory_order_relaxed);
-    uint64_t thread = sampler.is_running ? thread_cpu_ns(sampler.tid) : 0;
-
-    return sampler.cpu_before_ns + thread + ticks_to_ns(handlers) + unwinder_cpu_ns();
+    return sampler_spent_ns() + unwinder_cpu_ns();
 }
 
 void sampler_tell(const struct watch *watch, enum task_event_kind event, const char *detail,
                   uint64_t count)
 {
     outbox_event(sampler.outbox, &watch->order.id, event, detail, count);
+}
+
+struct listening *listening_vacant(void)
+{
+    for (uint32_t i = 0; i < LISTENINGS_MAX; i++) {
+        if (sampler.listenings[i].is_used) continue;
+        if (sampler.listening_end <= i) sampler.listening_end = i + 1;
+        return &sampler.listenings[i];
+    }
+    return NULL;
 }
 
 /* Log lines about what was dropped since the last ones: at most one a second, and a last one. */
@@ -57,6 +64,7 @@ static void tell_drops(struct watch *watch, uint64_t now_ns, bool is_last)
     if (!is_last && now_ns - watch->told_at_ns < TELL_NS) return;
     watch->told_at_ns = now_ns;
     ledger = books_ledger(watch, now_ns, 0);
+    thrift_tell(watch);
     for (int i = 0; i < CALL_DROP_COUNT; i++) {
         uint64_t count = ledger.drops[i] - watch->told_drops[i];
 
@@ -70,14 +78,26 @@ static void tell_drops(struct watch *watch, uint64_t now_ns, bool is_last)
     }
 }
 
+/* Forgets a call, if it is not moving at this moment. */
+static bool listening_leave(struct listening *listening)
+{
+    uint32_t *count = listening->draft.is_lookback ? &sampler.early_count : &sampler.slow_count;
+
+    if (!listening_abandon(listening)) return false;
+    (*count)--;
+    return true;
+}
+
 bool listening_drop(struct listening *listening, enum call_drop drop)
 {
+    bool is_early = listening->draft.is_lookback;
     struct watch *watch = listening->draft.watch;
     bool is_counted = listening->is_counted;
     struct sample_id id = listening->draft.builder.sample->id;
     struct handed *handed;
 
-    if (!listening_abandon(listening)) return false;
+    if (!listening_leave(listening)) return false;
+    if (is_early) return true; /* it is in no book */
     handed = handed_find(&sampler.handed, &id);
     if (handed) handed_remove(handed);
     if (!is_counted) books_drop(watch, drop);
@@ -90,7 +110,7 @@ static void listening_over_cap(struct listening *listening)
     struct watch *watch = listening->draft.watch;
     struct handed *handed = handed_find(&sampler.handed, &listening->draft.builder.sample->id);
 
-    if (!listening_abandon(listening)) return;
+    if (!listening_leave(listening)) return;
     if (handed) handed_remove(handed);
     watch->counts.over_cap++;
     watch->counts.pending--;
@@ -101,6 +121,7 @@ void watch_end(struct watch *watch, uint64_t now_ns)
     if (watch->phase != WATCH_ARMED) return;
     books_disarm(&sampler.books, watch, now_ns, sampler_cpu_ns());
     tell_drops(watch, now_ns, true);
+    thrift_tell(watch);
     sampler_tell(watch, TASK_EVENT_DISARMED, "", 1);
 }
 
@@ -109,7 +130,8 @@ static void listening_heed_task(struct listening *listening, uint64_t now_ns)
 {
     const struct watch *watch = listening->draft.watch;
 
-    if (watch->order.state == TASK_CANCELLED) {
+    if (watch->order.state == TASK_CANCELLED ||
+        (listening->draft.is_lookback && watch->phase != WATCH_ARMED)) {
         listening_drop(listening, CALL_DROP_CANCELLED);
     } else if (watch->order.state == TASK_FILLED && !listening->is_counted) {
         listening_over_cap(listening);
@@ -122,14 +144,14 @@ static void listening_heed_task(struct listening *listening, uint64_t now_ns)
 /* Ends what is over by the clock, and what its end leaves over. */
 static void heed_tasks(uint64_t now_ns)
 {
-    for (uint32_t i = 0; i < SAMPLER_TASKS_MAX; i++) {
+    for (uint32_t i = 0; i < sampler.books.watch_end; i++) {
         struct watch *watch = &sampler.books.watches[i];
 
         if (watch->phase == WATCH_ARMED && now_ns >= watch->order.ends_monotonic_ns)
             watch_end(watch, now_ns);
         if (watch->phase != WATCH_FREE) tell_drops(watch, now_ns, false);
     }
-    for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
+    for (uint32_t i = 0; i < sampler.listening_end; i++) {
         if (sampler.listenings[i].is_used) listening_heed_task(&sampler.listenings[i], now_ns);
     }
 }
@@ -158,6 +180,7 @@ static void listening_finish(struct listening *listening)
     bool is_counted = listening->is_counted;
     struct sample *sample = listening_end(&sampler.engine, listening);
 
+    sampler.slow_count--;
     if (sample) {
         hand_out(watch, sample, is_counted);
     } else {
@@ -165,13 +188,27 @@ static void listening_finish(struct listening *listening)
     }
 }
 
-static void listening_look_if_due(struct listening *listening, uint64_t now_ns)
+/* Looks, if it is time. Returns false if the call has ended. */
+static bool listening_look_if_due(struct listening *listening, uint64_t now_ns)
+{
+    bool is_under_way = signal_copy_is_under_way(&listening->copy), is_in_flight;
+
+    listening_collect(&sampler.engine, listening, now_ns);
+    is_in_flight = !listening_has_ended(listening);
+    if (is_in_flight && pace_is_due(&listening->pace, now_ns) && thrift_covers(listening, now_ns)) {
+        is_in_flight = listening_look(&sampler.engine, listening, now_ns);
+        thrift_account(listening);
+    } else if (is_under_way) {
+        thrift_account(listening);
+    }
+    return is_in_flight;
+}
+
+static void listening_visit(struct listening *listening, uint64_t now_ns)
 {
     struct sample *report;
 
-    listening_collect(&sampler.engine, listening, now_ns);
-    if (listening_has_ended(listening) || (pace_is_due(&listening->pace, now_ns) &&
-                                           !listening_look(&sampler.engine, listening, now_ns))) {
+    if (!listening_look_if_due(listening, now_ns)) {
         listening_finish(listening);
         return;
     }
@@ -193,16 +230,35 @@ static bool trigger_unheard(const struct record_view *view, struct watch *watch,
     return true;
 }
 
+/* Takes a call that turned slow: one that was looked at before, or a new one. */
+static int listening_take(const struct record_view *view, struct watch *watch,
+                          struct listening **ret)
+{
+    struct listening *listening;
+    int rc;
+
+    if (view->state & STATE_FACED) {
+        listening = &sampler.listenings[view->face];
+        if (!listening_is_early(listening) || listening->record != view->index) return -EAGAIN;
+        if (sampler.slow_count == SAMPLES_IN_FLIGHT_MAX)
+            return listening_leave(listening) ? -ENOBUFS : -EAGAIN;
+        rc = listening_trigger(listening);
+        if (rc == 0) sampler.early_count--;
+    } else {
+        listening = sampler.slow_count < SAMPLES_IN_FLIGHT_MAX ? listening_vacant() : NULL;
+        rc = listening ? listening_begin(&sampler.engine, listening, watch, view) : -ENOBUFS;
+    }
+    if (rc < 0) return rc;
+    sampler.slow_count++;
+    *ret = listening;
+    return 0;
+}
+
 static void trigger(const struct record_view *view, struct watch *watch, uint64_t now_ns)
 {
     struct listening *listening = NULL;
-    uint32_t face;
-    int rc;
+    int rc = listening_take(view, watch, &listening);
 
-    for (face = 0; face < SAMPLES_IN_FLIGHT_MAX && !listening; face++) {
-        if (!sampler.listenings[face].is_used) listening = &sampler.listenings[face];
-    }
-    rc = listening ? listening_begin(&sampler.engine, listening, face - 1, watch, view) : -ENOBUFS;
     if (rc == -EAGAIN) return; /* it ended, or is found again by the next scan */
     if (rc < 0 && !trigger_unheard(view, watch, CALL_DROP_NO_SAMPLE)) return;
     if (!watch->has_triggered) {
@@ -212,7 +268,7 @@ static void trigger(const struct record_view *view, struct watch *watch, uint64_
     if (rc < 0) return;
     watch->listened++;
     watch->counts.pending++;
-    listening_look_if_due(listening, now_ns);
+    listening_visit(listening, now_ns);
 }
 
 /* Looks at the records [from, to). Returns the first due time that it saw, in ticks. */
@@ -224,6 +280,7 @@ static uint64_t scan_range(uint32_t from, uint32_t to, uint64_t now_ticks)
         struct record *record = &hot.records[i];
         uint64_t state = atomic_load_explicit(&record->state, memory_order_acquire), due;
         struct record_view view;
+        struct watch *by;
         uint16_t watch;
 
         if (state_phase(state) != RECORD_RUNNING && state_phase(state) != RECORD_DETACHED) continue;
@@ -233,14 +290,28 @@ static uint64_t scan_range(uint32_t from, uint32_t to, uint64_t now_ticks)
         if (watch == 0 || !record_read(i, &view)) continue;
         watch = sampler.books.watch_of[view.interface_id]; /* as of the copy */
         if (watch == 0 || (view.state & STATE_LISTENED)) continue;
-        due = view.began_ticks + ticks_from_ns(sampler.books.watches[watch - 1].order.threshold_ns);
+        by = &sampler.books.watches[watch - 1];
+        due = view.began_ticks + ticks_from_ns(by->order.threshold_ns);
         if (due > now_ticks) {
             first = lesser(first, due);
+            if (by->order.lookback && now_ticks > view.began_ticks)
+                early_heed(&view, by, ticks_to_ns(now_ticks - view.began_ticks));
         } else {
-            trigger(&view, &sampler.books.watches[watch - 1], clock_monotonic_ns());
+            trigger(&view, by, clock_monotonic_ns());
         }
     }
     return first;
+}
+
+/* How long to rest between two scans, however close the due times: a scan takes 2 ns for each record
+ * that was ever in use, so that scans never take more than 1 in 150 of the time. */
+static uint64_t scan_rest_ns(void)
+{
+    enum { REST_NS_PER_RECORD = 300 };
+    uint32_t count = atomic_load_explicit(&hot.slot_count, memory_order_relaxed) +
+                     record_shared_end() - THREADS_MAX;
+
+    return (uint64_t)count * REST_NS_PER_RECORD;
 }
 
 static void scan(uint64_t now_ns)
@@ -250,10 +321,12 @@ static void scan(uint64_t now_ns)
     books_match_new(&sampler.books);
     first = scan_range(0, atomic_load_explicit(&hot.slot_count, memory_order_acquire), now_ticks);
     first = lesser(first, scan_range(THREADS_MAX, record_shared_end(), now_ticks));
-    sampler.next_scan_ns = now_ns + sampler.books.threshold_ns_min;
+    sampler.next_scan_ns = now_ns + sampler.books.notice_ns_min;
     if (first != UINT64_MAX)
         sampler.next_scan_ns =
             lesser(sampler.next_scan_ns, now_ns + ticks_to_ns(first - now_ticks));
+    if (sampler.next_scan_ns < now_ns + scan_rest_ns())
+        sampler.next_scan_ns = now_ns + scan_rest_ns();
 }
 
 /* When there is something to do next, if nobody wakes us before. */
@@ -262,13 +335,13 @@ static uint64_t next_deadline(uint64_t now_ns)
     uint64_t deadline = now_ns + IDLE_NS;
 
     if (sampler.books.armed_count > 0) deadline = lesser(deadline, sampler.next_scan_ns);
-    for (uint32_t i = 0; i < SAMPLER_TASKS_MAX; i++) {
+    for (uint32_t i = 0; i < sampler.books.watch_end; i++) {
         const struct watch *watch = &sampler.books.watches[i];
 
         if (watch->phase == WATCH_ARMED)
             deadline = lesser(deadline, watch->order.ends_monotonic_ns);
     }
-    for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
+    for (uint32_t i = 0; i < sampler.listening_end; i++) {
         if (sampler.listenings[i].is_used)
             deadline = lesser(deadline, listening_deadline_ns(&sampler.listenings[i], now_ns));
     }
@@ -277,12 +350,28 @@ static uint64_t next_deadline(uint64_t now_ns)
 
 static bool is_busy(void)
 {
-    bool is_so = sampler.books.armed_count > 0;
+    return sampler.books.armed_count > 0 || sampler.slow_count + sampler.early_count > 0;
+}
 
-    for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
-        is_so |= sampler.listenings[i].is_used;
+/* Everybody whose time has come; another one first in each round, so that the budget, where it does not
+ * reach for all, reaches for all in turn. */
+static void visit_all(void)
+{
+    static uint32_t turn;
+
+    while (sampler.listening_end > 0 && !sampler.listenings[sampler.listening_end - 1].is_used) {
+        sampler.listening_end--;
     }
-    return is_so;
+    turn++;
+    for (uint32_t i = 0; i < sampler.listening_end; i++) {
+        struct listening *listening = &sampler.listenings[(turn + i) % sampler.listening_end];
+
+        if (listening_is_slow(listening)) {
+            listening_visit(listening, clock_monotonic_ns());
+        } else if (listening->is_used) {
+            early_visit(listening, clock_monotonic_ns());
+        }
+    }
 }
 
 /* One round. Returns when the next is due. */
@@ -295,10 +384,9 @@ static uint64_t sampler_round(void)
         tick_clock_update(&sampler.engine.clock);
         unwinder_refresh(sampler.engine.unwinder);
     }
-    for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
-        if (sampler.listenings[i].is_used)
-            listening_look_if_due(&sampler.listenings[i], clock_monotonic_ns());
-    }
+    thrift_account(NULL);
+    thrift_plan(now_ns);
+    visit_all();
     if (sampler.books.armed_count > 0 && now_ns >= sampler.next_scan_ns) scan(now_ns);
     return next_deadline(clock_monotonic_ns());
 }
@@ -315,17 +403,17 @@ static void listening_stop(struct listening *listening, uint64_t deadline_ns)
 /* Everything ends: what has ended is handed out, what is in flight is dropped, and said so. */
 static void settle_all(uint64_t now_ns)
 {
-    for (uint32_t i = 0; i < SAMPLES_IN_FLIGHT_MAX; i++) {
+    for (uint32_t i = 0; i < sampler.listening_end; i++) {
         struct listening *listening = &sampler.listenings[i];
 
         if (!listening->is_used) continue;
-        if (listening_has_ended(listening)) {
+        if (listening_is_slow(listening) && listening_has_ended(listening)) {
             listening_finish(listening);
         } else {
             listening_stop(listening, now_ns + STOP_NS_MAX);
         }
     }
-    for (uint32_t i = 0; i < SAMPLER_TASKS_MAX; i++) {
+    for (uint32_t i = 0; i < sampler.books.watch_end; i++) {
         struct watch *watch = &sampler.books.watches[i];
 
         if (watch->phase == WATCH_ARMED) watch_end(watch, now_ns);
@@ -348,7 +436,7 @@ static void deliver(struct outbox *outbox)
     for (uint32_t i = 0; i < outbox->sample_count; i++) {
         options->on_sample(options->context, outbox->samples[i]);
     }
-    outbox->event_count = outbox->sample_count = 0;
+    outbox->event_count = outbox->sample_count = outbox->saying_count = 0;
 }
 
 void *sampler_main(void *context)
@@ -358,6 +446,7 @@ void *sampler_main(void *context)
     (void)context;
     prctl(PR_SET_NAME, "stakeout-sample");
     prctl(PR_SET_TIMERSLACK, 1);
+    thrift_begin();
     while (!is_stopping) {
         uint32_t seen = wake_now();
         struct outbox *full;
@@ -367,6 +456,11 @@ void *sampler_main(void *context)
         sampler.tid = (uint32_t)syscall(SYS_gettid);
         is_stopping = sampler.is_stopping;
         deadline_ns = sampler_round();
+        if (sampler.is_off && !sampler.is_at_rest) {
+            settle_all(clock_monotonic_ns());
+            sampler.is_at_rest = true;
+            deadline_ns = clock_monotonic_ns() + IDLE_NS;
+        }
         if (is_stopping) {
             settle_all(clock_monotonic_ns());
             sampler.cpu_before_ns += clock_thread_cpu_ns();

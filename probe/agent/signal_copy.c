@@ -8,7 +8,7 @@
 
 #define LOAN_NS_MAX NS_PER_S         /* then it is written off */
 #define POLL_NS_MIN (50 * NS_PER_US) /* it takes about 20 us, */
-#define POLL_NS_MAX NS_PER_MS        /* or waits for a CPU: the longer, the less often asked */
+#define POLL_NS_MAX (4 * NS_PER_MS)  /* or waits for a CPU: the longer, the less often asked */
 
 int signal_copy_send(struct signal_copy *copy, const struct loan_order *order, uint64_t now_ns)
 {

@@ -215,7 +215,7 @@ static inline void call_finish(struct slot *slot, uint64_t token, uint64_t state
     enum call_class how = CALL_BELOW;
     uint64_t ticks;
 
-    while (UNLIKELY(!((state & STATE_FACED) ? call_hand_over(index, &state, ended, response_code)
+    while (UNLIKELY(!(state_is_heard(state) ? call_hand_over(index, &state, ended, response_code)
                                             : record_free(index, state)))) {
         state = atomic_load_explicit(&record->state, memory_order_acquire);
         if (state_generation(state) == token_generation(token) &&

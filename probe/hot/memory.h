@@ -33,6 +33,7 @@ enum {
     PAGE_SIZE_BYTES = 4096,
     INTERFACE_IDS = INTERFACES_MAX + 2, /* 0: none; then the registered ones; the last: (other) */
     RECORDS = THREADS_MAX + CALLS_MAX,  /* one at home with each slot, and the shared ones */
+    LISTENINGS_MAX = SAMPLES_IN_FLIGHT_MAX + LOOKBACKS_MAX,
 
     /* What is reserved at start, 8 MB: this object, the names, and the sampler's books. */
     MEMORY_HOT_MAX = 6016 * 1024,
@@ -72,7 +73,7 @@ struct hot {
 
     struct slot slots[THREADS_MAX];
     struct record records[RECORDS];
-    struct face faces[SAMPLES_IN_FLIGHT_MAX];
+    struct face faces[LISTENINGS_MAX];
     _Atomic uint16_t block_table[BLOCK_TABLE_SIZE];
     struct block blocks[BLOCKS];
     struct loan loans[STACK_COPIES_MAX];

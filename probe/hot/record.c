@@ -60,6 +60,7 @@ bool record_read(uint32_t index, struct record_view *ret)
         .anchor_pc = atomic_load_explicit(&record->anchor_pc, memory_order_relaxed),
         .trace = { atomic_load_explicit(&record->trace[0], memory_order_relaxed),
                    atomic_load_explicit(&record->trace[1], memory_order_relaxed) },
+        .face = atomic_load_explicit(&record->face, memory_order_relaxed),
         .interface_id = atomic_load_explicit(&record->interface_id, memory_order_relaxed),
         .waiting_for = atomic_load_explicit(&record->waiting_for, memory_order_relaxed),
     };

@@ -16,7 +16,8 @@
  * - moves: rises with each attach and detach, so that a reader sees that fields changed.
  * - slot: of the thread that runs the call, while the phase is RUNNING.
  * - LISTENED: the sampler has counted this call as triggered; its end will not count it below.
- * - FACED: the sampler listens to it, and its face (below) is `face`.
+ * - FACED: the sampler listens to it, and its face (below) is `face`. Alone: it looks at a call that
+ *   may turn slow (lookback); such a call ends as one that nobody listens to.
  * - MOVING: a move or an end is under way; readers come back later.
  *
  * A record that is not FREE is changed by compare-and-exchange of the state alone. So the owner's
@@ -73,6 +74,12 @@ static inline uint64_t state_with_slot(uint64_t state, uint32_t slot)
     return (state & ~STATE_SLOT_MASK) | (uint64_t)slot << STATE_SLOT_SHIFT;
 }
 
+/* Does the sampler wait for the call's end? */
+static inline bool state_is_heard(uint64_t state)
+{
+    return (state & (STATE_FACED | STATE_LISTENED)) == (STATE_FACED | STATE_LISTENED);
+}
+
 static inline uint64_t state_moved(uint64_t state)
 {
     uint64_t moves = (state + (UINT64_C(1) << STATE_MOVES_SHIFT)) & STATE_MOVES_MASK;
@@ -115,7 +122,7 @@ struct face {
 /* A consistent copy of a record. */
 struct record_view {
     uint64_t state, began_ticks, anchor_sp, anchor_pc, trace[2];
-    uint32_t index, interface_id;
+    uint32_t index, interface_id, face;
     const char *waiting_for;
 };
 

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sampler_early.c: lookback: looks at calls before it is known whether they turn slow.
+ *
+ * A call of a task with lookback is looked at from watch_lookback_ns() on, by the same listener as a
+ * slow one, but rarer and rarer: each look is twice as late in the call as the one before. If it
+ * turns slow, its listening goes on and these looks are the head of its sample. Most calls do not.
+ *
+ * INVARIANTS
+ *
+ * (1) Nothing of a call that did not turn slow is in any book: it is counted below by its own end,
+ *     which does not even wake us, and what its looks counted is taken back.
+ * (2) A call that ends before its first look costs nothing more than without lookback.
+ * (3) There are at most LOOKBACKS_MAX such calls, and they have half of what the budget holds: the
+ *     other half is for calls that are slow. Who finds no room is looked for in the next scan again;
+ *     of a call that turns slow without an early look, that is counted (draft_trigger()). */
+#include "probe/agent/sampler_state.h"
+
+/* What the looks of a call counted, until it is known whether it turns slow. */
+static void early_look(struct listening *listening, uint64_t now_ns)
+{
+    struct watch *watch = listening->draft.watch;
+    struct ledger before = watch->counts;
+
+    if (listening_look(&sampler.engine, listening, now_ns)) {
+        uint64_t limit_ns = listening->draft.due_ns;
+
+        /* Its threshold is the scan's to notice. */
+        if (listening->pace.next_ns > limit_ns) listening->pace.next_ns = UINT64_MAX;
+    }
+    watch->counts = before;
+}
+
+/* Is there enough for this one and for those that are slow? */
+static bool is_covered(uint64_t cost_ns)
+{
+    return budget_covers(&sampler.engine.budget,
+                         cost_ns + sampler.engine.budget.core_ppm * (NS_PER_S / 1000000));
+}
+
+static void early_collect(struct listening *listening, uint64_t now_ns)
+{
+    struct watch *watch = listening->draft.watch;
+    struct ledger before = watch->counts;
+
+    if (!signal_copy_is_under_way(&listening->copy)) return;
+    listening_collect(&sampler.engine, listening, now_ns);
+    watch->counts = before;
+    thrift_account(listening);
+}
+
+void early_visit(struct listening *listening, uint64_t now_ns)
+{
+    early_collect(listening, now_ns);
+    if (listening_has_ended(listening)) {
+        listening_drop(listening, CALL_DROP_STOPPED); /* in no book: the reason is nowhere */
+        return;
+    }
+    if (!pace_is_due(&listening->pace, now_ns)) return;
+    if (!is_covered(pace_cost_ns(&listening->pace))) {
+        pace_put_off(&listening->pace, now_ns + ms_to_ns(LOOKBACK_MS_MIN));
+        return;
+    }
+    early_look(listening, now_ns);
+    thrift_account(listening);
+}
+
+/* Those that ended make way. */
+static void early_sweep(void)
+{
+    for (uint32_t i = 0; i < sampler.listening_end; i++) {
+        struct listening *listening = &sampler.listenings[i];
+
+        if (listening_is_early(listening) && listening_has_ended(listening))
+            listening_drop(listening, CALL_DROP_STOPPED);
+    }
+}
+
+void early_heed(const struct record_view *view, struct watch *watch, uint64_t age_ns)
+{
+    struct listening *listening;
+
+    if ((view->state & STATE_FACED) || age_ns < watch_lookback_ns(watch)) return;
+    if (!is_covered(sampler.engine.early_cost_ns)) return;
+    if (sampler.early_count == LOOKBACKS_MAX) early_sweep();
+    if (sampler.early_count == LOOKBACKS_MAX) return;
+    listening = listening_vacant();
+    if (!listening || listening_begin_early(&sampler.engine, listening, watch, view) < 0) return;
+    sampler.early_count++;
+    early_look(listening, clock_monotonic_ns());
+    thrift_account(listening);
+    sampler.engine.early_cost_ns =
+        (3 * sampler.engine.early_cost_ns + listening->pace.spent_ns) / 4;
+}
