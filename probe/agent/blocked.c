@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <link.h>
+#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +25,11 @@
 enum {
     NO_DESCRIPTOR = -1,
     LINK_SIZE_MAX = 200,
-    FRAMES_OF_A_WAIT = 6, /* a futex's waiter is that near to it */
+    FRAMES_OF_A_WAIT = 6,    /* a futex's waiter is that near to it */
+    LOCKED_WITH_WAITERS = 2, /* the C library's lock word, while others wait */
+    WRAPPER_SIZE_MAX = 160,  /* bytes of code that only turn arguments */
+    JUMP = 0xe9,             /* and 32 bits, from the next instruction on */
+    JUMP_SIZE = 5,
 };
 
 int blocked_parse(const char *line, struct wait_view *ret)
@@ -115,33 +121,57 @@ static const struct call_row {
 /* What waits by a futex: the function's name in the C library, and what we call the thing. */
 static struct waiter_row {
     const char *function, *thing;
+    enum lock_family family;
     _Atomic uint64_t address; /* 0: not looked up, or not there */
+    _Atomic uint64_t inner;   /* what it jumps to, if it does no more; then it is on no stack itself */
 } waiter_rows[] = {
-    { "pthread_mutex_lock",         "mutex",     0 },
-    { "pthread_mutex_timedlock",    "mutex",     0 },
-    { "pthread_mutex_clocklock",    "mutex",     0 },
-    { "pthread_rwlock_rdlock",      "read lock", 0 },
-    { "pthread_rwlock_timedrdlock", "read lock", 0 },
-    { "pthread_rwlock_clockrdlock", "read lock", 0 },
-    { "pthread_rwlock_wrlock",      "write lock", 0 },
-    { "pthread_rwlock_timedwrlock", "write lock", 0 },
-    { "pthread_rwlock_clockwrlock", "write lock", 0 },
-    { "pthread_cond_wait",          "condition", 0 },
-    { "pthread_cond_timedwait",     "condition", 0 },
-    { "pthread_cond_clockwait",     "condition", 0 },
-    { "sem_wait",                   "semaphore", 0 },
-    { "sem_timedwait",              "semaphore", 0 },
-    { "sem_clockwait",              "semaphore", 0 },
-    { "pthread_barrier_wait",       "barrier",   0 },
-    { "pthread_join",               "end of a thread", 0 },
-    { "pthread_once",               "once",      0 },
+    { "pthread_mutex_lock",         "mutex",        LOCK_MUTEX, 0, 0 },
+    { "pthread_mutex_timedlock",    "mutex",        LOCK_MUTEX, 0, 0 },
+    { "pthread_mutex_clocklock",    "mutex",        LOCK_MUTEX, 0, 0 },
+    { "pthread_rwlock_rdlock",      "read lock",    LOCK_RWLOCK, 0, 0 },
+    { "pthread_rwlock_timedrdlock", "read lock",    LOCK_RWLOCK, 0, 0 },
+    { "pthread_rwlock_clockrdlock", "read lock",    LOCK_RWLOCK, 0, 0 },
+    { "pthread_rwlock_wrlock",      "write lock",   LOCK_RWLOCK, 0, 0 },
+    { "pthread_rwlock_timedwrlock", "write lock",   LOCK_RWLOCK, 0, 0 },
+    { "pthread_rwlock_clockwrlock", "write lock",   LOCK_RWLOCK, 0, 0 },
+    { "pthread_cond_wait",          "condition",    LOCK_NONE, 0, 0 },
+    { "pthread_cond_timedwait",     "condition",    LOCK_NONE, 0, 0 },
+    { "pthread_cond_clockwait",     "condition",    LOCK_NONE, 0, 0 },
+    { "sem_wait",                   "semaphore",    LOCK_NONE, 0, 0 },
+    { "sem_timedwait",              "semaphore",    LOCK_NONE, 0, 0 },
+    { "sem_clockwait",              "semaphore",    LOCK_NONE, 0, 0 },
+    { "pthread_barrier_wait",       "barrier",      LOCK_NONE, 0, 0 },
+    { "pthread_join",               "end of a thread", LOCK_NONE, 0, 0 },
+    { "pthread_once",               "once",         LOCK_NONE, 0, 0 },
 };
 /* clang-format on */
 
 enum {
     CALL_ROWS = sizeof call_rows / sizeof *call_rows,
     WAITER_ROWS = sizeof waiter_rows / sizeof *waiter_rows,
+    WAITER_MUTEX = 0,
 };
+
+/* Where a small function jumps to when it is done with its arguments; 0: nowhere. */
+static uint64_t wrapper_target(uint64_t address)
+{
+    unsigned char code[WRAPPER_SIZE_MAX];
+    const ElfW(Sym) *symbol = NULL;
+    Dl_info info;
+    int32_t step;
+
+    if (dladdr1((void *)(uintptr_t)address, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0) return 0;
+    if (!symbol || symbol->st_size > sizeof code) return 0;
+    if (self_read(address, code, symbol->st_size) != symbol->st_size) return 0;
+    for (uint64_t at = 0; at + JUMP_SIZE <= symbol->st_size; at++) {
+        uint64_t target;
+
+        memcpy(&step, code + at + 1, sizeof step);
+        target = address + at + JUMP_SIZE + (uint64_t)(int64_t)step;
+        if (code[at] == JUMP && target - address >= symbol->st_size) return target;
+    }
+    return 0;
+}
 
 /* In the C library itself: the global scope may have another's function in front of it. */
 static void waiters_look_up(void)
@@ -155,35 +185,79 @@ static void waiters_look_up(void)
     for (size_t i = 0; i < WAITER_ROWS; i++) {
         uint64_t address = (uint64_t)(uintptr_t)dlsym(library, waiter_rows[i].function);
 
+        if (address == 0) continue;
+        atomic_store_explicit(&waiter_rows[i].inner, wrapper_target(address), memory_order_relaxed);
         atomic_store_explicit(&waiter_rows[i].address, address, memory_order_relaxed);
     }
     dlclose(library);
 }
 
+static bool is_function_of(const struct waiter_row *row, uint64_t function)
+{
+    return function != 0 &&
+           (function == atomic_load_explicit(&row->address, memory_order_relaxed) ||
+            function == atomic_load_explicit(&row->inner, memory_order_relaxed));
+}
+
 /* What the innermost frames wait for, or NULL. */
-static const char *waiter_thing(const struct walk *walk)
+static const struct waiter_row *waiter_find(const struct walk *walk)
 {
     waiters_look_up();
     for (uint32_t frame = 0; frame < walk->count && frame < FRAMES_OF_A_WAIT; frame++) {
         for (size_t i = 0; i < WAITER_ROWS; i++) {
-            uint64_t address = atomic_load_explicit(&waiter_rows[i].address, memory_order_relaxed);
-
-            if (address != 0 && walk->frames[frame].function == address)
-                return waiter_rows[i].thing;
+            if (is_function_of(&waiter_rows[i], walk->frames[frame].function))
+                return &waiter_rows[i];
         }
     }
     return NULL;
 }
 
+/* A condition was signalled, and its mutex is not free yet: the C library waits for that as for any
+ * mutex, and for a condition it never waits so. */
+static bool is_mutex_of_condition(const struct wait_view *wait)
+{
+    return ((int)wait->arguments[1] & FUTEX_CMD_MASK) == FUTEX_WAIT &&
+           wait->arguments[2] == LOCKED_WITH_WAITERS;
+}
+
+/* A mutex whose owner is in its word: pthread_mutex_lock() jumps to an inner function for these, and
+ * is not on the stack. */
+static bool is_mutex_of_kernel(const struct wait_view *wait)
+{
+    switch ((int)wait->arguments[1] & FUTEX_CMD_MASK) {
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+        return lock_owner_is_in_word(wait->arguments[0]);
+    case FUTEX_WAIT:
+    case FUTEX_WAIT_BITSET:
+        return (wait->arguments[2] & FUTEX_WAITERS) && lock_owner_is_in_word(wait->arguments[0]);
+    default:
+        return false;
+    }
+}
+
+/* The row of what waits; NULL: some futex. */
+static const struct waiter_row *waiter_of(const struct wait_view *wait, const struct walk *walk)
+{
+    const struct waiter_row *waiter = waiter_find(walk);
+
+    if (waiter && waiter->family != LOCK_NONE) return waiter;
+    if ((waiter && strcmp(waiter->thing, "condition") == 0 && is_mutex_of_condition(wait)) ||
+        is_mutex_of_kernel(wait))
+        return &waiter_rows[WAITER_MUTEX];
+    return waiter;
+}
+
 static void describe_futex(const struct blocked_names *names, const struct wait_view *wait,
                            const struct walk *walk, struct wait_account *ret)
 {
-    const char *thing = waiter_thing(walk);
+    const struct waiter_row *waiter = waiter_of(wait, walk);
+    const char *thing = waiter ? waiter->thing : "futex";
     uint64_t address = wait->arguments[0];
     char name[WAITING_FOR_SIZE_MAX / 2] = "";
 
     ret->kind = WAIT_LOCK;
-    if (!thing) thing = "futex";
+    if (waiter) ret->lock = waiter->family;
     if (names->name_data && names->name_data(names->context, address, name, sizeof name) > 0 &&
         name[0] != '\0') {
         snprintf(ret->waiting_for, sizeof ret->waiting_for, "%s %s", thing, name);
@@ -260,6 +334,7 @@ void blocked_describe(const struct blocked_names *names, const struct wait_view 
 {
     ret->kind = WAIT_OTHER;
     ret->waiting_for[0] = '\0';
+    ret->lock = LOCK_NONE;
     if (wait->syscall == SYSCALL_NONE) {
         ret->kind = WAIT_DISK;
         snprintf(ret->waiting_for, sizeof ret->waiting_for, "a page of memory");

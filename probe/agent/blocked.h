@@ -10,6 +10,7 @@
 #define STAKEOUT_PROBE_AGENT_BLOCKED_H
 
 #include "common/model/sample.h"
+#include "probe/agent/lock_owner.h"
 #include "probe/agent/unwinder.h"
 
 enum { WAITING_FOR_SIZE_MAX = 256 };
@@ -32,6 +33,7 @@ struct blocked_names {
 struct wait_account {
     enum wait_kind kind;
     char waiting_for[WAITING_FOR_SIZE_MAX]; /* "mutex cart_lock"; "": nothing to say */
+    enum lock_family lock;                  /* what it is, where it may have an owner */
 };
 
 /* Tells on what a blocked thread waits, by its system call, its arguments, and, where several

@@ -3,6 +3,7 @@
 
 #include "probe/agent/modules.h"
 #include "probe/hot/call.h"
+#include "probe/hot/index_stack.h"
 #include "probe/hot/registry.h"
 
 #include <errno.h>
@@ -152,6 +153,7 @@ static void wait_describe(struct draft *draft, const struct engine *engine, uint
     blocked_describe(&names, wait, &engine->walk, &account);
     look->syscall = wait->syscall;
     look->wait = account.kind;
+    draft->owner_at = lock_owner_at(account.lock, wait);
     waiting_for_put(draft, account.waiting_for, look);
 }
 
@@ -170,6 +172,7 @@ bool draft_add_sighting(struct draft *draft, const struct engine *engine, uint32
         draft_drop(draft, SNAPSHOT_DROP_NO_BUFFER);
         return false;
     }
+    draft->owner_at = 0;
     if (sighting->wait.sp != 0) wait_describe(draft, engine, tid, &sighting->wait, &look);
     return look_add(draft, &look, sighting->still_clock_ns);
 }
@@ -182,6 +185,7 @@ bool draft_add_detached(struct draft *draft, const char *waiting_for, uint64_t n
     };
     char text[WAITING_FOR_SIZE_MAX];
 
+    draft->owner_at = 0;
     snprintf(text, sizeof text, "%s%s", waiting_for[0] != '\0' ? "detached: " : "detached",
              waiting_for);
     waiting_for_put(draft, text, &look);
@@ -200,6 +204,68 @@ bool draft_add_unchanged(struct draft *draft, uint64_t now_ns, const struct look
     look.cpu_ns = times->cpu_ns;
     look.queue_ns = times->queue_ns;
     return look_add(draft, &look, draft->still_clock_ns);
+}
+
+/* ---- owners of locks ---- */
+
+uint32_t draft_newest(const struct draft *draft)
+{
+    const struct sample *sample = draft->builder.sample;
+    uint32_t newest = sample->snapshot_count - 1;
+
+    if (sample->snapshot_count == 0) return INDEX_NONE;
+    if (draft->builder.began_ns + sample->snapshots[newest].offset_ns != draft->last.at_ns)
+        return INDEX_NONE; /* it was merged when the sample was thinned */
+    return newest;
+}
+
+/* A thread of that number and name that is known already, with or without its stack. */
+static uint32_t owner_find(const struct sample *sample, uint32_t tid)
+{
+    uint32_t i = sample->owner_count;
+
+    while (i > 0 && sample->owners[i - 1].thread_id != tid) {
+        i--;
+    }
+    return i;
+}
+
+static uint32_t owner_name(struct sample *sample, uint32_t tid)
+{
+    uint32_t known = owner_find(sample, tid), name = 0;
+    char text[THREAD_NAME_SIZE_MAX + 1];
+
+    if (known > 0) return sample->owners[known - 1].thread_name;
+    thread_name_read(tid, text);
+    stack_table_string(&sample->stacks, text_of(text), &name);
+    return name;
+}
+
+uint32_t draft_add_owner(struct draft *draft, const struct engine *engine, uint32_t snapshot,
+                         const struct owner_view *view)
+{
+    struct sample *sample = draft->builder.sample;
+    struct lock_owner owner = { .thread_id = view->tid,
+                                .thread_name = owner_name(sample, view->tid) };
+    uint32_t stack, number = 0;
+
+    if (view->has_walk && builder_stack(&draft->builder, &engine->walk,
+                                        unwinder_modules(engine->unwinder), &stack) == 0)
+        owner.stack = 1 + stack;
+    if (sample_add_owner(sample, &owner, &number) < 0) {
+        number = owner_find(sample, view->tid); /* better the thread alone than nothing */
+        sample->owners_dropped++;
+    }
+    draft_set_owner(draft, snapshot, number);
+    return number;
+}
+
+void draft_set_owner(struct draft *draft, uint32_t snapshot, uint32_t owner)
+{
+    struct sample *sample = draft->builder.sample;
+
+    if (snapshot < sample->snapshot_count && sample->snapshots[snapshot].wait == WAIT_LOCK)
+        sample->snapshots[snapshot].owner = owner;
 }
 
 void draft_count_pause(struct draft *draft, uint64_t pause_ns)

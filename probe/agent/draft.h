@@ -33,6 +33,7 @@ struct draft {
     uint64_t next_report_ns; /* 0: there is nothing to report yet */
     uint64_t still_clock_ns; /* as in a sighting, of the last look */
     struct look last;
+    uint64_t owner_at; /* where the lock of the last look names its owner; 0: it waits for none */
 };
 
 /* What a look costs the call, beside the time of day. */
@@ -76,6 +77,21 @@ static inline bool draft_is_unchanged(const struct draft *draft, uint64_t clock_
     return draft->still_clock_ns != 0 && draft->still_clock_ns == clock_ns;
 }
 bool draft_add_unchanged(struct draft *draft, uint64_t now_ns, const struct look_times *times);
+
+/* The number of the newest snapshot, if there is one and it is the last look; else INDEX_NONE. */
+uint32_t draft_newest(const struct draft *draft);
+
+/* Who holds the lock for which a snapshot waits: a thread, and what it does if engine->walk is its
+ * walk. Returns what the snapshot's `owner` is then; 0: there is no place for it, which is counted. */
+struct owner_view {
+    uint32_t tid;
+    bool has_walk;
+};
+uint32_t draft_add_owner(struct draft *draft, const struct engine *engine, uint32_t snapshot,
+                         const struct owner_view *view);
+
+/* The same as one that was added before. */
+void draft_set_owner(struct draft *draft, uint32_t snapshot, uint32_t owner);
 
 /* A handler held up the call's thread for so long. */
 void draft_count_pause(struct draft *draft, uint64_t pause_ns);

@@ -29,8 +29,8 @@ static uint64_t main_stack_low(const struct mapping *mapping)
     return mapping->high - size < mapping->low ? mapping->high - size : mapping->low;
 }
 
-static int bounds_read(const struct known_stacks *stacks, uint64_t sp, uint64_t thread_pointer,
-                       struct stack_bounds *ret)
+int known_stacks_read(const struct known_stacks *stacks, uint64_t sp, uint64_t thread_pointer,
+                      struct stack_bounds *ret)
 {
     uint64_t top = thread_pointer;
     struct mapping mapping;
@@ -57,7 +57,7 @@ int known_stacks_find(struct known_stacks *stacks, const struct stack_thread *th
         *ret = known->bounds;
         return 0;
     }
-    rc = bounds_read(stacks, sp, thread->pointer, ret);
+    rc = known_stacks_read(stacks, sp, thread->pointer, ret);
     if (rc == 0 && ret->high == thread->pointer) *known = (struct known_stack){ thread->tid, *ret };
     return rc;
 }

@@ -67,6 +67,7 @@ static int listening_claim(struct engine *engine, struct listening *listening, s
         .generation = state_generation(view->state),
         .draft = draft,
         .copy = SIGNAL_COPY_NONE,
+        .lock = LOCK_WATCH_NONE,
     };
     stint_begin(&listening->stint, view);
     return 0;
@@ -111,6 +112,7 @@ static void listening_move(struct listening *listening, const struct record_view
         draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
     }
     stint_begin(&listening->stint, view);
+    lock_watch_close(&listening->lock);
     listening->slept_clock_ns = 0;
     listening->retry_count = 0;
     listening->closed = (struct closed_wait){ 0 };
@@ -219,6 +221,16 @@ static void copy_ask(struct engine *engine, struct listening *listening,
     draft_drop(&listening->draft, drop_of_request(rc));
 }
 
+/* Who holds the lock for which it waits, if it does. `still_clock_ns`: as in a sighting. */
+static void look_at_owner(struct engine *engine, struct listening *listening,
+                          uint64_t still_clock_ns)
+{
+    struct waiter waiter = { listening->stint.tid, still_clock_ns };
+
+    if (listening->draft.owner_at != 0)
+        lock_watch_look(&listening->lock, engine, &listening->draft, &waiter);
+}
+
 static void look_sighted(struct engine *engine, struct listening *listening,
                          const struct sighting *sighting)
 {
@@ -230,8 +242,10 @@ static void look_sighted(struct engine *engine, struct listening *listening,
         return;
     }
     times.queue_ns = queue_since(engine, listening);
-    if (draft_add_sighting(&listening->draft, engine, listening->stint.tid, sighting, &times))
-        listening->draft.watch->counts.reads++;
+    if (!draft_add_sighting(&listening->draft, engine, listening->stint.tid, sighting, &times))
+        return;
+    listening->draft.watch->counts.reads++;
+    look_at_owner(engine, listening, sighting->still_clock_ns);
 }
 
 /* What a look at a thread that may sleep came to. */
@@ -264,9 +278,9 @@ static enum sleep_look heed_unread(struct engine *engine, struct listening *list
 static enum sleep_look look_blocked(struct engine *engine, struct listening *listening,
                                     const struct record_view *view, uint64_t clock_ns)
 {
+    struct stack_thread thread = stint_thread(&listening->stint);
     struct sighting sighting = { .stack = { .anchor_sp = view->anchor_sp,
                                             .anchor_pc = view->anchor_pc } };
-    struct stack_thread thread = stint_thread(&listening->stint);
 
     if (blocked_stack_of_transfer(engine, &thread, &sighting)) {
         unwinder_walk(engine->unwinder, &sighting.stack, &engine->walk);
@@ -301,8 +315,9 @@ static void look_unchanged(struct engine *engine, struct listening *listening, u
     listening->retry_count = 0;
     if (stint_cpu_ns(&listening->stint, clock_ns, &times.cpu_ns)) {
         times.queue_ns = queue_since(engine, listening);
-        if (draft_add_unchanged(&listening->draft, now_ns, &times))
-            listening->draft.watch->counts.repeats++;
+        if (!draft_add_unchanged(&listening->draft, now_ns, &times)) return;
+        listening->draft.watch->counts.repeats++;
+        look_at_owner(engine, listening, clock_ns);
     } else {
         draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
     }
@@ -457,6 +472,7 @@ void listening_collect(struct engine *engine, struct listening *listening, uint6
     struct signal_copy *copy = &listening->copy;
     int rc;
 
+    lock_watch_collect(&listening->lock, engine, &listening->draft, now_ns);
     if (!signal_copy_is_under_way(copy)) return;
     rc = signal_copy_poll(copy, now_ns);
     if (rc == -ETIMEDOUT) draft_drop(&listening->draft, SNAPSHOT_DROP_LOAN_LOST);
@@ -468,11 +484,16 @@ void listening_collect(struct engine *engine, struct listening *listening, uint6
 
 uint64_t listening_deadline_ns(const struct listening *listening, uint64_t now_ns)
 {
-    uint64_t look_ns = listening->pace.next_ns, poll_ns;
+    uint64_t next_ns = listening->pace.next_ns;
+    uint64_t owner_ns = lock_watch_poll_at_ns(&listening->lock, now_ns);
 
-    if (!signal_copy_is_under_way(&listening->copy)) return look_ns;
-    poll_ns = signal_copy_poll_at_ns(&listening->copy, now_ns);
-    return poll_ns < look_ns ? poll_ns : look_ns;
+    if (owner_ns < next_ns) next_ns = owner_ns;
+    if (signal_copy_is_under_way(&listening->copy)) {
+        uint64_t poll_ns = signal_copy_poll_at_ns(&listening->copy, now_ns);
+
+        if (poll_ns < next_ns) next_ns = poll_ns;
+    }
+    return next_ns;
 }
 
 /* ---- end ---- */
@@ -489,8 +510,11 @@ bool listening_has_ended(const struct listening *listening)
 static void listening_close(struct listening *listening)
 {
     signal_copy_close(&listening->copy);
+    lock_watch_close(&listening->lock);
     draft_done(&listening->draft);
-    *listening = (struct listening){ .face = listening->face, .copy = SIGNAL_COPY_NONE };
+    *listening = (struct listening){
+        .face = listening->face, .copy = SIGNAL_COPY_NONE, .lock = LOCK_WATCH_NONE
+    };
 }
 
 struct sample *listening_end(struct engine *engine, struct listening *listening)

@@ -15,6 +15,7 @@
 
 #include "probe/agent/closed_wait.h"
 #include "probe/agent/draft.h"
+#include "probe/agent/lock_watch.h"
 #include "probe/agent/pace.h"
 #include "probe/agent/signal_copy.h"
 #include "probe/agent/stint.h"
@@ -31,7 +32,8 @@ struct listening {
     uint64_t slept_clock_ns;   /* its CPU clock when it was last seen asleep; 0: not yet */
     uint32_t retry_count;      /* of the look that is due */
     struct closed_wait closed; /* the one of an opaque thread, */
-    struct signal_copy copy;   /* and what was asked of it */
+    struct signal_copy copy;   /* and what was asked of it; */
+    struct lock_watch lock;    /* who holds the lock for which it waits */
 };
 
 /* Takes a call whose record is `view`: claims it from the hot side and makes its sample. Returns 0;

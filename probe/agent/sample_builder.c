@@ -67,6 +67,29 @@ static int stacks_copy(const struct sample *from, struct sample *to)
     return 0;
 }
 
+/* Copies the owners that snapshots name, with their stacks, and renumbers both. */
+static int owners_copy(const struct sample *from, struct sample *to)
+{
+    for (uint32_t i = 0; i < to->snapshot_count; i++) {
+        const struct lock_owner *known = sample_owner(from, i);
+        struct lock_owner owner;
+        int rc = 0;
+
+        if (!known) continue;
+        owner = *known;
+        if (owner.stack > 0) {
+            const struct stack *stack = &from->stacks.stacks[owner.stack - 1];
+
+            rc = stack_table_stack(&to->stacks, from->stacks.stack_frames + stack->first,
+                                   stack->count, &owner.stack);
+            owner.stack++;
+        }
+        if (rc == 0) rc = sample_add_owner(to, &owner, &to->snapshots[i].owner);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
 static struct sample *sample_copy(const struct sample *from)
 {
     struct sample *to = sample_new();
@@ -77,11 +100,14 @@ static struct sample *sample_copy(const struct sample *from)
     empty = to->stacks;
     *to = *from;
     to->stacks = empty;
+    to->owners = NULL;
+    to->owner_count = 0;
     snapshots = malloc(((size_t)from->snapshot_count + 1) * sizeof *snapshots);
     to->snapshots = snapshots;
     if (!snapshots) return sample_free(to);
     memcpy(snapshots, from->snapshots, from->snapshot_count * sizeof *snapshots);
-    if (table_copy(&from->stacks, &to->stacks) < 0 || stacks_copy(from, to) < 0)
+    if (table_copy(&from->stacks, &to->stacks) < 0 || stacks_copy(from, to) < 0 ||
+        owners_copy(from, to) < 0)
         return sample_free(to);
     return to;
 }

@@ -9,7 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 64, SCHEDSTAT_SIZE = 96, STAT_SIZE = 64 /* the name is 15 bytes at most */ };
+enum {
+    PATH_SIZE = 64,
+    SCHEDSTAT_SIZE = 96,
+    STAT_SIZE = 64,     /* the name is 15 bytes at most */
+    STATUS_SIZE = 4096, /* it is about 1500 */
+};
 
 void thread_files_init(struct thread_files *files, uint32_t file_count_max)
 {
@@ -128,4 +133,17 @@ char thread_files_state(uint32_t tid)
     if (read_at_once(tid, "stat", line, sizeof line - 1) <= 0) return 0;
     name_end = strrchr(line, ')'); /* the name may hold anything */
     return name_end && name_end[1] == ' ' ? name_end[2] : 0;
+}
+
+/* "Seccomp:\t2" and, since Linux 5.9, "Seccomp_filters:\t1". */
+uint64_t thread_files_filters(uint32_t tid)
+{
+    char text[STATUS_SIZE] = "", *mode, *count;
+
+    if (read_at_once(tid, "status", text, sizeof text - 1) <= 0) return THREAD_FILTERS_UNKNOWN;
+    mode = strstr(text, "\nSeccomp:");
+    count = strstr(text, "\nSeccomp_filters:");
+    if (!mode) return 0; /* the kernel has none */
+    return strtoull(mode + strlen("\nSeccomp:"), NULL, 10) << 32 |
+           (count ? strtoull(count + strlen("\nSeccomp_filters:"), NULL, 10) : 0);
 }

@@ -41,4 +41,8 @@ int thread_files_queue_ns(struct thread_files *files, uint32_t tid, uint64_t *re
  * is open to all, and little asked for, so that it is not kept. 0: it cannot be read. */
 char thread_files_state(uint32_t tid);
 
+/* Which filters of system calls (seccomp) a thread has: their mode and number, for comparison. */
+#define THREAD_FILTERS_UNKNOWN UINT64_MAX
+uint64_t thread_files_filters(uint32_t tid);
+
 #endif

@@ -20,6 +20,7 @@
 #include "probe/hot/stack_copy.h"
 
 #include "common/base/clock.h"
+#include "probe/hot/index_stack.h"
 #include "probe/hot/memory.h"
 #include "probe/hot/ticks.h"
 
@@ -27,6 +28,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -119,22 +121,49 @@ static bool call_runs_here(const struct loan_order *order)
                order->state;
 }
 
+/* Is the thread, which is in our handler, the owner of the lock? The lock may be gone for long, its
+ * memory unmapped: so the kernel reads the word, which cannot fault. */
+static bool lock_is_held(const struct loan_order *order)
+{
+    uint32_t tid = 0;
+    struct iovec local = { &tid, sizeof tid };
+    struct iovec remote = { (void *)(uintptr_t)order->lock_owner_at, sizeof tid };
+
+    return syscall(SYS_process_vm_readv, (long)hot.pid, &local, 1L, &remote, 1L, 0L) ==
+               (long)sizeof tid &&
+           tid == order->tid;
+}
+
+static bool order_holds(const struct loan_order *order)
+{
+    return order->record == INDEX_NONE ? lock_is_held(order) : call_runs_here(order);
+}
+
+/* Is the stack the one of which the order has the bounds? */
+static bool order_knows_stack(const struct loan_order *order, uint64_t sp, uint64_t thread_pointer)
+{
+    if (order->record == INDEX_NONE && order->thread_pointer != thread_pointer) return false;
+    return sp >= order->low && sp < order->high;
+}
+
 static enum loan_outcome loan_fill(struct loan *loan, const ucontext_t *context)
 {
     const struct loan_order *order = &loan->order;
     uint64_t sp = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
     uint64_t base, size;
 
-    if (!call_runs_here(order)) return LOAN_CALL_ENDED;
-    if (sp < order->low || sp >= order->high) return LOAN_STACK_BOUNDS;
+    loan->thread_pointer = (uint64_t)(uintptr_t)__builtin_thread_pointer();
+    if (!order_holds(order)) return LOAN_CALL_ENDED;
+    stack_copy_registers(context, loan->registers);
+    if (!order_knows_stack(order, sp, loan->thread_pointer)) return LOAN_STACK_BOUNDS;
     base = sp - order->low >= RED_ZONE_SIZE ? sp - RED_ZONE_SIZE : order->low;
     size = order->high - base;
     if (size > STACK_COPY_SIZE_MAX) size = STACK_COPY_SIZE_MAX;
-    stack_copy_registers(context, loan->registers);
     bytes_copy(hot.stack_bytes[loan - hot.loans], (const void *)(uintptr_t)base, (size_t)size);
     loan->base = base;
     loan->size = (uint32_t)size;
-    return call_runs_here(order) ? LOAN_COPIED : LOAN_CALL_ENDED;
+    /* A lock cannot be given up meanwhile, by a thread that is in here. */
+    return order->record == INDEX_NONE || call_runs_here(order) ? LOAN_COPIED : LOAN_CALL_ENDED;
 }
 
 /* Fills the loan, if it still waits for that. */
@@ -186,8 +215,11 @@ static struct transfer *call_mend(uint64_t cookie, ucontext_t *context)
     uint32_t account;
 
     if (is_live(context)) repair = repair_call(context, loan && loan->order.was_running);
-    if (repair == REPAIR_TRANSFER && slot)
+    if (repair == REPAIR_TRANSFER && loan) {
+        transfer = transfer_begin(context, loan->order.tid);
+    } else if (repair == REPAIR_TRANSFER && slot) {
         transfer = transfer_begin(context, atomic_load_explicit(&slot->tid, memory_order_relaxed));
+    }
     if (transfer || repair == REPAIR_NONE || repair == REPAIR_RESTARTED) return transfer;
     /* Of a loan that is not its own any more it is another's account: a count all the same. */
     account = hot.loans[cookie_loan(cookie)].order.account % INTERRUPTION_ACCOUNTS;

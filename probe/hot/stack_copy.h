@@ -12,6 +12,9 @@
  *                        |                |
  *                        +---write off----+--> LOST --handler, or the thread is gone--> FREE
  *
+ * A visit is a loan to a thread that runs no call: it holds a lock for which a call waits. Its handler
+ * asks the lock whether that is so; while it is in the handler it cannot change.
+ *
  * The handler checks the cookie (loan and sequence), and that the call still runs on this thread,
  * before and after it copies. No lock, no allocation, no unwinding there; its one system call reads
  * the thread's CPU clock, which nobody else can read for that moment: what the thread did between
@@ -49,17 +52,20 @@ enum loan_status { LOAN_FREE, LOAN_LENT, LOAN_COPYING, LOAN_BACK, LOAN_LOST };
 
 enum loan_outcome {
     LOAN_COPIED,
-    LOAN_CALL_ENDED,   /* it returned before the signal landed, or moved */
+    LOAN_CALL_ENDED,   /* it returned before the signal landed, or moved; the lock was given up */
     LOAN_STACK_BOUNDS, /* the stack pointer was outside of [low, high) */
 };
 
 struct loan_order {
     uint32_t tid, slot; /* of the thread */
-    uint32_t record;    /* of the call, */
+    uint32_t record;    /* of the call; INDEX_NONE: a visit, of any thread that holds a lock, */
     uint64_t state;     /* and the state that it must be in */
     uint64_t low, high; /* the stack's bounds: nothing else is read */
     uint32_t account;   /* index into hot.interrupted */
     bool was_running;   /* just before: a call that the signal meets is young (repair.h) */
+    /* Of a visit: the address at which the lock names its owner, and the thread's own pointer, which
+     * says that the bounds are of its stack (0: they are not known yet). */
+    uint64_t lock_owner_at, thread_pointer;
 };
 
 struct loan {
@@ -73,6 +79,7 @@ struct loan {
     uint64_t base;        /* the address of stack_bytes[0] */
     uint32_t size;        /* bytes copied, from `base` up */
     uint64_t registers[REGISTERS];
+    uint64_t thread_pointer; /* of a visit, as are the registers also if nothing was copied */
 };
 
 /* The registers of an interrupted thread. Async-signal-safe. */

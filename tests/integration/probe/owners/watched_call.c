@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/integration/probe/owners/watched_call.h"
+
+#include "common/base/clock.h"
+#include "common/wire/messages.h"
+#include "probe/agent/sampler.h"
+#include "tests/support/test.h"
+#include "tests/support/wait.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static struct sample *newest;
+static volatile uint64_t sink;
+
+static void on_sample(void *context, struct sample *take_sample)
+{
+    (void)context;
+    sampler_settle(&(struct settlement){
+        .sample = take_sample->id, .revision = take_sample->revision, .outcome = REPORT_ACCEPTED });
+    pthread_mutex_lock(&gate);
+    sample_free(newest);
+    newest = take_sample;
+    pthread_mutex_unlock(&gate);
+}
+
+int watched_start(void)
+{
+    return sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false);
+}
+
+void watched_stop(void)
+{
+    sampler_stop();
+    newest = sample_free(newest);
+}
+
+stakeout_interface_id watched_interface(const char *name)
+{
+    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
+                                .state = TASK_ACTIVE,
+                                .threshold_ns = THRESHOLD_MS * NS_PER_MS,
+                                .frequency_ns = FREQUENCY_MS * NS_PER_MS,
+                                .sample_cap = 100,
+                                .ends_monotonic_ns = clock_monotonic_ns() + 300 * NS_PER_S };
+
+    snprintf(order.interface, sizeof order.interface, "%s", name);
+    sampler_set_tasks(&order, 1);
+    return stakeout_interface(name);
+}
+
+static bool sample_is_here(void *context)
+{
+    (void)context;
+    pthread_mutex_lock(&gate);
+    bool is_here = newest != NULL;
+    pthread_mutex_unlock(&gate);
+    return is_here;
+}
+
+struct sample *watched_sample(void)
+{
+    struct sample *sample;
+
+    if (!wait_until(sample_is_here, NULL, 20000)) fail_msg("no sample came");
+    pthread_mutex_lock(&gate);
+    sample = newest;
+    newest = NULL;
+    pthread_mutex_unlock(&gate);
+    return sample;
+}
+
+static bool frame_is(const struct frame *frame, const void *function)
+{
+    struct link_map *map = NULL;
+    Dl_info info;
+
+    if (frame->kind != FRAME_NATIVE || frame->function_offset == 0) return false;
+    if (dladdr1(function, &info, (void **)&map, RTLD_DL_LINKMAP) == 0) return false;
+    return frame->function_offset == (uint64_t)(uintptr_t)function - map->l_addr;
+}
+
+bool stack_has(const struct sample *sample, uint32_t stack, const void *function)
+{
+    const struct stack_table *table = &sample->stacks;
+    const struct stack *frames = &table->stacks[stack];
+
+    for (uint32_t i = 0; i < frames->count; i++) {
+        if (frame_is(&table->frames[table->stack_frames[frames->first + i]], function)) return true;
+    }
+    return false;
+}
+
+void spin_ms(uint64_t ms)
+{
+    uint64_t until_ns = clock_thread_cpu_ns() + ms * NS_PER_MS;
+
+    while (clock_thread_cpu_ns() < until_ns) {
+        for (int i = 0; i < 20000; i++) {
+            sink++;
+        }
+    }
+}
