@@ -26,7 +26,7 @@ enum {
     CALL_SLOT_SIZE = 6,   /* ff 15, and a distance to where the address lies */
     STUB_SIZE = 16,       /* of the PLT */
     PAIR_SIZE = 16,       /* the caller's frame pointer, and the return address */
-    PROLOGUE_SIZE = 96,   /* bytes of it that are read */
+    PROLOGUE_SIZE = 128,  /* bytes of it that are read */
     INSTRUCTION_SIZE_MAX = 16,
 };
 
@@ -102,46 +102,87 @@ static bool call_leads_to(struct unwinder *unwinder, uint64_t pc, uint64_t funct
     return false;
 }
 
-/* The size of an instruction that may stand in a prologue; 0: of any other. `at` is behind its
- * prefixes. */
+/* clang-format off */
+/* The size of an instruction with two bytes of code, 0f and another. */
+static uint32_t long_instruction_size(const unsigned char *at)
+{
+    if ((at[1] & 0xf0) == 0x80) return 6; /* a conditional jump: what follows is read on */
+    switch (at[1]) {
+    case 0x05: case 0x0b: case 0x34: case 0x38: case 0x3a: /* calls, traps, three bytes of code */
+        return 0;
+    case 0x70: case 0x71: case 0x72: case 0x73: case 0xa4: case 0xac: case 0xba:
+    case 0xc2: case 0xc4: case 0xc5: case 0xc6: /* with a byte */
+        return 3 + operand_size(at + 2);
+    default: /* vectors, moves that extend, multiplications */
+        return 2 + operand_size(at + 2);
+    }
+}
+
+/* The size of an instruction that may stand in a prologue, or among what compilers move there; 0:
+ * of any other. `at` is behind its prefixes. */
 static uint32_t instruction_size(const unsigned char *at, bool is_wide)
 {
-    /* clang-format off */
     switch (at[0]) {
-    case 0x01: case 0x03: case 0x29: case 0x2b: case 0x31: case 0x33: case 0x63: case 0x85:
-    case 0x88: case 0x89: case 0x8a: case 0x8b: case 0x8d: /* arithmetic, moves, lea */
-        return 1 + operand_size(at + 1);
-    case 0x0f: /* of vectors, and moves that extend; not the conditional jumps */
-        return at[1] >= 0x80 && at[1] < 0x90 ? 0 : 2 + operand_size(at + 2);
-    case 0x83: case 0xc6: /* with a byte */
+    case 0x01: case 0x03: case 0x09: case 0x0b: case 0x21: case 0x23: case 0x29: case 0x2b:
+    case 0x31: case 0x33: case 0x38: case 0x39: case 0x3a: case 0x3b: case 0x63: case 0x84:
+    case 0x85: case 0x88: case 0x89: case 0x8a: case 0x8b: case 0x8d: case 0xd1: case 0xd3:
+        return 1 + operand_size(at + 1); /* arithmetic, comparisons, moves, lea, shifts */
+    case 0x6b: case 0x80: case 0x83: case 0xc0: case 0xc1: case 0xc6: /* with a byte */
         return 2 + operand_size(at + 1);
-    case 0x81: case 0xc7: /* with a word */
+    case 0x69: case 0x81: case 0xc7: /* with a word */
         return 5 + operand_size(at + 1);
+    case 0xf6: case 0xf7: /* test has a constant, its sisters have none */
+        if ((at[1] & 0x38) != 0) return 1 + operand_size(at + 1);
+        return (at[0] == 0xf6 ? 2 : 5) + operand_size(at + 1);
+    case 0x05: case 0x0d: case 0x25: case 0x2d: case 0x35: case 0x3d: case 0xa9: /* of eax */
+        return 5;
+    case 0x3c: case 0xa8: /* of al */
+        return 2;
+    case 0x90: case 0x98: case 0x99: /* nop, and what extends eax */
+        return 1;
+    case 0x0f:
+        return long_instruction_size(at);
     default:
-        if ((at[0] & 0xf8) == 0x50) return 1; /* push */
+        if ((at[0] & 0xf0) == 0x70) return 2;                  /* a conditional jump */
+        if ((at[0] & 0xf8) == 0x50) return 1;                  /* push */
         return (at[0] & 0xf8) != 0xb8 ? 0 : is_wide ? 9 : 5; /* a constant into a register */
     }
-    /* clang-format on */
 }
+/* clang-format on */
 
 static bool is_prefix(unsigned char byte)
 {
     return byte == 0x64 || byte == 0x66 || byte == 0xf2 || byte == 0xf3;
 }
 
+/* What an instruction behind its prefixes takes from the stack pointer at once: sub, or add of a
+ * negative constant, which is a byte shorter for 128. False: it does not. */
+static bool is_reservation(const unsigned char *at, uint64_t *ret)
+{
+    if (at[0] == 0x83 && at[1] == 0xec) {
+        *ret = at[2];
+    } else if (at[0] == 0x83 && at[1] == 0xc4 && at[2] >= 0x80) {
+        *ret = 256u - at[2];
+    } else if (at[0] == 0x81 && at[1] == 0xec) {
+        *ret = behind(0, at + 2);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* The bytes between the frame pointer and the stack pointer that a prologue reserves: the pushes
  * and the subtraction behind "push %rbp" and "mov %rsp,%rbp". Compilers mix in what else the
- * function begins with; at a jump, a call or something unusual the reading ends. If it misses
- * something, no pair is at that place. */
+ * function begins with, before and between; at a call, a jump that is taken always, or something
+ * unusual the reading ends. If it misses something, no pair is at that place. */
 static uint64_t prologue_size(const unsigned char *code)
 {
     static const unsigned char landing[] = { 0xf3, 0x0f, 0x1e, 0xfa }, frame[] = { 0x89, 0xe5 };
     const unsigned char *at = code, *end = code + PROLOGUE_SIZE - INSTRUCTION_SIZE_MAX;
-    uint64_t size = 0;
+    uint64_t size = 0, reserved;
     bool has_frame = false;
 
     if (memcmp(at, landing, sizeof landing) == 0) at += sizeof landing;
-    if (*at++ != 0x55) return 0; /* push %rbp */
     while (at < end) {
         uint32_t length;
         bool is_wide;
@@ -151,10 +192,9 @@ static uint64_t prologue_size(const unsigned char *code)
         }
         is_wide = (*at & 0xf8) == 0x48;
         if ((*at & 0xf0) == 0x40) at++;
-        if (has_frame && at[0] == 0x83 && at[1] == 0xec) return size + at[2]; /* sub $.., %rsp */
-        if (has_frame && at[0] == 0x81 && at[1] == 0xec) return size + behind(0, at + 2);
+        if (has_frame && is_wide && is_reservation(at, &reserved)) return size + reserved;
+        if (has_frame && (at[0] & 0xf8) == 0x50) size += 8;
         if (is_wide && memcmp(at, frame, sizeof frame) == 0) has_frame = true;
-        if ((at[0] & 0xf8) == 0x50) size += 8;
         length = instruction_size(at, is_wide);
         if (length == 0) break;
         at += length;
