@@ -151,6 +151,11 @@ static void set_counts(json_t *object, const struct ledger *counts)
     value_set(object, "pending", value_count(counts->pending));
     value_set(object, "drops", drops_value(counts->drops, CALL_DROP_COUNT, false));
     value_set(object, "snapshots", value_count(counts->snapshots));
+    value_set(object, "signals", value_count(counts->signals));
+    value_set(object, "perf", value_count(counts->perf));
+    value_set(object, "reads", value_count(counts->reads));
+    value_set(object, "repeats", value_count(counts->repeats));
+    value_set(object, "interrupted", value_count(counts->interrupted));
     value_set(object, "snapshot_drops",
               drops_value(counts->snapshot_drops, SNAPSHOT_DROP_COUNT, true));
 }

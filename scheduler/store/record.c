@@ -324,6 +324,9 @@ int record_read_event(struct text record, struct task_log_event *ret)
 #define COUNTS(X)                                                                              \
     X(seen) X(below) X(triggered) X(sampled) X(over_cap) X(pending) X(snapshots) X(cpu_ns)     \
     X(armed_ns) X(slowest_below_ns) X(late_ns_max) X(pause_ns_p50) X(pause_ns_p99)
+
+/* Named, like reasons; those that are 0 are left out. */
+#define NAMED_COUNTS(X) X(signals) X(perf) X(reads) X(repeats) X(interrupted)
 /* clang-format on */
 
 void record_write_counts(struct buf *to, const struct ledger *counts)
@@ -345,6 +348,18 @@ void record_write_counts(struct buf *to, const struct ledger *counts)
         CHECK(buf_printf(to, " s:%s=%" PRIu64, snapshot_drop_slug((enum snapshot_drop)i),
                          counts->snapshot_drops[i]) == 0);
     }
+#define WRITE_NAMED(field) \
+    if (counts->field > 0) CHECK(buf_printf(to, " w:" #field "=%" PRIu64, counts->field) == 0);
+    NAMED_COUNTS(WRITE_NAMED)
+#undef WRITE_NAMED
+}
+
+static void read_named(struct text name, uint64_t count, struct ledger *counts)
+{
+#define READ_NAMED(field) \
+    if (text_is_equal(name, TEXT(#field))) counts->field += count;
+    NAMED_COUNTS(READ_NAMED)
+#undef READ_NAMED
 }
 
 /* "c:reason=count". A reason that we do not know (of a newer scheduler) is passed over. */
@@ -362,6 +377,8 @@ static void read_reason(struct text word, struct ledger *counts, struct reader *
         counts->drops[call] += count;
     } else if (text_is_equal(kind, TEXT("s")) && snapshot_drop_parse(slug, &snapshot) == 0) {
         counts->snapshot_drops[snapshot] += count;
+    } else if (text_is_equal(kind, TEXT("w"))) {
+        read_named(slug, count, counts);
     }
 }
 

@@ -13,6 +13,7 @@
  *   ledger   sequence \n delivered \n gone \n refused \n instance \n host IP \n counts
  *   counts   seen below triggered sampled over_cap pending snapshots cpu_ns armed_ns
  *            slowest_below late_max pause_p50 pause_p99 c:DROP=n... s:SNAPSHOT-DROP=n...
+ *            w:COUNT=n... of what was added later and adds up: signals, interrupted, ...
  *   token    name \n role \n created \n revoked
  *   live     STATE starts ends interface */
 #ifndef STAKEOUT_SCHEDULER_STORE_RECORD_H

@@ -1,6 +1,6 @@
 -- Ledgers. A row is, line by line: sequence, when delivered, when gone, why refused, instance,
 -- host IP, counts. The counts are numbers in ../record.c's order (SUMS that add up, then MAXIMA),
--- then drops as "c:reason=count" and "s:reason=count".
+-- then drops as "c:reason=count" and "s:reason=count", and other sums as "w:name=count".
 --
 -- A task keeps LEDGER_INSTANCES_MAX rows. When one more comes, the one that is gone for longest
 -- is added to the row `folded`, whose sequence counts the folded ones; `folded` the key remembers

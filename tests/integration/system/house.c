@@ -295,6 +295,16 @@ size_t house_samples_count(struct house *house, const struct task_id *task)
     return count;
 }
 
+/* Each snapshot came one way; a detached call's, and lookback's, by none of these. */
+static void assert_snapshots_add_up(const json_t *instance)
+{
+    int64_t ways = figure_of(instance, "signals") + figure_of(instance, "perf") +
+                   figure_of(instance, "reads") + figure_of(instance, "repeats");
+
+    assert_in_range(ways, figure_of(instance, "snapshots") > 0, figure_of(instance, "snapshots"));
+    assert_int_equal(figure_of(instance, "interrupted"), 0);
+}
+
 void house_assert_ledger_adds_up(struct house *house, const struct task_id *task)
 {
     json_t *ledger = house_get(house, "/api/v1/tasks/%s/ledger", task->text);
@@ -309,6 +319,7 @@ void house_assert_ledger_adds_up(struct house *house, const struct task_id *task
         assert_int_equal(triggered,
                          figure_of(instance, "sampled") + figure_of(instance, "over_cap") +
                              figure_of(instance, "drops") + figure_of(instance, "pending"));
+        assert_snapshots_add_up(instance);
     }
     json_decref(ledger);
 }

@@ -136,6 +136,46 @@ static void put_drops(struct cli *cli, const json_t *totals, const char *key, bo
     }
 }
 
+/* "- 1,200 snapshots: 900 as the one before, 280 read asleep, 20 by signal" */
+static void put_ways(struct cli *cli, const json_t *totals)
+{
+    static const struct {
+        const char *key, *says;
+    } ways[] = {
+        { "repeats", "as the one before" },
+        { "reads", "read while the thread slept" },
+        { "signals", "by signal" },
+        { "perf", "by perf event" },
+    };
+    OWN(buf_done) struct buf line = BUF_INIT(4096);
+    const char *between = ": ";
+
+    format_nouns(field_count(totals, "snapshots"), "snapshot", &line);
+    for (size_t i = 0; i < ARRAY_COUNT(ways); i++) {
+        uint64_t count = field_count(totals, ways[i].key);
+
+        if (count == 0) continue;
+        (void)buf_text(&line, text_of(between));
+        format_count(count, &line);
+        (void)buf_printf(&line, " %s", ways[i].says);
+        between = ", ";
+    }
+    if (*between == ',') view_sentence(cli, "- ", buf_peek(&line));
+}
+
+static void put_interrupted(struct cli *cli, const json_t *totals)
+{
+    OWN(buf_done) struct buf line = BUF_INIT(4096);
+    uint64_t count = field_count(totals, "interrupted");
+
+    if (count == 0) return;
+    format_nouns(count, "system call", &line);
+    (void)buf_text(&line,
+                   TEXT(" of the application may have seen a signal of the probe (EINTR, or a "
+                        "short count)"));
+    view_sentence(cli, "- ", buf_peek(&line));
+}
+
 static void put_refusals(struct cli *cli, const json_t *instances)
 {
     const json_t *row;
@@ -162,6 +202,8 @@ void ledger_put(struct cli *cli, const json_t *ledger)
     ledger_put_funnel(cli, ledger);
     put_drops(cli, totals, "drops", false);
     put_drops(cli, totals, "snapshot_drops", true);
+    put_ways(cli, totals);
+    put_interrupted(cli, totals);
     put_refusals(cli, instances);
     if (json_array_size(instances) == 0) return;
     put_instances(cli, instances);

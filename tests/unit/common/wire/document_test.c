@@ -198,7 +198,12 @@ static void the_examples_of_statistics_are_golden(void **state)
         .pending = 1,
         .drops = &drop,
         .drops_count = 1,
-        .snapshots = 5,
+        .snapshots = 10,
+        .signals = 1,
+        .reads = 3,
+        .repeats = 4,
+        .interrupted = 1,
+        .perf = 2,
     };
     struct text trouble = TEXT("signal 23 is taken");
 
@@ -252,9 +257,8 @@ static struct sample *described(void)
     sample->snapshots = mem_zalloc(3, sizeof *sample->snapshots);
     sample->snapshot_count = 3;
     sample->snapshots[0] = (struct snapshot){ 100200000, .syscall = SYSCALL_NONE };
-    sample->snapshots[1] = (struct snapshot){
-        120300000, 19800000, 200000, 1, 0, WAIT_NETWORK, 0, 0
-    };
+    sample->snapshots[1] =
+        (struct snapshot){ 120300000, 19800000, 200000, 1, 0, WAIT_NETWORK, 0, 0 };
     sample->snapshots[2] = (struct snapshot){ 140300000, 150000, .syscall = SYSCALL_NONE };
     assert_int_equal(
         stack_table_string(table, TEXT("socket 10.0.0.9:5432"), &sample->snapshots[1].waiting_for),

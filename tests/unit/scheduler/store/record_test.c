@@ -125,6 +125,11 @@ static void a_ledger_comes_back_as_it_was_and_unknown_reasons_are_passed_over(vo
                          .over_cap = 2,
                          .pending = 1,
                          .snapshots = 7,
+                         .signals = 14,
+                         .perf = 15,
+                         .reads = 16,
+                         .repeats = 17,
+                         .interrupted = 18,
                          .slowest_below_ns = 8,
                          .late_ns_max = 9,
                          .pause_ns_p50 = 10,
@@ -142,7 +147,9 @@ static void a_ledger_comes_back_as_it_was_and_unknown_reasons_are_passed_over(vo
     }
     record_write_counts(&counts, &in);
     assert_int_equal(
-        buf_printf(&row, "5\n1795\n0\nno signal\nhost:1\n::1\n%s c:of-tomorrow=3", counts.data), 0);
+        buf_printf(&row, "5\n1795\n0\nno signal\nhost:1\n::1\n%s c:of-tomorrow=3 w:of-tomorrow=4",
+                   counts.data),
+        0);
     assert_int_equal(record_read_ledger(buf_peek(&row), &out), 0);
     assert_memory_equal(&out.counts, &in, sizeof(in));
     assert_int_equal(out.sequence, 5);
