@@ -6,8 +6,8 @@
  * moment. Of the other registers none is known. Where the walk needs the frame pointer, it is found
  * on the stack and verified (frame_pointer.c); else the stack is shown as cut where it was sure.
  *
- * To spend one signal on a wait whose frame pointer cannot be found was tried: the host saw EINTR in
- * a call that had waited for long, and a restart would have begun its time-out anew. */
+ * To spend one signal on a wait whose frame pointer cannot be found was tried: the host saw EINTR
+ * in a call that had waited for long, and a restart would have begun its time-out anew. */
 #include "probe/agent/blocked_stack.h"
 
 #include "probe/agent/frame_pointer.h"

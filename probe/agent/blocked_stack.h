@@ -19,12 +19,12 @@
 int blocked_stack_read(struct engine *engine, const struct stack_thread *thread, uint64_t clock_ns,
                        struct sighting *ret);
 
-/* Walks it. Where the frame pointer can neither be told nor verified, the walk ends, and is marked as
- * cut: nobody is disturbed for the rest. */
+/* Walks it. Where the frame pointer can neither be told nor verified, the walk ends, and is marked
+ * as cut: nobody is disturbed for the rest. */
 void blocked_stack_walk(struct engine *engine, struct sighting *sighting);
 
-/* The same for a thread that is in our handler, at a write that it completes (hot/transfer.h): it is
- * shown in the call that it made, of which all registers are known. False: it is in none. */
+/* The same for a thread that is in our handler, at a write that it completes (hot/transfer.h): it
+ * is shown in the call that it made, of which all registers are known. False: it is in none. */
 bool blocked_stack_of_transfer(struct engine *engine, const struct stack_thread *thread,
                                struct sighting *ret);
 

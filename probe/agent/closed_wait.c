@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* closed_wait.c: what tells a wait that was interrupted and goes on.
  *
- * A thread that the signal met in a system call stands behind the call's instruction with -EINTR, or
- * on the instruction with the call's number, because the kernel is about to make it again. Whatever
- * else its registers say, it may have been running, and nothing is concluded from it.
+ * A thread that the signal met in a system call stands behind the call's instruction with -EINTR,
+ * or on the instruction with the call's number, because the kernel is about to make it again.
+ * Whatever else its registers say, it may have been running, and nothing is concluded from it.
  *
- * It was interrupted, so it ran on: back to sleep in the same call, as a rule; or somewhere else. It
- * is taken to be back if all of this holds when it is looked at the next time:
+ * It was interrupted, so it ran on: back to sleep in the same call, as a rule; or somewhere else.
+ * It is taken to be back if all of this holds when it is looked at the next time:
  *
  * - since the copy it used no more CPU time than the way back needs;
  * - it sleeps: its state says so, and its clock stands still while we look;

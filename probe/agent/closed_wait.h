@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* closed_wait.h: the wait of a thread of which /proc/self/task/TID/syscall tells us nothing, because
- * the host gave up its rights, or never had them.
+/* closed_wait.h: the wait of a thread of which /proc/self/task/TID/syscall tells us nothing,
+ * because the host gave up its rights, or never had them.
  *
  * There a signal is the only look, and it disturbs. So one is spent on a wait, and from then on the
  * thread's CPU clock says that it goes on:
@@ -31,8 +31,8 @@ bool closed_wait_read(const struct stack_view *stack, struct wait_view *ret);
 void closed_wait_note(struct closed_wait *wait, const struct engine *engine,
                       const struct sighting *sighting);
 
-/* Did the thread go back to sleep where it was copied? Then fills *ret; the walk is in engine->walk.
- * Answered once to a copy. */
+/* Did the thread go back to sleep where it was copied? Then fills *ret; the walk is in
+ * engine->walk. Answered once to a copy. */
 bool closed_wait_sight(struct closed_wait *wait, struct engine *engine, uint32_t tid,
                        uint64_t clock_ns, struct sighting *ret);
 

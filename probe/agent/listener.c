@@ -9,8 +9,8 @@
  *    the call is young (hot/repair.c). So a thread that woke just now, and may go back to the very
  *    sleep in which it was seen before, is given a moment, and is not signalled.
  *
- * Where the kernel does not say what a thread is in, the signal is the only look. It is spent once on
- * a wait, which is then known by what came of it (closed_wait.c).
+ * Where the kernel does not say what a thread is in, the signal is the only look. It is spent once
+ * on a wait, which is then known by what came of it (closed_wait.c).
  *
  * The ways bring sightings, which go into the draft of the call's sample, or drops, which are
  * counted there.

@@ -37,8 +37,8 @@ int thread_files_syscall(struct thread_files *files, uint32_t tid, char *ret, si
 /* How long the thread was runnable without a CPU, ever. Returns 0 or -errno. */
 int thread_files_queue_ns(struct thread_files *files, uint32_t tid, uint64_t *ret);
 
-/* The letter of the thread's state in its stat file: 'R' runs, or could. Unlike the others this file
- * is open to all, and little asked for, so that it is not kept. 0: it cannot be read. */
+/* The letter of the thread's state in its stat file: 'R' runs, or could. Unlike the others this
+ * file is open to all, and little asked for, so that it is not kept. 0: it cannot be read. */
 char thread_files_state(uint32_t tid);
 
 /* Which filters of system calls (seccomp) a thread has: their mode and number, for comparison. */

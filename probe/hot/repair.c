@@ -3,26 +3,27 @@
  *
  * WHAT IS SEEN. A thread that our signal took out of a system call stands behind the instruction
  * `syscall`, with the result in rax, and with its own address in rcx, where the processor put it.
- * The call's number is gone from rax, but not from the code: `mov $number, %eax` stands before it (for
- * read `xor %eax, %eax`), and between the two only instructions are accepted that leave eax alone. What is not recognized
- * with certainty is not touched.
+ * The call's number is gone from rax, but not from the code: `mov $number, %eax` stands before it
+ * (for read `xor %eax, %eax`), and between the two only instructions are accepted that leave eax
+ * alone. What is not recognized with certainty is not touched.
  *
  * WHEN IT IS EXACT. -EINTR says that the call did nothing but wait. To make it again is what
  * SA_RESTART does, except that a relative time-out begins anew. So it is done
  *
  * - whatever the time-out, where the call is young: the sampler saw the thread running just before
  *   it sent the signal, so that the new begin is late by no more than the signal took;
- * - of a call of any age only where no time is lost: it waits without end, or until a moment, or the
+ * - of a call of any age only where no time is lost: it waits without end, or until a moment, or
+ * the
  *   kernel has written back how much is left.
  *
  * OTHER SIGNALS. All signals are blocked while our handler runs. One that is delivered before ours
  * has its frame between: we see its handler's first instruction, and no system call. One that comes
- * after ours finds the thread before its call, as if it had come a moment earlier; a program that is
- * correct allows for that. Not so where the host lets a signal in for the time of a call, to be
+ * after ours finds the thread before its call, as if it had come a moment earlier; a program that
+ * is correct allows for that. Not so where the host lets a signal in for the time of a call, to be
  * ended by it: sigsuspend, pause, and ppoll and its like with a mask. They are never made again.
  *
- * OTHER THREADS, OTHER PROCESSES. A child of vfork() has another tid, and gets no signal of ours; its
- * parent cannot be interrupted while it waits for it. A forked child has another pid, and the
+ * OTHER THREADS, OTHER PROCESSES. A child of vfork() has another tid, and gets no signal of ours;
+ * its parent cannot be interrupted while it waits for it. A forked child has another pid, and the
  * handler knows no loan there.
  *
  * SHORT COUNTS. write and send to a stream that were cut short are completed: see transfer.h. The

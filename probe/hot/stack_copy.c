@@ -12,7 +12,8 @@
  * (3) A signal that is not ours goes to the handler that was there before. A handler that was put
  *     in our place later is never replaced: then we send no more.
  * (4) The kernel makes one of two signals that are pending for a thread. So whichever comes serves
- *     the thread's loan, also one of the host's; but only one of ours repairs what it met, and calls
+ *     the thread's loan, also one of the host's; but only one of ours repairs what it met, and
+ * calls
  *     young what our order says.
  *
  * The copy is made by one string instruction: it is not instrumented by sanitizers, which would

@@ -18,8 +18,8 @@
  * The handler checks the cookie (loan and sequence), and that the call still runs on this thread,
  * before and after it copies. No lock, no allocation, no unwinding there; its one system call reads
  * the thread's CPU clock, which nobody else can read for that moment: what the thread did between
- * its copy and the sampler's look at it is not known later. A system call of the host that the signal
- * met is repaired (repair.h); what cannot be is counted in hot.interrupted.
+ * its copy and the sampler's look at it is not known later. A system call of the host that the
+ * signal met is repaired (repair.h); what cannot be is counted in hot.interrupted.
  *
  * Threads: the sampler's; the handler runs on the host's. */
 #ifndef STAKEOUT_PROBE_HOT_STACK_COPY_H

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* transfer.c: writes what is left, in the signal handler.
  *
- * Room is waited for by poll(), and what is written then does not wait: a send with MSG_DONTWAIT, or
- * no more to a pipe than it says that it has room for. So an error is seen by poll() before a write
- * would take it away from the host: the count stays short then, and the host's next call meets the
- * error itself, with the SIGPIPE that belongs to it.
+ * Room is waited for by poll(), and what is written then does not wait: a send with MSG_DONTWAIT,
+ * or no more to a pipe than it says that it has room for. So an error is seen by poll() before a
+ * write would take it away from the host: the count stays short then, and the host's next call
+ * meets the error itself, with the SIGPIPE that belongs to it.
  *
- * A signal of the host's ends the wait, as it would have ended the write. Its handler may leave by a
- * jump, and our frame with it: what this thread held is then found by its tid the next time. */
+ * A signal of the host's ends the wait, as it would have ended the write. Its handler may leave by
+ * a jump, and our frame with it: what this thread held is then found by its tid the next time. */
 #include "probe/hot/transfer.h"
 
 #include "probe/hot/memory.h"

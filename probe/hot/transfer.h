@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* transfer.h: a write that our signal cut short, completed.
  *
- *     struct transfer *transfer = transfer_begin(context, tid);   in the handler; NULL: not this one
+ *     struct transfer *transfer = transfer_begin(context, tid);   in the handler; NULL: not this
+ * one
  *     ... give the copy of the stack back ...
  *     transfer_complete(transfer, context);                       in the handler
  *
@@ -9,8 +10,8 @@
  *
  * A thread that is signalled inside write() or send() comes back with a short count when it would
  * have slept next. The handler then writes the rest itself, and adds it to the count. That takes as
- * long as it takes: the host's other signals are unblocked meanwhile, as they were, and who looks at
- * the thread sees the call that it is in truly in. */
+ * long as it takes: the host's other signals are unblocked meanwhile, as they were, and who looks
+ * at the thread sees the call that it is in truly in. */
 #ifndef STAKEOUT_PROBE_HOT_TRANSFER_H
 #define STAKEOUT_PROBE_HOT_TRANSFER_H
 
