@@ -213,8 +213,13 @@ static void evhttp_is_watched(void **state)
 static void every_request_is_one_call(void **state)
 {
     static const struct watched_count expected[] = {
-        { "GET /error", 1 }, { "GET /pieces/{id}", 1 }, { "GET /later/{id}", 2 },
-        { "GET /kept", 3 },  { "GET /exit", 1 },        { NULL, 0 },
+        { "GET /error", 1 },
+        { "GET /drop/{id}", 1 },
+        { "GET /pieces/{id}", 1 },
+        { "GET /later/{id}", 2 },
+        { "GET /kept", 3 },
+        { "GET /exit", 1 },
+        { NULL, 0 },
     };
     struct run_server server = server_of("every");
     struct http_reply reply;
@@ -229,6 +234,9 @@ static void every_request_is_one_call(void **state)
     fd = http_connect(port);
     http_send(fd, "GET /pieces/1 HTTP/1.0\r\n\r\n");
     assert_true(http_drain(fd) > strlen("piece 3\npiece 2\npiece 1\n"));
+    fd = http_connect(port);
+    http_send(fd, "GET /drop/1 HTTP/1.0\r\n\r\n");
+    assert_int_equal(http_drain(fd), 0);
     fd = http_connect(port);
     http_send(fd, "GET /later/1 HTTP/1.1\r\nHost: a\r\n\r\n");
     close(fd); /* it does not wait for its answer */

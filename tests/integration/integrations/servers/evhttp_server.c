@@ -2,7 +2,8 @@
 /* An evhttp server that knows nothing of stakeout.
  *
  * /slow/N sleeps 300 ms in slow_lookup() and answers 203; /later/N is answered with 202 by a timer
- * after 300 ms; /pieces/N with 206 in three pieces, 100 ms apart; /error with 500; /exit ends the
+ * after 300 ms; /pieces/N with 206 in three pieces, 100 ms apart; /drop/N not at all, its
+ * connection is freed; /error with 500; /exit ends the
  * server with 7. */
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -36,6 +37,13 @@ static void on_late(int fd, short what, void *request)
     (void)fd;
     (void)what;
     evhttp_send_reply(request, 202, "Late", NULL);
+}
+
+static void on_drop(int fd, short what, void *request)
+{
+    (void)fd;
+    (void)what;
+    evhttp_connection_free(evhttp_request_get_connection(request));
 }
 
 struct pieces {
@@ -83,6 +91,8 @@ static void on_request(struct evhttp_request *request, void *context)
         event_base_once(base, -1, EV_TIMEOUT, on_late, request, &late);
     } else if (strncmp(uri, "/pieces/", 8) == 0) {
         answer_in_pieces(request);
+    } else if (strncmp(uri, "/drop/", 6) == 0) {
+        event_base_once(base, -1, EV_TIMEOUT, on_drop, request, &soon);
     } else if (strcmp(uri, "/error") == 0) {
         evhttp_send_error(request, 500, "Error");
     } else {
