@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* call.c: the begin, the end and the moves of a call, on the host's threads.
  *
- * A begin, in numbers: 1. is the gate open and has this thread a slot? (two loads) 2. is the
- * slot's home record free? (one load) 3. read the clock 4. write the record, its state last
- * 5. put the token on the slot's list. An end: 1. is the token's record still of its generation?
+ * A begin, in numbers: 1. does anybody want this call? (a load; without statistics, two, and that
+ * was all) 2. is the gate open and has this thread a slot? (two loads) 3. is the slot's home record
+ * free? (one load) 4. read the clock 5. write the record, its state last 6. put the token on the
+ * slot's list. An end: 0. is it no call at all? 1. is the token's record still of its generation?
  * 2. take it off the list 3. read the clock 4. free the record (the one locked instruction of the
  * pair) 5. compare with the interface's alert 6. count.
  *
@@ -31,8 +32,9 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* Where the caller of one of our public functions stands: its stack pointer and the address that
- * the function returns to. Only within such a function itself. */
-#define CALLER_SP() ((uint64_t)(uintptr_t)__builtin_frame_address(0) + 16)
+ * the function returns to. Only within such a function itself. The canonical frame address is that
+ * stack pointer, and asking for it makes no frame: a begin that has nothing to do has none. */
+#define CALLER_SP() ((uint64_t)(uintptr_t)__builtin_dwarf_cfa())
 #define CALLER_PC() ((uint64_t)(uintptr_t)__builtin_return_address(0))
 
 struct anchor {
@@ -72,9 +74,14 @@ static struct slot *slot_enter(void)
     return slot;
 }
 
-static inline bool interface_is_watched(uint32_t interface_id)
+/* Nobody wants to know of calls of this interface: without statistics, when no task watches it. In
+ * wiped memory and before the first start the alert is 0, so that the gate is asked. */
+static inline bool interface_is_ignored(uint32_t interface_id)
 {
-    return atomic_load_explicit(&hot.alert_ticks[interface_id], memory_order_relaxed) != UINT64_MAX;
+    return LIKELY(interface_id < INTERFACE_IDS) &&
+           LIKELY(atomic_load_explicit(&hot.alert_ticks[interface_id], memory_order_relaxed) ==
+                  UINT64_MAX) &&
+           !atomic_load_explicit(&hot.statistics, memory_order_relaxed);
 }
 
 static inline void record_write(uint32_t index, uint32_t interface_id, const uint64_t trace[2],
@@ -93,8 +100,8 @@ static inline void record_write(uint32_t index, uint32_t interface_id, const uin
     atomic_store_explicit(&record->trace[1], trace[1], memory_order_relaxed);
 }
 
-static inline stakeout_call call_begin(uint32_t interface_id, const uint64_t trace[2],
-                                       struct anchor anchor)
+static stakeout_call call_begin(uint32_t interface_id, const uint64_t trace[2],
+                                struct anchor anchor)
 {
     uint32_t gate = atomic_load_explicit(&hot.gate, memory_order_acquire);
     struct slot *slot = slot_face.slot;
@@ -103,12 +110,9 @@ static inline stakeout_call call_begin(uint32_t interface_id, const uint64_t tra
 
     if (UNLIKELY(gate == 0 || slot_face.epoch != gate)) {
         slot = slot_enter();
-        if (!slot) return call_none;
+        if (!slot || interface_is_ignored(interface_id)) return call_none;
     }
     if (UNLIKELY(interface_id - 1 >= INTERFACE_IDS - 1)) return call_none;
-    if (UNLIKELY(!atomic_load_explicit(&hot.statistics, memory_order_relaxed)) &&
-        !interface_is_watched(interface_id))
-        return call_none;
 
     index = record_take(slot_index(slot));
     if (UNLIKELY(index == INDEX_NONE)) {
@@ -268,6 +272,7 @@ stakeout_call stakeout_call_begin(stakeout_interface_id interface_id)
 {
     static const uint64_t no_trace[2] = { 0, 0 };
 
+    if (interface_is_ignored(interface_id)) return call_none;
     return call_begin(interface_id, no_trace, (struct anchor){ CALLER_SP(), CALLER_PC() });
 }
 
@@ -276,15 +281,18 @@ stakeout_call stakeout_call_begin_traced(stakeout_interface_id interface_id,
 {
     uint64_t trace[2] = { 0, 0 };
 
+    if (interface_is_ignored(interface_id)) return call_none;
     traceparent_read(traceparent, trace);
     return call_begin(interface_id, trace, (struct anchor){ CALLER_SP(), CALLER_PC() });
 }
 
 void stakeout_call_end(stakeout_call call, int response_code)
 {
-    struct slot *slot = slot_mine();
     uint64_t token = call.opaque[0], state;
+    struct slot *slot;
 
+    if (token == 0) return;
+    slot = slot_mine();
     if (UNLIKELY(!token_resolve(call, &state))) return;
     if (LIKELY(slot && state_phase(state) == RECORD_RUNNING &&
                state_slot(state) == slot_index(slot))) {

@@ -40,15 +40,15 @@ static double median_sorted(const double *values, uint32_t count)
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-static double median_of(const double *values, uint32_t count)
+/* The median, and what 99 of 100 do not exceed. */
+static void describe(const double *values, uint32_t count, double *ret_median, double *ret_p99)
 {
-    double *sorted = mem_alloc(count * sizeof *sorted), middle;
+    double *sorted = mem_alloc(count * sizeof *sorted);
 
     memcpy(sorted, values, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, by_value);
-    middle = median_sorted(sorted, count);
+    *ret_p99 = pairs_quantile(sorted, count, 0.99);
+    *ret_median = median_sorted(sorted, count);
     free(sorted);
-    return middle;
 }
 
 /* How many of the sorted ratios are outside of the interval, on each side; -1: too few pairs. */
@@ -83,9 +83,9 @@ void pairs_of(const double *subject, const double *yardstick, uint32_t count,
         .median = median_sorted(ratios, count),
         .low = outside < 0 ? 0 : ratios[outside],
         .high = outside < 0 ? INFINITY : ratios[count - 1 - (uint32_t)outside],
-        .subject = median_of(subject, count),
-        .yardstick = median_of(yardstick, count),
     };
+    describe(subject, count, &ret->subject, &ret->subject_p99);
+    describe(yardstick, count, &ret->yardstick, &ret->yardstick_p99);
     free(ratios);
 }
 
@@ -121,10 +121,11 @@ void pairs_print(const char *says, const struct pairs_ratio *ratio, double bar)
 {
     static const char *const verdicts[] = { "met", "missed", "undecided" };
 
-    printf("%-36s %.3f (%.3f to %.3f), bar %.3g: %s; medians %.4g and %.4g, %u pairs, "
-           "others took %.0f %%\n",
-           says, ratio->median, ratio->low, ratio->high, bar, verdicts[pairs_verdict(ratio, bar)],
-           ratio->subject, ratio->yardstick, ratio->count, 100 * ratio->others);
+    printf("%-36s %.3f (%.3f to %.3f), bar %.3g: %s\n", says, ratio->median, ratio->low,
+           ratio->high, bar, verdicts[pairs_verdict(ratio, bar)]);
+    printf("%-36s medians %.4g and %.4g, p99 %.4g and %.4g, %u pairs, others took %.0f %%\n", "",
+           ratio->subject, ratio->yardstick, ratio->subject_p99, ratio->yardstick_p99, ratio->count,
+           100 * ratio->others);
 }
 
 static double seconds_of(const struct timeval *time)

@@ -37,7 +37,8 @@ struct pairs_ratio {
     double median;             /* of subject / yardstick, over the pairs */
     double low, high;          /* the 95 % interval of that median; 0 and infinity: too few pairs */
     double subject, yardstick; /* medians of the measurements themselves */
-    double others;             /* share of the machine's CPU time that others took, 0 to 1 */
+    double subject_p99, yardstick_p99;
+    double others; /* share of the machine's CPU time that others took, 0 to 1 */
 };
 
 enum pairs_verdict { PAIRS_MET, PAIRS_MISSED, PAIRS_UNDECIDED };
@@ -52,7 +53,7 @@ void pairs_of(const double *subject, const double *yardstick, uint32_t count,
 /* Met: the whole interval is at or below the bar. Missed: all of it is above. */
 enum pairs_verdict pairs_verdict(const struct pairs_ratio *ratio, double bar);
 
-/* One line: the ratio, its interval, bar and verdict, both medians, and what others took. */
+/* Two lines: the ratio, its interval, bar and verdict; medians, p99s and what others took. */
 void pairs_print(const char *says, const struct pairs_ratio *ratio, double bar);
 
 /* Sorts `values`, and returns the one that a share of them (0.5, 0.99) does not exceed. */

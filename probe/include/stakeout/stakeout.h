@@ -49,9 +49,16 @@ struct stakeout_options {
 
 #ifndef STAKEOUT_OFF
 
-#if defined(__GNUC__)
+/* noplt: a call goes straight to the function. The detour over the PLT costs as much as a begin and
+ * an end that nobody wants. */
+#if defined(__has_attribute)
+#if __has_attribute(noplt)
+#define STAKEOUT_API __attribute__((visibility("default"), noplt))
+#endif
+#endif
+#if !defined(STAKEOUT_API) && defined(__GNUC__)
 #define STAKEOUT_API __attribute__((visibility("default")))
-#else
+#elif !defined(STAKEOUT_API)
 #define STAKEOUT_API
 #endif
 

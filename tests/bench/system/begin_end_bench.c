@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* begin_end_bench.c [ROUNDS]: what a begin and its end cost the host, against clock_gettime().
+/* begin_end_bench.c [PAIRS]: what a begin and its end cost the host, against clock_gettime().
  *
- * The program is a host of a real scheduler: statistics on, as by default. A round times three
- * loops one after the other: clock_gettime(CLOCK_MONOTONIC) alone, begin and end of an interface
- * that no task watches, and of one that a task watches (with a threshold that no call reaches). It
- * is done before there is any task, too. Times are of the thread's own CPU clock, so that what
- * others take does not count; what disturbs caches and clock still does, so medians over
- * interleaved rounds are printed, and how much of the machine others took, from /proc/stat. */
+ * The program is a host of a real scheduler, linked with libstakeout.so. It measures first with
+ * statistics off and no task, then starts the probe again with statistics on, as by default, and
+ * creates two tasks: of the interface that it calls, with a threshold that no call reaches, and of
+ * one that it never calls, with the least threshold there is, for which the sampler scans all calls
+ * in flight every 50 ms.
+ *
+ * A measurement is the median of BATCHES loops, each timed by the thread's own CPU clock, so that
+ * what others take does not count; of eight threads at once it is the mean of theirs. What disturbs
+ * caches and clock still counts: hence pairs (pairs.h). */
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "tests/bench/pairs.h"
 #include "tests/integration/system/house.h"
 #include "tests/support/wait.h"
 
@@ -18,152 +22,130 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { ROUNDS = 60, THREADS_MAX = 8, PAIRS = 50000, ARMED_MS = 20000 };
-
-enum loop { LOOP_CLOCK, LOOP_UNWATCHED, LOOP_WATCHED, LOOP_COUNT };
-
-static unsigned rounds = ROUNDS;
-
-struct worker {
-    pthread_t thread;
-    double *ns[LOOP_COUNT]; /* per run of the loop, a value per round */
+enum {
+    PAIRS = 100,
+    BATCHES = 9,
+    LOOPS = 5000, /* in a batch */
+    THREADS = 8,
+    ARMED_MS = 20000,
+    THRESHOLD_NEVER_MS = 30000,
+    THRESHOLD_MIN_MS = 50,
 };
 
-static stakeout_interface_id interfaces[LOOP_COUNT];
+static stakeout_interface_id unwatched, watched;
 static volatile uint64_t sink;
 
-static double run_clock(void)
-{
-    uint64_t begin_ns = clock_thread_cpu_ns();
+/* ---- one loop, timed ---- */
 
-    for (int i = 0; i < PAIRS; i++) {
+typedef void (*loop_fn)(void);
+
+static void loop_clock(void)
+{
+    for (int i = 0; i < LOOPS; i++) {
         struct timespec now;
 
         clock_gettime(CLOCK_MONOTONIC, &now);
         sink = (uint64_t)now.tv_nsec;
     }
-    return (double)(clock_thread_cpu_ns() - begin_ns) / PAIRS;
 }
 
-static double run_pairs(stakeout_interface_id interface)
+static void loop_unwatched(void)
 {
-    uint64_t begin_ns = clock_thread_cpu_ns();
-
-    for (int i = 0; i < PAIRS; i++) {
-        stakeout_call_end(stakeout_call_begin(interface), 200);
+    for (int i = 0; i < LOOPS; i++) {
+        stakeout_call_end(stakeout_call_begin(unwatched), 200);
     }
-    return (double)(clock_thread_cpu_ns() - begin_ns) / PAIRS;
 }
+
+static void loop_watched(void)
+{
+    for (int i = 0; i < LOOPS; i++) {
+        stakeout_call_end(stakeout_call_begin(watched), 200);
+    }
+}
+
+/* Nanoseconds of CPU per turn of a loop. */
+static double measure(loop_fn loop)
+{
+    double ns[BATCHES];
+
+    for (int i = 0; i < BATCHES; i++) {
+        uint64_t begin_ns = clock_thread_cpu_ns();
+
+        loop();
+        ns[i] = (double)(clock_thread_cpu_ns() - begin_ns) / LOOPS;
+    }
+    return pairs_quantile(ns, BATCHES, 0.5);
+}
+
+/* ---- by one thread, or by eight at once ---- */
+
+struct worker {
+    pthread_t thread;
+    pthread_barrier_t *start;
+    loop_fn loop;
+    double ns;
+};
 
 static void *work(void *context)
 {
     struct worker *worker = context;
 
-    for (unsigned i = 0; i < rounds; i++) {
-        worker->ns[LOOP_CLOCK][i] = run_clock();
-        worker->ns[LOOP_UNWATCHED][i] = run_pairs(interfaces[LOOP_UNWATCHED]);
-        worker->ns[LOOP_WATCHED][i] = run_pairs(interfaces[LOOP_WATCHED]);
-    }
+    pthread_barrier_wait(worker->start);
+    worker->ns = measure(worker->loop);
     return NULL;
 }
 
-static int compare(const void *left, const void *right)
+static double measure_threads(loop_fn loop)
 {
-    double l = *(const double *)left, r = *(const double *)right;
+    struct worker workers[THREADS];
+    pthread_barrier_t start;
+    double sum_ns = 0;
 
-    return (l > r) - (l < r);
-}
-
-/* The median of a loop over all rounds of all threads. */
-static double median(const struct worker *workers, unsigned threads, enum loop loop)
-{
-    double *all = mem_zalloc((size_t)threads * rounds, sizeof *all), middle;
-
-    for (unsigned i = 0; i < threads; i++) {
-        memcpy(all + (size_t)i * rounds, workers[i].ns[loop], rounds * sizeof *all);
-    }
-    qsort(all, (size_t)threads * rounds, sizeof *all, compare);
-    middle = all[(size_t)threads * rounds / 2];
-    free(all);
-    return middle;
-}
-
-/* Time that the machine's CPUs spent on anything, and that we did, in seconds. */
-struct busy {
-    double machine_s, own_s, at_s;
-};
-
-static double seconds_of(const struct timeval *time)
-{
-    return (double)time->tv_sec + (double)time->tv_usec / 1e6;
-}
-
-static struct busy busy_read(void)
-{
-    unsigned long long user = 0, nice = 0, system = 0, idle, wait, irq = 0, soft = 0, steal = 0;
-    struct rusage own;
-    FILE *stat = fopen("/proc/stat", "re");
-
-    if (stat) {
-        if (fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system,
-                   &idle, &wait, &irq, &soft, &steal) != 8)
-            user = 0;
-        fclose(stat);
-    }
-    getrusage(RUSAGE_SELF, &own);
-    return (struct busy){ (double)(user + nice + system + irq + soft + steal) /
-                              (double)sysconf(_SC_CLK_TCK),
-                          seconds_of(&own.ru_utime) + seconds_of(&own.ru_stime),
-                          (double)clock_monotonic_ns() / 1e9 };
-}
-
-static double others_percent(const struct busy *before, const struct busy *after)
-{
-    double capacity_s = (after->at_s - before->at_s) * (double)sysconf(_SC_NPROCESSORS_ONLN);
-    double others_s = after->machine_s - before->machine_s - (after->own_s - before->own_s);
-
-    return others_s > 0 && capacity_s > 0 ? 100 * others_s / capacity_s : 0;
-}
-
-static void print_row(const char *says, double ns, double clock_ns)
-{
-    printf("    %-38s %8.1f ns  %6.2f clock_gettime\n", says, ns, ns / clock_ns);
-}
-
-static void measure(unsigned threads, bool is_watched)
-{
-    struct worker workers[THREADS_MAX] = { 0 };
-    struct busy before = busy_read(), after;
-    double clock_ns;
-
-    for (unsigned i = 0; i < threads; i++) {
-        for (int loop = 0; loop < LOOP_COUNT; loop++) {
-            workers[i].ns[loop] = mem_zalloc(rounds, sizeof *workers[i].ns[loop]);
-        }
+    CHECK(pthread_barrier_init(&start, NULL, THREADS) == 0);
+    for (int i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){ .start = &start, .loop = loop };
         CHECK(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0);
     }
-    for (unsigned i = 0; i < threads; i++) {
+    for (int i = 0; i < THREADS; i++) {
         pthread_join(workers[i].thread, NULL);
+        sum_ns += workers[i].ns;
     }
-    after = busy_read();
-    clock_ns = median(workers, threads, LOOP_CLOCK);
-    printf("%u thread%s, %s; others took %.0f %% of the machine\n", threads,
-           threads == 1 ? "" : "s", is_watched ? "one interface watched" : "no task",
-           others_percent(&before, &after));
-    print_row("clock_gettime", clock_ns, clock_ns);
-    print_row("begin + end, not watched", median(workers, threads, LOOP_UNWATCHED), clock_ns);
-    if (is_watched)
-        print_row("begin + end, watched", median(workers, threads, LOOP_WATCHED), clock_ns);
-    for (unsigned i = 0; i < threads; i++) {
-        for (int loop = 0; loop < LOOP_COUNT; loop++) {
-            free(workers[i].ns[loop]);
-        }
-    }
+    pthread_barrier_destroy(&start);
+    return sum_ns / THREADS;
 }
+
+struct versus {
+    loop_fn loop, yardstick;
+    bool is_threaded, is_yardstick_threaded;
+};
+
+static double measure_subject(void *context)
+{
+    const struct versus *versus = context;
+
+    return versus->is_threaded ? measure_threads(versus->loop) : measure(versus->loop);
+}
+
+static double measure_yardstick(void *context)
+{
+    const struct versus *versus = context;
+
+    return versus->is_yardstick_threaded ? measure_threads(versus->yardstick)
+                                         : measure(versus->yardstick);
+}
+
+static void compare(const char *says, struct versus versus, uint32_t count, double bar)
+{
+    struct pairs_options options = { measure_subject, measure_yardstick, &versus, count };
+    struct pairs_ratio ratio;
+
+    pairs_run(&options, &ratio);
+    pairs_print(says, &ratio, bar);
+}
+
+/* ---- the scheduler, and its tasks ---- */
 
 struct arming {
     struct house *house;
@@ -182,41 +164,62 @@ static bool is_armed(void *context)
     return armed;
 }
 
-static void watch_one(struct house *house)
+static void watch(struct house *house, const char *interface, int threshold_ms)
 {
     struct arming arming = { .house = house };
 
     house_order(house,
                 &(struct order){
-                    .application = "bench", .interface = "GET /watched", .threshold_ms = 30000 },
+                    .application = "bench", .interface = interface, .threshold_ms = threshold_ms },
                 &arming.task);
-    if (wait_until(is_armed, &arming, ARMED_MS)) return;
-    fprintf(stderr, "the task did not arrive\n");
-    exit(1);
+    CHECK(wait_until(is_armed, &arming, ARMED_MS));
+}
+
+static void start(const struct house *house, bool has_statistics)
+{
+    struct stakeout_options options = { .size = sizeof options,
+                                        .application = "bench",
+                                        .statistics_off = !has_statistics };
+    char server[64];
+
+    snprintf(server, sizeof server, "http://127.0.0.1:%u", (unsigned)house->scheduler.port);
+    options.server = server;
+    CHECK(stakeout_start(&options) == 0);
 }
 
 int main(int argc, char **argv)
 {
+    uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : PAIRS;
     struct house house = { 0 };
-    struct stakeout_options options = { .size = sizeof options, .application = "bench" };
-    char server[64];
 
-    if (argc > 1) rounds = (unsigned)strtoul(argv[1], NULL, 10);
-    if (rounds == 0) {
-        fprintf(stderr, "usage: bench_begin_end [ROUNDS]\n");
+    if (count == 0 || count > PAIRS_COUNT_MAX) {
+        fprintf(stderr, "usage: bench_begin_end [PAIRS]\n");
         return 2;
     }
+    printf("begin + end, ns of CPU, to clock_gettime(CLOCK_MONOTONIC)\n");
     house_open(&house);
-    snprintf(server, sizeof server, "http://127.0.0.1:%u", (unsigned)house.scheduler.port);
-    options.server = server;
-    CHECK(stakeout_start(&options) == 0);
-    interfaces[LOOP_UNWATCHED] = stakeout_interface("GET /unwatched");
-    interfaces[LOOP_WATCHED] = stakeout_interface("GET /watched");
-    measure(1, false);
-    measure(THREADS_MAX, false);
-    watch_one(&house);
-    measure(1, true);
-    measure(THREADS_MAX, true);
+    unwatched = stakeout_interface("GET /unwatched");
+    watched = stakeout_interface("GET /watched");
+    start(&house, false);
+    compare("statistics off, not watched",
+            (struct versus){ .loop = loop_unwatched, .yardstick = loop_clock }, count, 0.2);
+    stakeout_stop();
+    start(&house, true);
+    watch(&house, "GET /watched", THRESHOLD_NEVER_MS);
+    watch(&house, "GET /scanned", THRESHOLD_MIN_MS);
+    compare("statistics on, not watched",
+            (struct versus){ .loop = loop_unwatched, .yardstick = loop_clock }, count, 1.25);
+    compare("statistics on, watched",
+            (struct versus){ .loop = loop_watched, .yardstick = loop_clock }, count, 1.35);
+    compare("8 threads, not watched", (struct versus){ loop_unwatched, loop_clock, true, true },
+            count, 1.1 * 1.25);
+    compare("8 threads, watched", (struct versus){ loop_watched, loop_clock, true, true }, count,
+            1.1 * 1.35);
+    printf("the same, to one thread's\n");
+    compare("8 threads, not watched",
+            (struct versus){ loop_unwatched, loop_unwatched, true, false }, count, 1.1);
+    compare("8 threads, watched", (struct versus){ loop_watched, loop_watched, true, false }, count,
+            1.1);
     stakeout_stop();
     house_close(&house);
     return 0;
