@@ -23,11 +23,11 @@
  *         stakeout_evhttp_reply(job->call, job->request, 200, "OK", body);
  *
  * A request that is given up instead is to be ended, too: stakeout_call_end(job->call, 0), for
- * example from evhttp_connection_set_closecb(). The call ends when its answer is handed to the loop,
- * not when the last byte was sent. probe/integrations/evhttp/example.c is a whole server.
+ * example from evhttp_connection_set_closecb(). The call ends when its answer is handed to the
+ * loop, not when the last byte was sent. probe/integrations/evhttp/example.c is a whole server.
  *
- * Nothing here fails a request: without the probe, all of it is libevent's functions alone. Threads:
- * the loop's. */
+ * Nothing here fails a request: without the probe, all of it is libevent's functions alone.
+ * Threads: the loop's. */
 #ifndef STAKEOUT_EVHTTP_H
 #define STAKEOUT_EVHTTP_H
 
@@ -62,8 +62,8 @@ static inline const char *stakeout_evhttp_method(const struct evhttp_request *re
     }
 }
 
-/* Begins the call of a request, on the loop's thread, under the name that the rules give it and with
- * the trace ID of its traceparent. */
+/* Begins the call of a request, on the loop's thread, under the name that the rules give it and
+ * with the trace ID of its traceparent. */
 static inline stakeout_call stakeout_evhttp_begin(struct stakeout_names *names,
                                                   struct evhttp_request *request)
 {

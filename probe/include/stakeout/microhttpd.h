@@ -31,8 +31,8 @@
  *
  * Between two runs of the handler the daemon's thread may serve others, so the call is detached:
  * while more of a body is to come, while the connection is suspended, and while the response is
- * sent. Use stakeout_mhd_suspend() for MHD_suspend_connection(), so that the call says what it waits
- * for. probe/integrations/libmicrohttpd/example.c is a whole server.
+ * sent. Use stakeout_mhd_suspend() for MHD_suspend_connection(), so that the call says what it
+ * waits for. probe/integrations/libmicrohttpd/example.c is a whole server.
  *
  * Nothing here fails a request: without the probe, all of it is libmicrohttpd's functions alone.
  * Threads: a request's, one at a time, as libmicrohttpd sees to. */

@@ -4,8 +4,8 @@
  *     ./microhttpd_example                            without a port: any free one, which it says
  *     curl http://127.0.0.1:PORT/item/7               answered at once
  *     curl http://127.0.0.1:PORT/report/7             computed for 300 ms
- *     curl http://127.0.0.1:PORT/order/7              suspended; answered 300 ms later, when another
- *                                                     thread has done its part
+ *     curl http://127.0.0.1:PORT/order/7              suspended; answered 300 ms later, when
+ *                                                     another thread has done its part
  *     curl -d @file http://127.0.0.1:PORT/upload      once its body is read */
 #include <stakeout/microhttpd.h>
 

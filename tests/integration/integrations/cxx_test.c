@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stakeout.hpp in a real host, against a real stakeoutd: every call is there once, with the response
- * code that it should have. argv: the programs, by compiler and standard. */
+/* stakeout.hpp in a real host, against a real stakeoutd: every call is there once, with the
+ * response code that it should have. argv: the programs, by compiler and standard. */
 #include "tests/integration/integrations/watched.h"
 #include "tests/integration/system/house.h"
 #include "tests/support/test.h"
