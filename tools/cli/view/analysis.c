@@ -3,11 +3,13 @@
  * scheduler's numbers are not mended here. */
 #include "tools/cli/view/analysis.h"
 
+#include "common/model/limits.h"
 #include "tools/cli/line/value.h"
 #include "tools/cli/link/field.h"
 #include "tools/cli/screen/format.h"
 #include "tools/cli/screen/hot_list.h"
 #include "tools/cli/screen/tree.h"
+#include "tools/cli/view/locks.h"
 #include "tools/cli/view/view.h"
 
 #include <inttypes.h>
@@ -87,8 +89,12 @@ static void put_snapshots(struct cli *cli, const json_t *analysis)
         format_setting(&cli->screen, frequency_ms, &cli->out);
     }
     if (interval_ms > frequency_ms) {
-        (void)buf_text(&cli->out, TEXT(", thinned to every "));
+        /* What was thinned has half of what a sample may hold, at the least. */
+        bool is_thinned = field_count(analysis, "snapshots") >= SNAPSHOTS_MAX / 2;
+
+        (void)buf_text(&cli->out, is_thinned ? TEXT(", thinned to ") : TEXT(", stretched to "));
         format_setting(&cli->screen, interval_ms, &cli->out);
+        if (!is_thinned) (void)buf_text(&cli->out, TEXT(" to stay within the budget"));
     }
     (void)buf_text(&cli->out, TEXT("\n"));
 }
@@ -156,6 +162,7 @@ void analysis_put(struct cli *cli, const json_t *analysis, const struct analysis
     put_states(cli, root);
     put_snapshots(cli, analysis);
     put_findings(cli, analysis);
+    locks_put(cli, analysis, options->has_all);
     if (json_array_size(field_array(root, "children")) == 0) {
         view_heading(cli, "Call tree");
         view_sentence(cli, "", TEXT("No snapshot has a stack."));
