@@ -6,8 +6,11 @@
  * 2. It is blocked: its stack is read where it lies (blocked_stack.c).
  * 3. It is running, or could: it copies its stack itself, in our handler (signal_copy.c). It may
  *    be about to sleep, and then the signal meets the call that it sleeps in; which is repaired if
- *    the call is young (hot/repair.c). So a thread that woke just now, and may go back to the very
- *    sleep in which it was seen before, is given a moment, and is not signalled.
+ *    the call is young (hot/repair.c). So a thread that woke just now, or was not given a CPU yet,
+ *    and may stand in a sleep that began long ago, is given a moment first, three times. One that
+ * is
+ *    queued for longer is signalled all the same; should it come from such a sleep, its time-out
+ *    begins anew, as in a program that minds EINTR and calls again.
  *
  * Where the kernel does not say what a thread is in, the signal is the only look. It is spent once
  * on a wait, which is then known by what came of it (closed_wait.c).
@@ -36,6 +39,8 @@ enum {
 };
 
 #define WAKE_CLOCK_NS (20 * NS_PER_US) /* more than a wake that finds nothing to do takes */
+#define ON_CPU_NS     (3 * NS_PER_US)  /* on a CPU for so long: it is past its waking */
+#define ON_CPU_TRY_NS (8 * NS_PER_US)
 
 /* ---- begin ---- */
 
@@ -231,6 +236,12 @@ static void look_at_owner(struct engine *engine, struct listening *listening,
         lock_watch_look(&listening->lock, engine, &listening->draft, &waiter);
 }
 
+/* How a snapshot came. Those of before the trigger are not counted: the call may never turn slow. */
+static void count_way(const struct listening *listening, uint64_t *count)
+{
+    if (!listening->draft.is_lookback) (*count)++;
+}
+
 static void look_sighted(struct engine *engine, struct listening *listening,
                          const struct sighting *sighting)
 {
@@ -244,7 +255,7 @@ static void look_sighted(struct engine *engine, struct listening *listening,
     times.queue_ns = queue_since(engine, listening);
     if (!draft_add_sighting(&listening->draft, engine, listening->stint.tid, sighting, &times))
         return;
-    listening->draft.watch->counts.reads++;
+    count_way(listening, &listening->draft.watch->counts.reads);
     look_at_owner(engine, listening, sighting->still_clock_ns);
 }
 
@@ -316,11 +327,23 @@ static void look_unchanged(struct engine *engine, struct listening *listening, u
     if (stint_cpu_ns(&listening->stint, clock_ns, &times.cpu_ns)) {
         times.queue_ns = queue_since(engine, listening);
         if (!draft_add_unchanged(&listening->draft, now_ns, &times)) return;
-        listening->draft.watch->counts.repeats++;
+        count_way(listening, &listening->draft.watch->counts.repeats);
         look_at_owner(engine, listening, clock_ns);
     } else {
         draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
     }
+}
+
+/* Does its CPU clock run? A thread that is awake but was not given a CPU yet may stand in the sleep
+ * that it was woken from, and the signal would find it there. */
+static bool is_on_cpu(uint32_t tid, uint64_t clock_ns)
+{
+    uint64_t until_ns = clock_monotonic_ns() + ON_CPU_TRY_NS;
+
+    do {
+        if (thread_cpu_ns(tid) - clock_ns >= ON_CPU_NS) return true;
+    } while (clock_monotonic_ns() < until_ns);
+    return false;
 }
 
 /* Way 3. `was_running`: the kernel said so just now. */
@@ -332,7 +355,6 @@ static void look_running(struct engine *engine, struct listening *listening,
     bool woke_just_now =
         listening->slept_clock_ns != 0 && clock_ns - listening->slept_clock_ns < WAKE_CLOCK_NS;
 
-    if (woke_just_now && look_again(listening, clock_monotonic_ns())) return;
     if (stint->bounds.high == 0) { /* to find them takes a while: then it is looked at once more */
         if (known_stacks_find(&engine->stacks, &thread, view->anchor_sp, &stint->bounds) < 0) {
             look_drop(listening, SNAPSHOT_DROP_UNREADABLE);
@@ -341,7 +363,10 @@ static void look_running(struct engine *engine, struct listening *listening,
         pace_retry(&listening->pace, clock_monotonic_ns() - PACE_RETRY_NS);
         return;
     }
-    copy_ask(engine, listening, view, was_running && !woke_just_now);
+    if (was_running && (woke_just_now || !is_on_cpu(thread.tid, clock_ns)) &&
+        look_again(listening, clock_monotonic_ns()))
+        return;
+    copy_ask(engine, listening, view, was_running);
 }
 
 static void look_attached(struct engine *engine, struct listening *listening,
@@ -394,7 +419,8 @@ static void look_done(const struct engine *engine, struct listening *listening, 
     if (pace->is_put_off && now_ns - pace->looked_ns > interval_ns)
         interval_ns = now_ns - pace->looked_ns;
     if (interval_ns > draft->builder.interval_ns) draft_stretch(draft, interval_ns);
-    late = pace_looked(pace, now_ns, budget_interval_ns(&engine->budget, draft->builder.interval_ns));
+    late =
+        pace_looked(pace, now_ns, budget_interval_ns(&engine->budget, draft->builder.interval_ns));
     draft->watch->counts.snapshot_drops[SNAPSHOT_DROP_LATE] += late;
 }
 
@@ -437,7 +463,7 @@ static void copy_take(struct engine *engine, struct listening *listening)
         times.cpu_ns = listening->draft.builder.cpu_ns;
     times.queue_ns = queue_since(engine, listening);
     if (draft_add_sighting(&listening->draft, engine, listening->stint.tid, &sighting, &times))
-        listening->draft.watch->counts.signals++;
+        count_way(listening, &listening->draft.watch->counts.signals);
 }
 
 static void copy_heed(struct engine *engine, struct listening *listening)
@@ -512,9 +538,9 @@ static void listening_close(struct listening *listening)
     signal_copy_close(&listening->copy);
     lock_watch_close(&listening->lock);
     draft_done(&listening->draft);
-    *listening = (struct listening){
-        .face = listening->face, .copy = SIGNAL_COPY_NONE, .lock = LOCK_WATCH_NONE
-    };
+    *listening = (struct listening){ .face = listening->face,
+                                     .copy = SIGNAL_COPY_NONE,
+                                     .lock = LOCK_WATCH_NONE };
 }
 
 struct sample *listening_end(struct engine *engine, struct listening *listening)

@@ -23,6 +23,12 @@ add_dependencies(test_integration_probe_looks truth_work_bare)
 stakeout_test(integration probe_signals signals_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
               stakeout_engine stakeout_model)
 
+# ThreadSanitizer delivers signals later, with contexts of its own, and has frames of its own.
+if(NOT STAKEOUT_SANITIZE)
+    stakeout_test(integration probe_interruptions interruptions_test.c interrupted_work.c
+                  $<TARGET_OBJECTS:stakeout_hot> LINK stakeout_engine stakeout_model)
+endif()
+
 # It forks beside threads, and ThreadSanitizer may then hang in its own locks.
 if(NOT STAKEOUT_SANITIZE STREQUAL "thread")
     stakeout_test(integration probe_chaos chaos_test.c $<TARGET_OBJECTS:stakeout_hot> LINK

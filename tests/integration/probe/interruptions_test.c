@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* interruptions_test.c: what a host sees of our signals in its system calls: nothing.
+ *
+ * The short version of bench_interruptions: every call that would give up with EINTR, and every
+ * write in parts, under looks 1 ms apart, until there were enough of signals. */
+#include "common/base/clock.h"
+#include "common/wire/messages.h"
+#include "probe/agent/sampler.h"
+#include "tests/integration/probe/interrupted_work.h"
+#include "tests/support/test.h"
+#include "tests/support/wait.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SNAPSHOTS_WANTED = 4000, SIGNALS_WANTED = 400, PATIENCE_MS = 60000 };
+
+static struct task_id armed;
+
+static void on_sample(void *context, struct sample *take_sample)
+{
+    (void)context;
+    sampler_settle(&(struct settlement){
+        .sample = take_sample->id, .revision = take_sample->revision, .outcome = REPORT_ACCEPTED });
+    sample_free(take_sample);
+}
+
+static stakeout_interface_id arm(void)
+{
+    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
+                                .interface = "work",
+                                .state = TASK_ACTIVE,
+                                .threshold_ns = 5 * NS_PER_MS,
+                                .frequency_ns = NS_PER_MS,
+                                .sample_cap = 100,
+                                .ends_monotonic_ns = clock_monotonic_ns() + 600 * NS_PER_S };
+
+    armed = order.id;
+    sampler_set_tasks(&order, 1);
+    return stakeout_interface("work");
+}
+
+static struct ledger ledger_read(void)
+{
+    static struct task_books books[SAMPLER_TASKS_MAX];
+    uint32_t count = sampler_ledgers(books, SAMPLER_TASKS_MAX);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(books[i].task.text, armed.text) == 0) return books[i].ledger;
+    }
+    fail();
+    return books[0].ledger;
+}
+
+static bool has_enough(void *context)
+{
+    struct ledger ledger = ledger_read();
+
+    (void)context;
+    return ledger.snapshots >= SNAPSHOTS_WANTED && ledger.signals >= SIGNALS_WANTED;
+}
+
+static void a_host_sees_nothing_of_our_signals(void **state)
+{
+    struct worker *workers = calloc(work_kind_count, sizeof *workers);
+    pthread_t *threads = calloc(work_kind_count, sizeof *threads);
+    stakeout_interface_id interface = arm();
+    struct ledger ledger;
+    uint32_t count = 0;
+
+    (void)state;
+    assert_int_equal(work_open(), 0);
+    for (uint32_t kind = 0; kind < work_kind_count; kind++) {
+        if (!work_kinds[kind].is_repaired) continue;
+        workers[count] = (struct worker){ .kind = kind, .interface = interface };
+        assert_int_equal(pthread_create(&threads[count], NULL, work_main, &workers[count]), 0);
+        count++;
+    }
+    (void)wait_until(has_enough, NULL, PATIENCE_MS);
+    for (uint32_t i = 0; i < count; i++) {
+        atomic_store(&workers[i].may_end, true);
+        pthread_join(threads[i], NULL);
+    }
+    ledger = ledger_read();
+    print_message("  %lu snapshots, %lu signals, %lu reads, %lu repeats, %lu interrupted\n",
+                  ledger.snapshots, ledger.signals, ledger.reads, ledger.repeats,
+                  ledger.interrupted);
+    for (uint32_t i = 0; i < count; i++) {
+        if (workers[i].eintr != 0 || workers[i].shorts != 0)
+            fail_msg("%s: %lu EINTR, %lu short of %lu", work_kinds[workers[i].kind].name,
+                     workers[i].eintr, workers[i].shorts, workers[i].turns);
+    }
+    assert_int_equal(ledger.interrupted, 0);
+    assert_in_range(ledger.snapshots, SNAPSHOTS_WANTED, UINT64_MAX);
+    assert_in_range(ledger.signals, SIGNALS_WANTED, UINT64_MAX);
+    work_close();
+    free(workers);
+    free(threads);
+}
+
+static int setup(void **state)
+{
+    static const struct sampler_options options = { .on_sample = on_sample,
+                                                    .thread_files_max = THREAD_FILES_HELD };
+
+    (void)state;
+    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE);
+    return sampler_start(&options, false);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    sampler_stop();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_host_sees_nothing_of_our_signals),
+    };
+
+    return cmocka_run_group_tests_name("interruptions", tests, setup, teardown);
+}
