@@ -81,6 +81,14 @@ static void on_change(void *context, const struct task *task, const struct sampl
     api_task_changed(app->api, task, sample);
 }
 
+/* Told to parked polls at once. Also what another scheduler was told. */
+static void on_settings(void *context, const struct application_settings *settings)
+{
+    struct app *app = context;
+
+    if (app->intake) intake_task_changed(app->intake, text_of(settings->application));
+}
+
 /* Says in the log what is wrong with Redis, or what can be lost; and when that is over. */
 static void log_health(struct app *app)
 {
@@ -337,6 +345,7 @@ static void build_rooms(struct app *app)
     struct tasks_options tasks = { .retention_days = config->retention_days,
                                    .retention_bytes = config->retention_bytes,
                                    .on_change = on_change,
+                                   .on_settings = on_settings,
                                    .context = app };
 
     app->live = live_new(app->base);

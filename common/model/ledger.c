@@ -87,6 +87,7 @@ void ledger_add(struct ledger *to, const struct ledger *from)
         to->snapshot_drops[i] += from->snapshot_drops[i];
     }
     to->slowest_below_ns = greater(to->slowest_below_ns, from->slowest_below_ns);
+    to->stretched_ns = greater(to->stretched_ns, from->stretched_ns);
     to->late_ns_max = greater(to->late_ns_max, from->late_ns_max);
     to->pause_ns_p50 = greater(to->pause_ns_p50, from->pause_ns_p50);
     to->pause_ns_p99 = greater(to->pause_ns_p99, from->pause_ns_p99);

@@ -70,8 +70,8 @@ static const struct task_field fields[FIELD_COUNT] = {
         "a time (RFC 3339, or ms since 1970) from now to 30 days ahead",
         "when it starts; at once if not given" },
     [FIELD_LOOKBACK] = { "lookback", TASK_FIELD_FLAG, false, 0, 0, 0, NULL,
-        "off: looking back is not available in this version",
-        "also take snapshots before the threshold" },
+        "true or false",
+        "also take sparse snapshots before the threshold, kept only if the call turns slow" },
     [FIELD_NOTE] = { "note", TASK_FIELD_TEXT, false, 0, NOTE_SIZE_MAX, 0, NULL,
         "at most 500 bytes of printable UTF-8",
         "why the task was made" },
@@ -288,14 +288,6 @@ static int check_instances(const struct task_spec *spec, struct problem *problem
     return 0;
 }
 
-static int check_lookback(bool lookback, struct problem *problem)
-{
-    if (!lookback) return 0;
-    refuse(&fields[FIELD_LOOKBACK], "is on", problem);
-    problem->code = PROBLEM_NOT_YET;
-    return -1;
-}
-
 int task_spec_check(const struct task_spec *spec, uint64_t now_wall_ms, struct problem *problem)
 {
     if (application_check(MEMBER(spec->application), problem) < 0) return -1;
@@ -306,7 +298,6 @@ int task_spec_check(const struct task_spec *spec, uint64_t now_wall_ms, struct p
     if (sample_cap_check(spec->sample_cap, problem) < 0) return -1;
     if (check_instances(spec, problem) < 0) return -1;
     if (start_check(spec->start_wall_ms, now_wall_ms, problem) < 0) return -1;
-    if (check_lookback(spec->lookback, problem) < 0) return -1;
     if (note_check(MEMBER(spec->note), problem) < 0) return -1;
     return author_check(MEMBER(spec->author), problem);
 }

@@ -41,7 +41,7 @@ struct task_spec {
     int64_t frequency_ms;
     int64_t sample_cap;
     uint64_t start_wall_ms; /* 0: now */
-    bool lookback;          /* refused until it exists */
+    bool lookback;          /* looks before the threshold, too */
     char note[NOTE_SIZE_MAX + 1];
     char author[AUTHOR_SIZE_MAX + 1];
     uint32_t instance_count;

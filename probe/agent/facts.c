@@ -66,6 +66,7 @@ void facts_gather(const struct facts_options *options, struct facts *ret)
         .thread_count = ret->cost.thread_count,
         .call_count = ret->cost.call_count,
         .troubles = ret->troubles,
+        .is_off = ret->cost.is_off,
     };
     add_notes(ret);
     add_troubles(ret, options->events_lost);

@@ -54,6 +54,8 @@ struct link {
     struct link_identity *identity; /* the agent's; written when the threads have ended */
     _Atomic uint64_t cut_ns;        /* UINT64_MAX; or, once stopping, when all must be over */
     _Atomic bool is_over;           /* both threads have ended */
+    _Atomic bool is_off;            /* as the scheduler said last */
+    _Atomic uint64_t cpu_ns;        /* of stakeout-link */
     pthread_t thread;
 
     pthread_mutex_t lock;
@@ -109,6 +111,31 @@ static void on_refusal(void *context, const struct task_id *task, const char *wh
     on_event(context, task, TASK_EVENT_REFUSED, why, 1);
 }
 
+/* What an operator said goes before what the process was started with. */
+static void on_settings(void *context, const struct poller_settings *settings)
+{
+    struct link *link = context;
+    const struct settings *own = &link->settings;
+
+    sampler_set_budget(
+        settings->budget_core_ppm != 0 ? settings->budget_core_ppm : own->budget_core_ppm,
+        settings->budget_thread_ppm != 0 ? settings->budget_thread_ppm : own->budget_thread_ppm);
+    if (atomic_exchange_explicit(&link->is_off, settings->is_off, memory_order_relaxed) ==
+        settings->is_off)
+        return;
+    log_line(LOG_INFO, "probe: switched %s by the scheduler", settings->is_off ? "off" : "on");
+    sampler_switch(!settings->is_off);
+    pulser_hasten(&link->sender.pulser);
+}
+
+static uint64_t others_cpu_ns(void *context)
+{
+    const struct link *link = context;
+
+    return poller_cpu_ns(&link->poller) +
+           atomic_load_explicit(&link->cpu_ns, memory_order_relaxed);
+}
+
 static void on_poll_answer(void *context)
 {
     struct link *link = context;
@@ -150,6 +177,7 @@ static void serve(struct link *link)
         await_work(link);
         sender_encode(&link->sender);
         sender_send(&link->sender);
+        atomic_store_explicit(&link->cpu_ns, clock_thread_cpu_ns(), memory_order_relaxed);
     }
 }
 
@@ -170,16 +198,19 @@ static int open_link(struct link *link)
                                        .on_sample = on_sample,
                                        .on_event = on_event,
                                        .name_data = name_data,
+                                       .others_cpu_ns = others_cpu_ns,
                                        .signal_number = link->settings.signal_number };
     struct poller_options poller = { .settings = &link->settings,
                                      .incarnation = link->sender.options.incarnation,
                                      .context = link,
                                      .on_answer = on_poll_answer,
+                                     .on_settings = on_settings,
                                      .on_refusal = on_refusal };
     int rc;
 
     if (descriptors_separate(link->settings.log)) options.thread_files_max = THREAD_FILES_HELD;
     sender_open(&link->sender);
+    sampler_set_budget(link->settings.budget_core_ppm, link->settings.budget_thread_ppm);
     rc = sampler_start(&options, link->settings.is_statistics_off);
     if (rc < 0) return rc;
     link->host_nice = thread_yield_to_host(); /* the sampler was started before */

@@ -40,6 +40,7 @@ static void adopt_task(const struct wire_poll_task *task, uint64_t now_ns, struc
         .threshold_ns = ms_to_ns(task->threshold_ms),
         .frequency_ns = ms_to_ns(task->frequency_ms),
         .sample_cap = task->sample_cap,
+        .lookback = task->lookback,
         .ends_monotonic_ns = now_ns + ms_to_ns(task->left_ms),
     };
     snprintf(ret->id.text, sizeof ret->id.text, "%.*s", TEXT_ARGS(task->id));
@@ -76,7 +77,7 @@ static int adopt_tasks(struct poller *poller, const struct wire_poll_answer *ans
     uint32_t count = 0;
 
     if (!orders) return -ENOMEM;
-    for (uint32_t i = 0; i < answer->tasks_count; i++) {
+    for (uint32_t i = 0; i < answer->tasks_count && !answer->is_off; i++) {
         if (!is_task_sound(&answer->tasks[i])) {
             refuse_task(poller, &answer->tasks[i]);
             continue;
@@ -90,6 +91,15 @@ static int adopt_tasks(struct poller *poller, const struct wire_poll_answer *ans
     return 0;
 }
 
+static void adopt_settings(const struct poller *poller, const struct wire_poll_answer *answer)
+{
+    struct poller_settings settings = { .is_off = answer->is_off,
+                                        .budget_core_ppm = answer->budget_core_ppm,
+                                        .budget_thread_ppm = answer->budget_thread_ppm };
+
+    poller->options.on_settings(poller->options.context, &settings);
+}
+
 static int take_answer(struct poller *poller, struct text body, uint64_t asked_ns)
 {
     OWN(wire_arena_done) struct wire_arena arena = { 0 };
@@ -100,6 +110,7 @@ static int take_answer(struct poller *poller, struct text body, uint64_t asked_n
     if (wire_poll_answer_decode(body, &arena, &answer, &problem) < 0)
         return uplink_distrust(&poller->uplink, &poller->lane,
                                "its answer to a poll cannot be read");
+    adopt_settings(poller, &answer); /* first: what is switched on again takes its tasks */
     if (answer.version.size > POLL_VERSION_SIZE_MAX || adopt_tasks(poller, &answer) < 0)
         return uplink_distrust(&poller->uplink, &poller->lane, "its tasks cannot be kept");
     is_same = text_is_equal(answer.version, text_of(poller->version));

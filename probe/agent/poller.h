@@ -19,12 +19,19 @@
 
 enum { POLL_VERSION_SIZE_MAX = 64 };
 
+struct poller_settings {
+    bool is_off;
+    uint32_t budget_core_ppm, budget_thread_ppm; /* 0: nothing; UINT32_MAX: no bound */
+};
+
 struct poller_options {
     const struct settings *settings; /* borrowed as long as the poller runs */
     uint64_t incarnation;
     void *context;
     void (*on_answer)(void *context); /* on its thread, like the next: the scheduler is there */
     void (*on_refusal)(void *context, const struct task_id *task, const char *why);
+    /* What an operator set for the application; with each answer. */
+    void (*on_settings)(void *context, const struct poller_settings *settings);
 };
 
 struct poller {

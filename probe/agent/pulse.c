@@ -203,6 +203,7 @@ static struct wire_pulse_ledger ledger_message(struct lists *lists, const struct
         .pause_ns_p99 = ledger->pause_ns_p99,
         .cpu_ns = ledger->cpu_ns,
         .armed_ns = ledger->armed_ns,
+        .stretched_ns = ledger->stretched_ns,
     };
 
     message.drops = lists->reasons + lists->reason_count;

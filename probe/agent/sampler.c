@@ -373,6 +373,7 @@ void sampler_cost(struct sampler_cost *ret)
     slot_sweep();
     ret->cpu_ns = sampler_cpu_ns();
     ret->memory_size = memory_in_use();
+    ret->is_off = sampler.is_off;
     ret->thread_count = slot_count_used();
     ret->call_count = call_count_running();
     for (int i = 0; i < NOTE_COUNT; i++) {

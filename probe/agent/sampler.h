@@ -151,6 +151,7 @@ void sampler_interfaces_acknowledged(void);
 struct sampler_cost {
     uint64_t cpu_ns;      /* of the sampler's thread and of the handlers on the host's threads */
     uint64_t memory_size; /* bytes reserved at start, and of modules and samples in flight */
+    bool is_off; /* as sampler_switch() said */
     uint32_t thread_count, call_count;
     uint64_t notes[NOTE_COUNT]; /* since the process began */
     uint32_t trouble_count;     /* what does not work here, for `stakeout doctor` */

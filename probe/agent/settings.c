@@ -16,6 +16,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+enum { PPM_PER_PERCENT = 10000 };
+
 #define SERVER_DEFAULT "http://127.0.0.1:7411"
 
 struct reading {
@@ -180,8 +182,69 @@ static int read_statistics(struct reading *reading)
     return rc;
 }
 
+/* "0.5", in millionths. Digits and one point: strtod() would ask the host's locale. */
+static int percent_parse(const char *value, uint32_t *ret_ppm)
+{
+    uint64_t ppm = 0;
+    uint32_t behind = 0, digits = 0;
+    bool has_point = false;
+
+    for (; *value; value++) {
+        if (*value == '.' && !has_point) {
+            has_point = true;
+            continue;
+        }
+        if (*value < '0' || *value > '9' || behind == 4 || ppm > 100 * PPM_PER_PERCENT)
+            return -EINVAL;
+        ppm = 10 * ppm + (uint64_t)(*value - '0');
+        behind += has_point;
+        digits++;
+    }
+    for (; behind < 4; behind++) {
+        ppm *= 10;
+    }
+    if (digits == 0 || ppm > 100 * PPM_PER_PERCENT) return -EINVAL;
+    *ret_ppm = (uint32_t)ppm;
+    return 0;
+}
+
+static int read_budget(const struct reading *reading, double option, const char *variable,
+                       uint32_t *ret_ppm)
+{
+    const char *value = setting_or(NULL, variable);
+    uint32_t ppm = 0;
+
+    *ret_ppm = 0;
+    if (option < 0) {
+        *ret_ppm = UINT32_MAX;
+    } else if (option > 0) {
+        if (option > 100 || option * PPM_PER_PERCENT < BUDGET_PPM_MIN)
+            return refuse(reading, "a budget is 0.1 to 100 percent, not %g", option);
+        *ret_ppm = (uint32_t)(option * PPM_PER_PERCENT);
+    } else if (*value) {
+        if (strcasecmp(value, "off") != 0 &&
+            (percent_parse(value, &ppm) < 0 || (ppm > 0 && ppm < BUDGET_PPM_MIN)))
+            return refuse(reading, "%s is '%.80s'; it must be 0.1 to 100 percent, or 0 or off",
+                          variable, value);
+        *ret_ppm = ppm > 0 ? ppm : UINT32_MAX;
+    }
+    return 0;
+}
+
+static int read_budgets(struct reading *reading)
+{
+    struct settings *settings = reading->settings;
+    int rc = read_budget(reading, reading->options.budget_core_percent, "STAKEOUT_BUDGET_CORE",
+                         &settings->budget_core_ppm);
+
+    if (rc < 0) return rc;
+    return read_budget(reading, reading->options.budget_thread_percent, "STAKEOUT_BUDGET_THREAD",
+                       &settings->budget_thread_ppm);
+}
+
 static int (*const readers[])(struct reading *) = {
     read_application, read_instance, read_server, read_token, read_signal, read_statistics,
+    read_budgets,
 };
 
 int settings_read(const struct stakeout_options *options, struct settings *ret, char *ret_why,

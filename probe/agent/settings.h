@@ -11,6 +11,8 @@
  *     STAKEOUT_INSTANCE       default: host name ":" pid
  *     STAKEOUT_SIGNAL         a name or a number; default: SIGURG
  *     STAKEOUT_STATISTICS     "off": only calls of watched interfaces are kept
+ *     STAKEOUT_BUDGET_CORE    in percent of a core; 0 or "off": no bound; default: 1
+ *     STAKEOUT_BUDGET_THREAD  in percent of any one thread's time, likewise; default: 0.5
  *     STAKEOUT_LOG            "stderr" or a file: where it connects, and why not
  *
  * A value, not a reference: nothing in it points to the host's memory. Set-user-id programs do
@@ -30,6 +32,7 @@ struct settings {
     bool is_statistics_off;
     bool is_instance_default; /* a forked child makes its own */
     int signal_number;
+    uint32_t budget_core_ppm, budget_thread_ppm; /* 0: the default; UINT32_MAX: no bound */
     char application[APPLICATION_SIZE_MAX + 1];
     char instance[INSTANCE_SIZE_MAX + 1];
     char token[HTTP_TOKEN_SIZE_MAX + 1];  /* "": none */

@@ -7,6 +7,7 @@
 #include "scheduler/api/offload.h"
 #include "scheduler/api/turns.h"
 #include "scheduler/live/census.h"
+#include "scheduler/task/tasks.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ enum {
 struct list {
     json_t *array;
     uint64_t now_ns, now_wall_ns;
+    const struct tasks *tasks; /* of applications: their settings */
 };
 
 static struct list list_begin(void)
@@ -66,6 +68,7 @@ static bool application_of(struct http_request *request, struct text *ret)
 static void add_application(void *context, struct text application, size_t instance_count,
                             size_t interface_count, uint64_t last_seen_ns)
 {
+    const struct application_settings *settings;
     struct list *list = context;
     json_t *object = json_object();
 
@@ -73,6 +76,8 @@ static void add_application(void *context, struct text application, size_t insta
     value_set(object, "instances", value_count(instance_count));
     value_set(object, "interfaces", value_count(interface_count));
     value_set(object, "last_seen", moment_value(list, last_seen_ns));
+    settings = tasks_settings(list->tasks, application);
+    value_set(object, "probe", value_text(settings && settings->is_off ? "off" : "on"));
     value_append(list->array, object);
 }
 
@@ -80,6 +85,7 @@ void on_applications(struct api *api, struct http_request *request)
 {
     struct list list = list_begin();
 
+    list.tasks = api->rooms.tasks;
     census_applications(api->rooms.census, list.now_ns, add_application, &list);
     answer_list(request, "applications", &list);
 }
@@ -326,6 +332,7 @@ static void add_instance(void *context, struct text application,
     value_set(object, "needs_protocol",
               instance->is_refused ? value_count(WIRE_PROTOCOL) : json_null());
     value_set(object, "state", value_text(state_of(list, instance)));
+    value_set(object, "probe", value_text(instance->is_off ? "off" : "on"));
     value_set(object, "clock_offset_ms", value_signed_ms(instance->clock_offset_ns));
     value_set(object, "first_seen", moment_value(list, instance->first_seen_ns));
     value_set(object, "last_seen", moment_value(list, instance->last_seen_ns));

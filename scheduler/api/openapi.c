@@ -211,7 +211,7 @@ static json_t *field_value(const struct task_field *field)
         return json_pack("{s:[{s:s, s:s}, {s:s, s:i}]}", "anyOf", "type", "string", "format",
                          "date-time", "type", "integer", "minimum", 1);
     case TASK_FIELD_FLAG:
-        return json_pack("{s:s, s:b, s:b}", "type", "boolean", "const", 0, "default", 0);
+        return json_pack("{s:s, s:b}", "type", "boolean", "default", 0);
     }
     check_failed("every kind of field has its schema", __FILE__, __LINE__);
 }
@@ -394,6 +394,7 @@ static json_t *body_content(const struct route *route)
 static const char *method_key(enum http_method method)
 {
     if (method == HTTP_POST) return "post";
+    if (method == HTTP_PUT) return "put";
     return method == HTTP_DELETE ? "delete" : "get";
 }
 

@@ -6,6 +6,7 @@
 #include "common/base/own.h"
 #include "common/model/task_event.h"
 #include "scheduler/api/verdict.h"
+#include "scheduler/task/tasks.h"
 
 #include <stdlib.h>
 
@@ -56,7 +57,16 @@ static json_t *warnings_value(struct api *api, const struct task *task, enum war
     OWN(buf_done) struct buf text = BUF_INIT(VERDICT_SIZE_MAX);
     const struct task_spec *spec = &task->spec;
     json_t *warnings = json_array();
+    const struct application_settings *settings =
+        tasks_settings(api->rooms.tasks, text_of(spec->application));
 
+    if (settings && settings->is_off && !task_state_is_final(task->state)) {
+        buf_printf(&text,
+                   "The probes of '%s' are switched off, by %s: nothing is caught until they are on.",
+                   spec->application, *settings->author ? settings->author : "an operator");
+        value_append(warnings, value_text_of(buf_peek(&text)));
+        buf_reset(&text);
+    }
     if (task_state_is_final(task->state) ||
         census_interface_is_known(api->rooms.census, text_of(spec->application),
                                   text_of(spec->interface)))
@@ -182,6 +192,7 @@ json_t *ledger_row_value(const struct task_ledger *row)
     value_set(object, "gone", json_boolean(row->is_gone));
     set_counts(object, counts);
     value_set(object, "slowest_below_ms", value_ms(counts->slowest_below_ns));
+    value_set(object, "stretched_ms", value_ms(counts->stretched_ns));
     value_set(object, "late_ms_max", value_ms(counts->late_ns_max));
     value_set(object, "pause_ns_p50", value_count(counts->pause_ns_p50));
     value_set(object, "pause_ns_p99", value_count(counts->pause_ns_p99));

@@ -161,7 +161,7 @@ void methods_format(unsigned methods, char *ret, size_t size)
         const char *name;
     } names[] = {
         { HEAD_GET, "GET" },       { HEAD_HEAD, "HEAD" },       { HEAD_POST, "POST" },
-        { HEAD_DELETE, "DELETE" }, { HEAD_OPTIONS, "OPTIONS" },
+        { HEAD_PUT, "PUT" },       { HEAD_DELETE, "DELETE" },   { HEAD_OPTIONS, "OPTIONS" },
     };
     size_t at = 0;
 
@@ -205,7 +205,8 @@ static int admit_browser(const struct http *http, const struct head *head, struc
     if (head->host.data && !host_is_ours(head->host, http->address))
         return verdict_refuse(ret, 403, "The Host header '%.*s' does not name this server.",
                               (int)(head->host.size < 80 ? head->host.size : 80), head->host.data);
-    if (head->method != HEAD_POST && head->method != HEAD_DELETE) return 0;
+    if (head->method != HEAD_POST && head->method != HEAD_PUT && head->method != HEAD_DELETE)
+        return 0;
     if (head->origin.data && !origin_is_ours(head->origin, head->host))
         return verdict_refuse(ret, 403, "A page of another origin may not change anything here.");
     if (head->fetch_site.data && !text_is_equal(head->fetch_site, TEXT("same-origin")) &&

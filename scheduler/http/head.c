@@ -90,7 +90,7 @@ static int parse_method(struct text text, enum head_method *ret)
         enum head_method method;
     } methods[] = {
         { "GET", HEAD_GET },         { "POST", HEAD_POST }, { "DELETE", HEAD_DELETE },
-        { "HEAD", HEAD_HEAD },       { "PUT", HEAD_OTHER }, { "PATCH", HEAD_OTHER },
+        { "HEAD", HEAD_HEAD },       { "PUT", HEAD_PUT },   { "PATCH", HEAD_OTHER },
         { "OPTIONS", HEAD_OPTIONS },
     };
 

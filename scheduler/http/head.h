@@ -22,14 +22,15 @@ enum {
     HEAD_TARGET_MAX = 4096, /* bytes of path and query */
 };
 
-/* Methods that are understood; the first three are http.h's. */
+/* Methods that are understood; the first three and the last are http.h's. */
 enum head_method {
     HEAD_GET = 1,
     HEAD_POST = 2,
     HEAD_DELETE = 4,
     HEAD_HEAD = 8,
     HEAD_OPTIONS = 16,
-    HEAD_OTHER = 32, /* known to libevent, and allowed nowhere: PUT, PATCH */
+    HEAD_OTHER = 32, /* known to libevent, and allowed nowhere: PATCH */
+    HEAD_PUT = 64,
 };
 
 struct head {

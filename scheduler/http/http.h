@@ -28,6 +28,7 @@ enum http_method {
     HTTP_GET = 1,
     HTTP_POST = 2,
     HTTP_DELETE = 4,
+    HTTP_PUT = 64, /* as enum head_method has it */
 };
 
 /* Who may call a route. Roles: an operator may what a viewer may. */

@@ -50,6 +50,7 @@ static struct wire_poll_task wire_task(const struct task *task, uint64_t now_wal
         .threshold_ms = (uint32_t)task->spec.threshold_ms,
         .frequency_ms = (uint32_t)task->spec.frequency_ms,
         .sample_cap = (uint32_t)task->spec.sample_cap,
+        .lookback = task->spec.lookback,
         .left_ms = is_running ? task->ends_wall_ms - now_wall_ms : 0,
     };
 }
@@ -57,6 +58,8 @@ static struct wire_poll_task wire_task(const struct task *task, uint64_t now_wal
 static void build(struct intake *intake, struct text version)
 {
     struct poll_cache *cache = &intake->cache;
+    const struct application_settings *settings =
+        tasks_settings(intake->tasks, text_of(cache->application));
     struct wire_poll_task tasks[POLL_TASKS_MAX];
     struct wire_poll_answer answer = {
         .protocol = WIRE_PROTOCOL,
@@ -65,6 +68,11 @@ static void build(struct intake *intake, struct text version)
         .tasks_count = (uint32_t)cache->task_count,
     };
 
+    if (settings) {
+        answer.is_off = settings->is_off;
+        answer.budget_core_ppm = settings->budget_core_ppm;
+        answer.budget_thread_ppm = settings->budget_thread_ppm;
+    }
     for (size_t i = 0; i < cache->task_count; i++) {
         tasks[i] = wire_task(cache->tasks[i], tasks_now_wall_ms(intake->tasks));
     }

@@ -57,6 +57,7 @@ static bool take_ledger(const struct wire_pulse *pulse, const struct wire_pulse_
             .pause_ns_p99 = said->pause_ns_p99,
             .cpu_ns = said->cpu_ns,
             .armed_ns = said->armed_ns,
+            .stretched_ns = said->stretched_ns,
         },
     };
     if (task_id_parse(said->task, &ret->task) < 0) return false;

@@ -39,6 +39,7 @@ struct census_instance {
     uint64_t cpu_ppm; /* of one core, in the last 10 to 20 s */
     uint32_t thread_count, call_count;
     bool is_refused; /* it speaks a protocol that we do not */
+    bool is_off;     /* it watches nothing, because an operator said so */
     bool is_gone;
     uint64_t notes[NOTE_COUNT];
     char troubles[16][201];

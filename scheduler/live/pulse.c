@@ -237,6 +237,7 @@ static void take_facts(struct instance *instance, const struct wire_pulse *pulse
     facts->pid = pulse->pid;
     facts->protocol = pulse->protocol;
     facts->trouble_count = 0;
+    facts->is_off = pulse->is_off;
     for (uint32_t i = 0; i < pulse->troubles_count && i < ARRAY_COUNT(facts->troubles); i++) {
         copy(facts->troubles[i], sizeof facts->troubles[i], pulse->troubles[i]);
         facts->trouble_count++;

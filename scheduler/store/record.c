@@ -94,6 +94,7 @@ void record_add_spec(struct redis_command *command, const struct task_spec *spec
     add_field(command, "threshold_from", threshold_from_name(spec->threshold_from));
     add_number(command, "frequency_ms", spec->frequency_ms);
     add_number(command, "sample_cap", spec->sample_cap);
+    add_number(command, "lookback", spec->lookback ? 1 : 0);
     add_number(command, "starts_later", spec->start_wall_ms ? 1 : 0);
     add_field(command, "note", spec->note);
     add_field(command, "author", spec->author);
@@ -181,6 +182,10 @@ static int read_task_field(struct text field, struct text value, struct task *ta
         return read_row(&field_rows[i], value, task);
     }
     if (text_is_equal(field, TEXT("state"))) return task_state_parse(value, &task->state);
+    if (text_is_equal(field, TEXT("lookback"))) {
+        task->spec.lookback = text_is_equal(value, TEXT("1"));
+        return 0;
+    }
     if (text_is_equal(field, TEXT("instances"))) return read_instances(value, &task->spec);
     if (text_is_equal(field, TEXT("threshold_from"))) {
         return read_threshold_from(value, &task->spec.threshold_from);
@@ -338,6 +343,8 @@ void record_write_counts(struct buf *to, const struct ledger *counts)
     space = " ";
     COUNTS(WRITE)
 #undef WRITE
+    if (counts->stretched_ns > 0)
+        CHECK(buf_printf(to, " m:stretched=%" PRIu64, counts->stretched_ns) == 0);
     for (int i = 0; i < CALL_DROP_COUNT; i++) {
         if (counts->drops[i] == 0) continue;
         CHECK(buf_printf(to, " c:%s=%" PRIu64, call_drop_slug((enum call_drop)i),
@@ -362,7 +369,7 @@ static void read_named(struct text name, uint64_t count, struct ledger *counts)
 #undef READ_NAMED
 }
 
-/* "c:reason=count". A reason that we do not know (of a newer scheduler) is passed over. */
+/* "c:reason=count", or "m:maximum=value". A reason that we do not know (of a newer scheduler) is passed over. */
 static void read_reason(struct text word, struct ledger *counts, struct reader *reader)
 {
     struct reader inner = { .rest = word };
@@ -375,6 +382,8 @@ static void read_reason(struct text word, struct ledger *counts, struct reader *
         reader->failed = true;
     } else if (text_is_equal(kind, TEXT("c")) && call_drop_parse(slug, &call) == 0) {
         counts->drops[call] += count;
+    } else if (text_is_equal(kind, TEXT("m")) && text_is_equal(slug, TEXT("stretched"))) {
+        counts->stretched_ns = count;
     } else if (text_is_equal(kind, TEXT("s")) && snapshot_drop_parse(slug, &snapshot) == 0) {
         counts->snapshot_drops[snapshot] += count;
     } else if (text_is_equal(kind, TEXT("w"))) {
@@ -409,6 +418,34 @@ int record_read_ledger(struct text record, struct task_ledger *ret)
         row.counts.pending = 0;
     }
     *ret = row;
+    return 0;
+}
+
+/* Settings ---------------------------------------------------------------------------------- */
+
+void record_write_settings(struct buf *to, const struct application_settings *settings)
+{
+    CHECK(buf_printf(to, "%d %" PRIu32 " %" PRIu32 " %" PRIu64 "\n", settings->is_off,
+                     settings->budget_core_ppm, settings->budget_thread_ppm,
+                     settings->changed_wall_ms) == 0);
+    write_line(to, settings->author);
+}
+
+int record_read_settings(struct text application, struct text record,
+                         struct application_settings *ret)
+{
+    struct reader reader = { .rest = record };
+    struct application_settings settings = { .application = "" };
+
+    settings.is_off = read_u64(&reader, ' ') != 0;
+    settings.budget_core_ppm = (uint32_t)read_u64(&reader, ' ');
+    settings.budget_thread_ppm = (uint32_t)read_u64(&reader, ' ');
+    settings.changed_wall_ms = read_u64(&reader, '\n');
+    read_line(&reader, settings.author, AUTHOR_SIZE_MAX);
+    if (reader.failed || application.size == 0 ||
+        read_text(application, settings.application, APPLICATION_SIZE_MAX) < 0)
+        return -EBADMSG;
+    *ret = settings;
     return 0;
 }
 

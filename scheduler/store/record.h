@@ -12,9 +12,11 @@
  *   event    at \n event \n incarnation \n sequence \n count \n instance \n detail
  *   ledger   sequence \n delivered \n gone \n refused \n instance \n host IP \n counts
  *   counts   seen below triggered sampled over_cap pending snapshots cpu_ns armed_ns
- *            slowest_below late_max pause_p50 pause_p99 c:DROP=n... s:SNAPSHOT-DROP=n...
+ *            slowest_below late_max pause_p50 pause_p99 m:stretched=ns c:DROP=n...
+ *            s:SNAPSHOT-DROP=n...
  *            w:COUNT=n... of what was added later and adds up: signals, interrupted, ...
  *   token    name \n role \n created \n revoked
+ *   settings off(0|1) core_ppm thread_ppm changed \n author
  *   live     STATE starts ends interface */
 #ifndef STAKEOUT_SCHEDULER_STORE_RECORD_H
 #define STAKEOUT_SCHEDULER_STORE_RECORD_H
@@ -45,6 +47,10 @@ int record_read_ledger(struct text record, struct task_ledger *ret);
 
 void record_write_token(struct buf *to, const struct store_token *token);
 int record_read_token(struct text hash, struct text record, struct store_token *ret);
+
+void record_write_settings(struct buf *to, const struct application_settings *settings);
+int record_read_settings(struct text application, struct text record,
+                         struct application_settings *ret);
 
 int record_read_conflict(struct text id, struct text live, struct store_conflict *ret);
 

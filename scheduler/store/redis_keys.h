@@ -16,6 +16,7 @@
  *   stakeout:sample:SAMPLE             STRING  "TASK APPLICATION"; forget. An hour, until taken
  *   stakeout:trace:TRACE               ZSET    its samples' ids, by time; forget
  *   stakeout:tokens                    HASH    token's SHA-256 -> record; nobody: it is history
+ *   stakeout:settings                  HASH    application -> record; nobody
  *   stakeout:{APP}:live                HASH    task -> "STATE start ends interface"; its end
  *   stakeout:{APP}:version             STRING  counts changes of tasks; nobody
  *   stakeout:{APP}:tasks               ZSET    all task ids, score 0: order of creation; forget
@@ -45,6 +46,7 @@
 
 #define KEY_APPLICATIONS "stakeout:applications"
 #define KEY_TOKENS       "stakeout:tokens"
+#define KEY_SETTINGS     "stakeout:settings"
 
 enum {
     KEY_TAG_SIZE = 3 * APPLICATION_SIZE_MAX + 1,

@@ -247,6 +247,7 @@ enum prepare_step {
     STEP_INFO,
     STEP_TIME,
     STEP_TOKENS,
+    STEP_SETTINGS,
     STEP_LIBRARY,
 };
 
@@ -277,6 +278,9 @@ static void on_prepare_answer(void *my, size_t index, const struct redis_value *
         break;
     case STEP_TOKENS:
         store_tokens_read(store, value);
+        break;
+    case STEP_SETTINGS:
+        store_settings_read(store, value);
         break;
     case STEP_LIBRARY:
         if (!library_is_ours(value)) store_load_functions(store);
@@ -315,6 +319,7 @@ static void add_readings(struct round *round)
     round_add(round, "INFO");
     round_add(round, "TIME");
     store_tokens_request(round);
+    store_settings_request(round);
 }
 
 static void on_conn_up(void *context)
@@ -441,6 +446,7 @@ struct store *store_free(struct store *store)
     event_free(store->defer);
     event_free(store->refresh);
     free(store->tokens);
+    free(store->settings);
     free(store);
     return NULL;
 }

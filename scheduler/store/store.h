@@ -19,6 +19,7 @@
 #ifndef STAKEOUT_SCHEDULER_STORE_STORE_H
 #define STAKEOUT_SCHEDULER_STORE_STORE_H
 
+#include "common/model/application.h"
 #include "common/model/problem.h"
 #include "common/model/task.h"
 #include "common/wire/messages.h"
@@ -277,6 +278,23 @@ typedef void (*store_trimmed_fn)(void *context, const struct store_trimmed *trim
                                  const struct problem *problem);
 void store_trim(struct store *store, struct text application, uint64_t keep_ms, uint64_t bytes_max,
                 store_trimmed_fn then, void *context);
+
+/* Settings of applications ------------------------------------------------------------------ */
+
+enum { SETTINGS_MAX = 10000 }; /* applications that have some */
+
+/* Puts them, as of now by Redis' clock. */
+void store_settings_put(struct store *store, const struct application_settings *settings,
+                        store_done_fn then, void *context);
+
+/* From memory: refreshed as tokens are. NULL: nobody ever set any. */
+const struct application_settings *store_settings_find(const struct store *store,
+                                                       struct text application);
+
+/* Called for each application whose settings are others than before, also by a change made
+ * elsewhere. One listener. */
+typedef void (*store_settings_fn)(void *context, const struct application_settings *settings);
+void store_on_settings(struct store *store, store_settings_fn on_change, void *context);
 
 /* Tokens ------------------------------------------------------------------------------------ */
 

@@ -47,6 +47,10 @@ struct store {
     struct store_token *tokens;
     size_t token_count;
     bool tokens_known;
+    struct application_settings *settings; /* by name; owned */
+    size_t settings_count;
+    store_settings_fn on_settings;
+    void *on_settings_context;
 };
 
 /* 0, or -1 with *problem: an answer that did not come, or a refusal by Redis. Draws what follows
@@ -67,6 +71,9 @@ void store_read_appendfsync(struct store *store, const struct redis_value *value
 const char *store_unfit(const struct store *store, struct text info);
 
 /* Tokens, with every refresh. */
+void store_settings_request(struct round *round);
+void store_settings_read(struct store *store, const struct redis_value *value);
+
 void store_tokens_request(struct round *round);
 void store_tokens_read(struct store *store, const struct redis_value *value);
 

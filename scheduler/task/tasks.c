@@ -14,6 +14,8 @@
  * beginning; tasks that were put later are left alone. */
 #include "scheduler/task/tasks.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -298,6 +300,7 @@ struct tasks *tasks_new(struct store *store, const struct tasks_options *options
     if (tasks->options.retention_days == 0) tasks->options.retention_days = RETENTION_DAYS_DEFAULT;
     tasks->on_ready = on_ready;
     store_on_up(store, on_up, tasks);
+    if (options->on_settings) store_on_settings(store, options->on_settings, options->context);
     return tasks;
 }
 
@@ -381,6 +384,24 @@ struct text tasks_version(struct tasks *tasks, struct text application)
 {
     struct cached_application *cached = cache_application_find(&tasks->cache, application);
 
-    if (!cached) return cache_version_empty();
-    return cache_version(cached, store_now_wall_ms(tasks->store));
+    const struct application_settings *settings = tasks_settings(tasks, application);
+    struct text version = cached ? cache_version(cached, store_now_wall_ms(tasks->store))
+                                 : cache_version_empty();
+
+    if (!settings) return version;
+    snprintf(tasks->version, sizeof(tasks->version), "%.*s-%" PRIx64, TEXT_ARGS(version),
+             settings->changed_wall_ms);
+    return text_of(tasks->version);
+}
+
+const struct application_settings *tasks_settings(const struct tasks *tasks,
+                                                  struct text application)
+{
+    return store_settings_find(tasks->store, application);
+}
+
+void tasks_set_settings(struct tasks *tasks, const struct application_settings *settings,
+                        tasks_set_fn then, void *context)
+{
+    store_settings_put(tasks->store, settings, then, context);
 }

@@ -15,6 +15,7 @@
 #ifndef STAKEOUT_SCHEDULER_TASK_TASKS_H
 #define STAKEOUT_SCHEDULER_TASK_TASKS_H
 
+#include "common/model/application.h"
 #include "common/model/problem.h"
 #include "common/model/task.h"
 #include "common/wire/messages.h"
@@ -32,6 +33,8 @@ struct tasks_options {
     uint32_t retention_days;  /* 0: RETENTION_DAYS_DEFAULT */
     uint64_t retention_bytes; /* of stored samples, per application; 0: no budget */
     tasks_change_fn on_change;
+    /* The settings of an application are others than before; may be NULL. */
+    void (*on_settings)(void *context, const struct application_settings *settings);
     void *context;
 };
 
@@ -66,7 +69,8 @@ void tasks_extend(struct tasks *tasks, const struct task_id *id, const char *who
 size_t tasks_for_instance(struct tasks *tasks, struct text application, struct text instance,
                           struct text host_ip, const struct task **ret, size_t max);
 uint64_t tasks_now_wall_ms(const struct tasks *tasks); /* Redis' clock, as last measured */
-/* Changes with every change of what tasks_for_instance() could answer for the application. */
+/* Changes with every change of what tasks_for_instance() could answer for the application, and of
+ * its settings. Lives until the next call. */
 struct text tasks_version(struct tasks *tasks, struct text application);
 
 /* A report: the sample as it was checked, and its bytes, which are stored (compressed). */
@@ -74,6 +78,14 @@ typedef void (*tasks_report_fn)(void *context, enum report_outcome outcome,
                                 const struct problem *problem);
 void tasks_take_report(struct tasks *tasks, const struct sample *sample, struct text bytes,
                        uint64_t at_wall_ms, tasks_report_fn then, void *context);
+
+/* What an operator set for an application; NULL: nothing. From memory; lives until the loop's next
+ * turn. Setting: `then` is called when Redis has it, and on_settings before that. */
+const struct application_settings *tasks_settings(const struct tasks *tasks,
+                                                  struct text application);
+typedef void (*tasks_set_fn)(void *context, const struct problem *problem);
+void tasks_set_settings(struct tasks *tasks, const struct application_settings *settings,
+                        tasks_set_fn then, void *context);
 
 /* Ledgers of instances: absolute, so that the last sequence wins. */
 typedef void (*tasks_done_fn)(void *context, const struct problem *problem);

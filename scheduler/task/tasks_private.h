@@ -31,6 +31,7 @@ struct tasks {
     uint64_t trim_due_ns;
     struct departure *departures; /* owned; to be told when Redis is back */
     size_t departure_count;
+    char version[64]; /* as last told */
 };
 
 /* Takes over what Redis says of a task, and tells of it. `version` as the answer had it. */

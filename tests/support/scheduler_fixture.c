@@ -144,6 +144,7 @@ int64_t number_at(const json_t *object, const char *name)
 const char *method_of(const char *operation)
 {
     if (strcmp(operation, "post") == 0) return "POST";
+    if (strcmp(operation, "put") == 0) return "PUT";
     return strcmp(operation, "delete") == 0 ? "DELETE" : "GET";
 }
 

@@ -304,6 +304,14 @@ static void check_notes(struct doctor *doctor, const json_t *instance)
     }
 }
 
+static void check_switch(struct doctor *doctor, const json_t *instance)
+{
+    if (!text_is_equal(field_text(instance, "probe"), TEXT("off"))) return;
+    add(doctor, WARN, "probe", "'stakeout application set APPLICATION --probe on' switches it on again.",
+        "%.*s is switched off by an operator: it watches nothing.",
+        TEXT_ARGS(field_text(instance, "instance")));
+}
+
 static void check_troubles(struct doctor *doctor, const json_t *instance)
 {
     const json_t *trouble;
@@ -363,6 +371,7 @@ static void check_instances(struct doctor *doctor)
         polling += is_polling(instance);
         check_state(doctor, instance, view_server_now_ms(&answer));
         check_offset(doctor, instance);
+        check_switch(doctor, instance);
         check_troubles(doctor, instance);
         check_notes(doctor, instance);
     }

@@ -31,7 +31,11 @@ static void put_row(struct cli *cli, const json_t *instance, uint64_t now_wall_m
                                 table_cell(table));
     screen_put(screen, field_text(instance, "version"), table_cell(table));
     screen_put(screen, field_text(instance, "host_ip"), table_cell(table));
+    screen_put(screen, field_text(instance, "probe"), table_cell(table));
+    if (text_is_equal(field_text(instance, "probe"), TEXT("off"))) table_paint(table, PAINT_WARN);
     format_share(isnan(cpu_share) ? 0 : cpu_share, 1, table_cell(table));
+    (void)buf_printf(table_cell(table), "%.1f",
+                     (double)field_count(instance, "memory_bytes") / (1024 * 1024));
 }
 
 int command_instance_list(struct cli *cli)
@@ -44,7 +48,9 @@ int command_instance_list(struct cli *cli)
         { .title = "OFFSET ms", .is_right = true },
         { .title = "VERSION", .rank = 2 },
         { .title = "HOST IP", .rank = 1 },
+        { .title = "PROBE", .rank = 5 },
         { .title = "CPU", .is_right = true, .rank = 3 },
+        { .title = "MEMORY MB", .is_right = true, .rank = 4 },
     };
     OWN(table_freep) struct table *table = table_new(&cli->screen, columns, ARRAY_COUNT(columns));
     OWN(buf_done) struct buf path = BUF_INIT(PATH_SIZE_MAX);

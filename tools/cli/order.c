@@ -210,9 +210,9 @@ static int set_note(const struct line *line, json_t *order, struct problem *prob
 
 static int set_lookback(const struct line *line, json_t *order, struct problem *problem)
 {
-    (void)order;
-    if (!line_has(line, OPTION_LOOKBACK)) return 0;
-    return task_field_refuse("lookback", TEXT("on"), problem);
+    (void)problem;
+    if (line_has(line, OPTION_LOOKBACK)) json_object_set_new(order, "lookback", json_true());
+    return 0;
 }
 
 /* Puts what the options say into the order, over what is there. */
@@ -294,7 +294,7 @@ int command_task_clone(struct cli *cli)
 {
     static const char *const taken[] = { "application",  "interface",    "duration_min",
                                          "threshold_ms", "frequency_ms", "sample_cap",
-                                         "instances",    "note" };
+                                         "instances",    "lookback",     "note" };
     OWN(json_freep) json_t *order = json_object();
     OWN(answer_done) struct answer answer = ANSWER_INIT;
     char path[64];

@@ -250,6 +250,8 @@ static void put_settings(struct cli *cli, const json_t *task)
     (void)buf_text(&cli->out, TEXT("every "));
     format_setting(&cli->screen, field_number(task, "frequency_ms"), &cli->out);
     (void)buf_text(&cli->out, TEXT("\n"));
+    if (json_is_true(json_object_get(task, "lookback")))
+        view_pair(cli, "lookback", TEXT("on: sparsely from a call's begin"));
     put_figure(cli, task, "sample cap", "sample_cap", "");
     put_instances(cli, task);
     if (task_start_ms(task) > 0) put_moment(cli, task, "start", "start");

@@ -126,6 +126,7 @@ static void put_view(struct watch *watch)
     view_label(cli, "instances");
     (void)buf_printf(&cli->out, "%zu\n", json_array_size(field_array(ledger, "instances")));
     ledger_put_funnel(cli, ledger);
+    ledger_put_stretched(cli, ledger);
     task_put_warnings(cli, task);
     view_sentence(cli, "> ", field_text(ledger, "verdict"));
     put_last_samples(watch);

@@ -1,6 +1,7 @@
 -- Ledgers. A row is, line by line: sequence, when delivered, when gone, why refused, instance,
 -- host IP, counts. The counts are numbers in ../record.c's order (SUMS that add up, then MAXIMA),
--- then drops as "c:reason=count" and "s:reason=count", and other sums as "w:name=count".
+-- then drops as "c:reason=count" and "s:reason=count", other sums as "w:name=count" and other
+-- maxima as "m:name=value".
 --
 -- A task keeps LEDGER_INSTANCES_MAX rows. When one more comes, the one that is gone for longest
 -- is added to the row `folded`, whose sequence counts the folded ones; `folded` the key remembers
@@ -58,7 +59,11 @@ local function counts_add(to, from)
     numbers[PENDING] = 0
     for i = 1, SUMS do words[i] = int(sums[i] + numbers[i]) end
     for i = SUMS + 1, SUMS + MAXIMA do words[i] = int(math.max(sums[i], numbers[i])) end
-    for reason, count in pairs(more) do reasons[reason] = (reasons[reason] or 0) + count end
+    for reason, count in pairs(more) do
+        local before = reasons[reason] or 0
+        local is_maximum = string.sub(reason, 1, 2) == 'm:'
+        reasons[reason] = is_maximum and math.max(before, count) or before + count
+    end
     for reason, count in pairs(reasons) do
         if count > 0 then words[#words + 1] = reason .. '=' .. int(count) end
     end

@@ -151,7 +151,8 @@ static void set_up(struct client *client, const struct request *request, const c
         set_up_file(curl, request);
     } else if (request->method && strcmp(request->method, "DELETE") == 0) {
         curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "DELETE");
-    } else if (request->method && strcmp(request->method, "POST") == 0) {
+    } else if (request->method) { /* POST, PUT */
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
         curl_easy_setopt(curl, CURLOPT_POST, 1L);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)request->body.size);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.size ? request->body.data : "");

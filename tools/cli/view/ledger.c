@@ -136,6 +136,27 @@ static void put_drops(struct cli *cli, const json_t *totals, const char *key, bo
     }
 }
 
+/* "- At the most, the budget put snapshots 40 ms apart." */
+void ledger_put_stretched(struct cli *cli, const json_t *ledger)
+{
+    OWN(buf_done) struct buf line = BUF_INIT(256);
+    const json_t *row;
+    double most_ms = 0;
+    size_t i;
+
+    json_array_foreach(field_array(ledger, "instances"), i, row)
+    {
+        double stretched_ms = field_number(row, "stretched_ms");
+
+        if (stretched_ms > most_ms) most_ms = stretched_ms;
+    }
+    if (most_ms == 0) return;
+    (void)buf_text(&line, TEXT("To stay within the budget, snapshots were up to "));
+    format_setting(&cli->screen, most_ms, &line);
+    (void)buf_text(&line, TEXT(" apart."));
+    view_sentence(cli, "- ", buf_peek(&line));
+}
+
 /* "- 1,200 snapshots: 900 as the one before, 280 read asleep, 20 by signal" */
 static void put_ways(struct cli *cli, const json_t *totals)
 {
@@ -202,6 +223,7 @@ void ledger_put(struct cli *cli, const json_t *ledger)
     ledger_put_funnel(cli, ledger);
     put_drops(cli, totals, "drops", false);
     put_drops(cli, totals, "snapshot_drops", true);
+    ledger_put_stretched(cli, ledger);
     put_ways(cli, totals);
     put_interrupted(cli, totals);
     put_refusals(cli, instances);

@@ -8,6 +8,9 @@
 /* Two lines: "seen 672 = 664 below + 8 triggered" and "triggered 8 = 6 sampled + ...". */
 void ledger_put_funnel(struct cli *cli, const json_t *ledger);
 
+/* How far apart the budget put snapshots, if it did. */
+void ledger_put_stretched(struct cli *cli, const json_t *ledger);
+
 /* Funnel, a row per instance, drops by reason, refusals. */
 void ledger_put(struct cli *cli, const json_t *ledger);
 

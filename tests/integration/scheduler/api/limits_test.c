@@ -160,7 +160,7 @@ static void numbers_are_taken_up_to_their_edges(void **state)
         { "cap 1", "5", "100", ",\"sample_cap\":1", "--samples", "1", true },
         { "cap 100", "5", "100", ",\"sample_cap\":100", "--samples", "100", true },
         { "cap 101", "5", "100", ",\"sample_cap\":101", "--samples", "101", false },
-        { "lookback", "5", "100", ",\"lookback\":true", "--lookback", NULL, false },
+        { "lookback", "5", "100", ",\"lookback\":true", "--lookback", NULL, true },
     };
 
     (void)state;

@@ -26,8 +26,8 @@ static const struct refusal {
       PROBLEM_BAD_FIELD, "start", "'start' is \"1970-01-01T00:00:00Z\"" },
     { "lookback", "POST", "/api/v1/tasks", NULL,
       "{\"application\":\"a\",\"interface\":\"i\",\"duration_min\":5,\"threshold_ms\":50,"
-      "\"lookback\":true}",
-      PROBLEM_NOT_YET, "lookback", "not available in this version" },
+      "\"lookback\":\"on\"}",
+      PROBLEM_BAD_FIELD, "lookback", "it must be true or false" },
     { "a form", "POST", "/api/v1/tasks", "application/x-www-form-urlencoded", "application=a",
       PROBLEM_BAD_TYPE, "", "must be application/json" },
     { "no content type", "POST", "/api/v1/tasks", "", "{}", PROBLEM_BAD_TYPE, "",

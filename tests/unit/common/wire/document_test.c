@@ -177,11 +177,13 @@ static void assert_golden(const char *name, const struct buf *golden, const stru
 
 static void the_examples_of_tasks_are_golden(void **state)
 {
-    struct wire_poll_task task = { TEXT(TASK), TEXT("POST /checkout"), 1, 100, 20, 10, 299000 };
+    struct wire_poll_task task = { TEXT(TASK), TEXT("POST /checkout"), 1, 100, 20, 10, 299000,
+                                   true };
 
     (void)state;
     GOLDEN(poll, WHO, .version = TEXT("e1-41"), .clock_wall_ns = UINT64_C(1763694727482000000));
-    GOLDEN(poll_answer, .protocol = 1, .version = TEXT("e1-42"), .tasks = &task, .tasks_count = 1);
+    GOLDEN(poll_answer, .protocol = 1, .version = TEXT("e1-42"), .tasks = &task, .tasks_count = 1,
+           .is_off = true, .budget_core_ppm = 20000, .budget_thread_ppm = UINT32_MAX);
 }
 
 static void the_examples_of_statistics_are_golden(void **state)
@@ -198,6 +200,7 @@ static void the_examples_of_statistics_are_golden(void **state)
         .pending = 1,
         .drops = &drop,
         .drops_count = 1,
+        .stretched_ns = 40000000,
         .snapshots = 10,
         .signals = 1,
         .reads = 3,
@@ -213,7 +216,7 @@ static void the_examples_of_statistics_are_golden(void **state)
            .pid = 4711, .uptime_ns = UINT64_C(60000000000), .interfaces = &interface,
            .interfaces_count = 1, .ledgers = &ledger, .ledgers_count = 1, .notes = &note,
            .notes_count = 1, .cpu_ns = 4000000, .memory_size = 8388608, .thread_count = 8,
-           .call_count = 2, .troubles = &trouble, .troubles_count = 1);
+           .call_count = 2, .troubles = &trouble, .troubles_count = 1, .is_off = true);
     GOLDEN(pulse_answer, .protocol = 1, .epoch = 7);
 }
 

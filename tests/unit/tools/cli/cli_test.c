@@ -204,7 +204,6 @@ static void create_refuses_by_option(void **state)
         { "--start", "10m", "is no point in time" },
         { "--note", "two\nlines", "control character" },
         { "--instance", "", "'instances' is empty" },
-        { "--lookback", NULL, "not available in this version" },
     };
 
     (void)state;
