@@ -2,12 +2,14 @@
 /* blocked.c: from a system call to a sentence.
  *
  * One table says of each system call that can block what kind of waiting it is, and which of its
- * arguments is a descriptor. Descriptors are told apart by what /proc/self/task/TID/fd/N leads to:
- * the thread's own table, which is not ours. Futex waits are told apart by the function that waits,
- * known by where its unwind entry begins; the C library's waiting functions are looked up once. */
+ * arguments is a descriptor (descriptor_names.c); where an argument points to what is waited for,
+ * wait_arguments.c follows it. Futex waits are told apart by the function that waits, known by where
+ * its unwind entry begins; the C library's waiting functions are looked up once. */
 #include "probe/agent/blocked.h"
 
+#include "probe/agent/descriptor_names.h"
 #include "probe/agent/self_memory.h"
+#include "probe/agent/wait_arguments.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,7 +26,6 @@
 
 enum {
     NO_DESCRIPTOR = -1,
-    LINK_SIZE_MAX = 200,
     FRAMES_OF_A_WAIT = 6,    /* a futex's waiter is that near to it */
     LOCKED_WITH_WAITERS = 2, /* the C library's lock word, while others wait */
     WRAPPER_SIZE_MAX = 160,  /* bytes of code that only turn arguments */
@@ -59,17 +60,11 @@ static const struct call_row {
     int descriptor;        /* which argument; NO_DESCRIPTOR */
     const char *what;      /* "" : nothing to add */
 } call_rows[] = {
-    { SYS_nanosleep,         WAIT_SLEEP,   NO_DESCRIPTOR, "" },
-    { SYS_clock_nanosleep,   WAIT_SLEEP,   NO_DESCRIPTOR, "" },
     { SYS_pause,             WAIT_SLEEP,   NO_DESCRIPTOR, "a signal" },
     { SYS_rt_sigsuspend,     WAIT_SLEEP,   NO_DESCRIPTOR, "a signal" },
     { SYS_rt_sigtimedwait,   WAIT_OTHER,   NO_DESCRIPTOR, "a signal" },
-    { SYS_epoll_wait,        WAIT_NETWORK, NO_DESCRIPTOR, "events of an epoll set" },
-    { SYS_epoll_pwait,       WAIT_NETWORK, NO_DESCRIPTOR, "events of an epoll set" },
-    { SYS_epoll_pwait2,      WAIT_NETWORK, NO_DESCRIPTOR, "events of an epoll set" },
-    { SYS_accept,            WAIT_NETWORK, 0, "a connection" },
-    { SYS_accept4,           WAIT_NETWORK, 0, "a connection" },
-    { SYS_connect,           WAIT_NETWORK, 0, "connecting" },
+    { SYS_accept,            WAIT_NETWORK, 0, "" },
+    { SYS_accept4,           WAIT_NETWORK, 0, "" },
     { SYS_recvfrom,          WAIT_NETWORK, 0, "" },
     { SYS_recvmsg,           WAIT_NETWORK, 0, "" },
     { SYS_recvmmsg,          WAIT_NETWORK, 0, "" },
@@ -269,54 +264,13 @@ static void describe_futex(const struct blocked_names *names, const struct wait_
 static void describe_descriptor(const struct blocked_names *names, uint64_t fd, const char *what,
                                 struct wait_account *ret)
 {
-    char path[64], link[LINK_SIZE_MAX + 1];
-    enum wait_kind kind = WAIT_OTHER;
-    ssize_t size;
+    char name[DESCRIPTOR_NAME_SIZE_MAX];
+    enum wait_kind kind =
+        descriptor_name(names->descriptors, names->tid, (int)fd, name, sizeof name);
 
-    snprintf(path, sizeof path, "/proc/self/task/%" PRIu32 "/fd/%d", names->tid, (int)fd);
-    size = readlink(path, link, LINK_SIZE_MAX);
-    link[size > 0 ? size : 0] = '\0';
-    if (strncmp(link, "socket:", 7) == 0) {
-        kind = WAIT_NETWORK;
-        snprintf(link, sizeof link, "socket");
-    } else if (strncmp(link, "pipe:", 5) == 0) {
-        snprintf(link, sizeof link, "pipe");
-    } else if (strncmp(link, "anon_inode:", 11) == 0) {
-        memmove(link, link + 11, strlen(link + 11) + 1);
-    } else if (link[0] == '/') {
-        kind = strncmp(link, "/dev/", 5) == 0 ? WAIT_OTHER : WAIT_DISK;
-    }
     if (ret->kind == WAIT_NONE) ret->kind = kind;
     snprintf(ret->waiting_for, sizeof ret->waiting_for, "%s%s%s", what,
-             what[0] != '\0' && link[0] != '\0' ? " " : "", link);
-}
-
-/* poll and select wait for descriptors, or, given none, for time. */
-static bool describe_poll(const struct wait_view *wait, struct wait_account *ret)
-{
-    uint64_t count;
-
-    switch (wait->syscall) {
-    case SYS_poll:
-    case SYS_ppoll:
-        count = wait->arguments[1];
-        break;
-    case SYS_select:
-    case SYS_pselect6:
-        count = wait->arguments[0];
-        break;
-    default:
-        return false;
-    }
-    ret->kind = count > 0 ? WAIT_NETWORK : WAIT_SLEEP;
-    if (count == 0) return true;
-    if (wait->syscall == SYS_poll || wait->syscall == SYS_ppoll) {
-        snprintf(ret->waiting_for, sizeof ret->waiting_for, "%" PRIu64 " descriptor%s", count,
-                 count == 1 ? "" : "s");
-    } else {
-        snprintf(ret->waiting_for, sizeof ret->waiting_for, "descriptors below %" PRIu64, count);
-    }
-    return true;
+             what[0] != '\0' && name[0] != '\0' ? " " : "", name);
 }
 
 static bool describe_file_lock(const struct blocked_names *names, const struct wait_view *wait,
@@ -344,7 +298,7 @@ void blocked_describe(const struct blocked_names *names, const struct wait_view 
         describe_futex(names, wait, walk, ret);
         return;
     }
-    if (describe_poll(wait, ret) || describe_file_lock(names, wait, ret)) return;
+    if (wait_arguments_describe(names, wait, ret) || describe_file_lock(names, wait, ret)) return;
     for (size_t i = 0; i < CALL_ROWS; i++) {
         const struct call_row *row = &call_rows[i];
 

@@ -24,9 +24,12 @@ struct wait_view {
 /* Reads a line of the file. 0; -EAGAIN: the thread runs, or could; -EINVAL: not such a line. */
 int blocked_parse(const char *line, struct wait_view *ret);
 
+struct descriptor_names;
+
 struct blocked_names {
     void *context;
     size_t (*name_data)(void *context, uint64_t address, char *ret, size_t ret_size); /* or NULL */
+    const struct descriptor_names *descriptors;                                       /* or NULL */
     uint32_t tid;
 };
 

@@ -147,6 +147,7 @@ static void wait_describe(struct draft *draft, const struct engine *engine, uint
 {
     struct blocked_names names = { .context = engine->options.context,
                                    .name_data = engine->options.name_data,
+                                   .descriptors = &engine->descriptors,
                                    .tid = tid };
     struct wait_account account;
 

@@ -10,6 +10,7 @@ int engine_open(struct engine *engine, const struct sampler_options *options)
     budget_set(&engine->budget, 0, 0);
     known_stacks_init(&engine->stacks);
     thread_files_init(&engine->files, options->thread_files_max);
+    descriptor_names_open(&engine->descriptors, options->thread_files_max > 0);
     tick_clock_update(&engine->clock);
     return unwinder_open(&engine->unwinder);
 }
@@ -18,4 +19,5 @@ void engine_close(struct engine *engine)
 {
     engine->unwinder = unwinder_close(engine->unwinder);
     thread_files_done(&engine->files);
+    descriptor_names_close(&engine->descriptors);
 }

@@ -7,12 +7,12 @@ if(NOT LIBUNWIND_INCLUDE_DIR)
                         "installs what the build needs.")
 endif()
 set(STAKEOUT_ENGINE_SOURCES
-    allowance.c blocked.c blocked_stack.c books.c budget.c closed_wait.c draft.c engine.c
-    fork_gate.c frame_pointer.c interface_totals.c known_stacks.c listener.c lock_owner.c
-    lock_watch.c modules.c pace.c remote_unwinder.c sample_builder.c sampler.c sampler_early.c
-    sampler_round.c sampler_thrift.c self_memory.c signal_copy.c stint.c thread.c thread_files.c
-    tick_clock.c unwind_build.c unwind_entries.c unwind_program.c unwind_reader.c unwind_step.c
-    unwind_table.c unwind_tables.c unwinder.c)
+    allowance.c blocked.c blocked_stack.c books.c budget.c closed_wait.c descriptor_names.c
+    draft.c engine.c fork_gate.c frame_pointer.c interface_totals.c known_stacks.c listener.c
+    lock_owner.c lock_watch.c modules.c pace.c remote_unwinder.c wait_arguments.c sample_builder.c
+    sampler.c sampler_early.c sampler_round.c sampler_thrift.c self_memory.c signal_copy.c stint.c
+    thread.c thread_files.c tick_clock.c unwind_build.c unwind_entries.c unwind_program.c
+    unwind_reader.c unwind_step.c unwind_table.c unwind_tables.c unwinder.c)
 list(TRANSFORM STAKEOUT_ENGINE_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/probe/agent/)
 add_library(stakeout_engine STATIC ${STAKEOUT_ENGINE_SOURCES})
 target_link_libraries(stakeout_engine PUBLIC stakeout_model stakeout_flags ${CMAKE_DL_LIBS})

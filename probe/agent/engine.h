@@ -6,6 +6,7 @@
 #define STAKEOUT_PROBE_AGENT_ENGINE_H
 
 #include "probe/agent/budget.h"
+#include "probe/agent/descriptor_names.h"
 #include "probe/agent/known_stacks.h"
 #include "probe/agent/sampler.h"
 #include "probe/agent/thread_files.h"
@@ -18,6 +19,7 @@ struct engine {
     struct thread_files files;
     struct tick_clock clock;
     struct known_stacks stacks;
+    struct descriptor_names descriptors;
     struct budget budget;
     uint64_t signal_ns;    /* what a signal takes from its thread beside our handler: an estimate */
     uint64_t signal_count; /* that were sent, and came back */

@@ -52,7 +52,12 @@ static const struct {
 } cases[] = {
     { "a named mutex",     SYS_futex, { NAMED }, "pthread_mutex_lock", WAIT_LOCK, "mutex cart" },
     { "an unnamed mutex",  SYS_futex, { 0x99 }, "pthread_mutex_lock", WAIT_LOCK, "mutex at 0x99" },
-    { "a condition",       SYS_futex, { NAMED }, "pthread_cond_wait", WAIT_LOCK, "condition cart" },
+    { "a condition",       SYS_futex, { NAMED, 0x189, 0 }, "pthread_cond_wait", WAIT_LOCK,
+      "condition cart" },
+    { "signalled",         SYS_futex, { NAMED, 0x80, 2 }, "pthread_cond_wait", WAIT_LOCK,
+      "mutex cart" },
+    { "a barrier's round", SYS_futex, { NAMED, 0x80, 2 }, "pthread_barrier_wait", WAIT_LOCK,
+      "barrier cart" },
     { "a writer's lock",   SYS_futex, { NAMED }, "pthread_rwlock_wrlock", WAIT_LOCK,
       "write lock cart" },
     { "some futex",        SYS_futex, { 0x99 },   NULL, WAIT_LOCK, "futex at 0x99" },
@@ -72,7 +77,9 @@ static void each_wait_has_its_kind_and_its_words(void **state)
 {
     static char cart_lock[] = "cart";
     static struct walk walk;
-    struct blocked_names names = { cart_lock, name_lock, (uint32_t)getpid() };
+    struct blocked_names names = { .context = cart_lock,
+                                   .name_data = name_lock,
+                                   .tid = (uint32_t)getpid() };
     void *library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
 
     (void)state;
@@ -107,11 +114,12 @@ static void a_read_is_told_apart_by_its_descriptor(void **state)
     wait.arguments[0] = (uint64_t)ends[0];
     blocked_describe(&names, &wait, &walk, &account);
     assert_int_equal(account.kind, WAIT_OTHER);
-    assert_string_equal(account.waiting_for, "pipe");
+    assert_string_equal(account.waiting_for, "a pipe");
+    assert_int_equal(account.lock, LOCK_NONE);
     wait.arguments[0] = (uint64_t)sockets[0];
     blocked_describe(&names, &wait, &walk, &account);
     assert_int_equal(account.kind, WAIT_NETWORK);
-    assert_string_equal(account.waiting_for, "socket");
+    assert_string_equal(account.waiting_for, "a socket");
     close(ends[0]);
     close(ends[1]);
     close(sockets[0]);
