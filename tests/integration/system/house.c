@@ -222,11 +222,16 @@ static void put_quoted(struct buf *to, const char *word)
     buf_printf(to, " '%s'", word);
 }
 
-/* The whole of what a stream still has. */
+/* What a stream still has, as far as there is room; the rest is read, too, so that who writes it is
+ * not ended by a broken pipe. */
 static void read_all(FILE *stream, char ret[CLI_OUTPUT_SIZE_MAX])
 {
+    char rest[4096];
+
     CHECK(stream != NULL);
     ret[fread(ret, 1, CLI_OUTPUT_SIZE_MAX - 1, stream)] = '\0';
+    while (fread(rest, 1, sizeof rest, stream) > 0)
+        continue;
 }
 
 int house_cli(struct house *house, const char *const *words, const char **ret)
