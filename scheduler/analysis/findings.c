@@ -30,9 +30,8 @@ enum {
     NEARLY_ALL = 10, /* all but a tenth is said as all */
 };
 
-/* How much a sentence may say, from everything to the least. Of a lock's owner: all, its thread
- * alone, nothing. */
-enum { OWNER_UNSAID, OWNER_THREAD, OWNER_ALL };
+/* How much a sentence may say, from everything to the least. */
+enum { OWNER_UNSAID, OWNER_THREAD, OWNER_PLACE, OWNER_ALL };
 
 /* clang-format off */
 static const struct detail {
@@ -45,8 +44,10 @@ static const struct detail {
     {  60,  60, false, true,  OWNER_ALL },
     {  60,  40, false, false, OWNER_ALL },
     {  40,  30, false, false, OWNER_ALL },
-    {  24,  20, false, false, OWNER_ALL },
-    {  40,  30, false, false, OWNER_THREAD },
+    {  60,  40, false, false, OWNER_PLACE },
+    {  40,  30, false, false, OWNER_PLACE },
+    {  24,  20, false, false, OWNER_PLACE },
+    {  24,  20, false, false, OWNER_THREAD },
     {  24,  20, false, false, OWNER_UNSAID },
 };
 /* clang-format on */
@@ -159,8 +160,9 @@ static void put_owner(const struct sentence *sentence, const struct detail *deta
     const struct lock *lock = &analysis->locks.rows[group->lock - 1];
     struct text thread =
         frame_table_text(&analysis->frames, analysis->holders[lock->holder - 1].thread_name);
-    bool has_place = lock->own != FRAME_NONE && detail->owner == OWNER_ALL;
-    bool has_thread = lock->thread_count == 1 && thread.size > 0;
+    bool has_place = lock->own != FRAME_NONE && detail->owner != OWNER_THREAD;
+    bool has_thread =
+        lock->thread_count == 1 && thread.size > 0 && (detail->owner != OWNER_PLACE || !has_place);
     char time[32];
 
     if (!has_place && !has_thread) return;

@@ -369,11 +369,16 @@ static const struct {
     { "nobody known",
       { { 1000, "mutex cart_lock", NULL, NULL } },
       "Waited 1.00 s of 1.00 s for mutex cart_lock in reserve()." },
+    { "too long for 160: the thread goes before the place",
+      { { 500, "mutex stock_lock_of_the_warehouse", "MHD-worker-with-a-name", SAVING },
+        { 500, "mutex stock_lock_of_the_warehouse", NULL, NULL } },
+      "Waited 1.00 s of 1.00 s for mutex stock_lock_of_the_warehouse in reserve(), for 500 ms held "
+      "in fsync called from save_order()." },
     { "too long for 160: shorter names first, the owner stays",
       { { 1000, "mutex a_very_long_name_of_a_lock_that_somebody_gave_it_in_the_year_of_the_flood",
           "worker-3", "fsync" LIBC " < Store::Orders::save_and_flush_everything_to_the_disk" } },
-      "Waited 1.00 s of 1.00 s for mutex a_very_long_na\u2026 in reserve(), held by worker-3, "
-      "which was in fsync called from save_and_flush_everythi\u2026." },
+      "Waited 1.00 s of 1.00 s for mutex a_very_long_name_of_a_lo\u2026 in reserve(), held in fsync "
+      "called from \u2026::save_and_flush_everything_to_the_disk." },
 };
 /* clang-format on */
 
