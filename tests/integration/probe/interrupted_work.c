@@ -18,11 +18,14 @@
 #include <sys/sem.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 1 << 20, WAIT_US_MAX = 2500, SPIN_NS_MAX = 30000 };
+enum { CHUNK = 1 << 18, WAIT_US_MAX = 2500, SPIN_NS_MAX = 30000 };
+
+#define CALL_NS (300 * NS_PER_MS) /* then the call ends, and another begins */
 
 static int epoll_fd = -1, listener = -1, semaphores = -1, file = -1;
 static int quiet[2];                  /* a socket with a time-out, and its peer */
@@ -343,36 +346,49 @@ static void spin(uint64_t ns)
     }
 }
 
+static void take_turn(struct worker *worker)
+{
+    uint64_t count = atomic_load_explicit(&worker->entry_count, memory_order_relaxed);
+    bool is_short = false;
+
+    spin(random_next(worker) % SPIN_NS_MAX);
+    atomic_store_explicit(&worker->entries[count % ENTRIES_KEPT], clock_monotonic_ns(),
+                          memory_order_relaxed);
+    atomic_store_explicit(&worker->entry_count, count + 1, memory_order_release);
+    errno = 0;
+    if (!work_kinds[worker->kind].turn(worker, &is_short) && errno == EINTR) worker->eintr++;
+    worker->shorts += is_short;
+    worker->turns++;
+}
+
 void *work_main(void *context)
 {
     struct worker *worker = context;
-    stakeout_call call;
 
     worker->random = (uint64_t)(uintptr_t)worker * 2654435761u;
-    worker->began_ns = clock_monotonic_ns();
-    call = stakeout_call_begin(worker->interface);
+    atomic_store(&worker->tid, (uint32_t)syscall(SYS_gettid));
     while (!atomic_load_explicit(&worker->may_end, memory_order_relaxed)) {
-        bool is_short = false;
+        stakeout_call call = stakeout_call_begin(worker->interface);
+        uint64_t until_ns = clock_monotonic_ns() + CALL_NS;
 
-        spin(random_next(worker) % SPIN_NS_MAX);
-        worker->entries[worker->entry_count++ % ENTRIES_KEPT] = clock_monotonic_ns();
-        errno = 0;
-        if (!work_kinds[worker->kind].turn(worker, &is_short) && errno == EINTR) worker->eintr++;
-        worker->shorts += is_short;
-        worker->turns++;
+        do {
+            take_turn(worker);
+        } while (clock_monotonic_ns() < until_ns);
+        stakeout_call_end(call, 0);
     }
-    stakeout_call_end(call, 0);
     return NULL;
 }
 
 bool work_was_near_entry(const struct worker *worker, uint64_t at_ns, uint64_t ns)
 {
-    uint64_t kept = worker->entry_count < ENTRIES_KEPT ? worker->entry_count : ENTRIES_KEPT;
+    uint64_t count = atomic_load_explicit(&worker->entry_count, memory_order_acquire);
 
-    for (uint64_t i = 0; i < kept; i++) {
-        uint64_t entry = worker->entries[i];
+    for (uint64_t i = 0; i < ENTRIES_KEPT / 2 && i < count; i++) {
+        uint64_t entry = atomic_load_explicit(&worker->entries[(count - 1 - i) % ENTRIES_KEPT],
+                                              memory_order_relaxed);
 
-        if (at_ns + ns >= entry && at_ns <= entry + ns) return true;
+        if (entry + ns < at_ns) return false; /* and those before it are earlier still */
+        if (entry <= at_ns + ns) return true;
     }
     return false;
 }

@@ -22,11 +22,11 @@ struct worker {
     uint32_t kind; /* of work_kinds */
     stakeout_interface_id interface;
     _Atomic bool may_end;
-    uint64_t turns, eintr, shorts;  /* written by the thread, read after it ended */
-    uint64_t began_ns;              /* of its one call */
-    uint64_t entries[ENTRIES_KEPT]; /* when it entered its system calls, the latest ones */
-    uint64_t entry_count;
+    _Atomic uint32_t tid;
+    uint64_t turns, eintr, shorts; /* written by the thread, read after it ended */
     uint64_t random;
+    _Atomic uint64_t entry_count; /* of the system calls that it entered, and when: */
+    _Atomic uint64_t entries[ENTRIES_KEPT];
 };
 
 struct work_kind {
@@ -44,7 +44,7 @@ int work_open(void); /* what the kinds need; -1 if it cannot be had */
 void work_close(void);
 void *work_main(void *worker);
 
-/* Did the thread enter a system call within `ns` of this moment? */
+/* Did the thread enter a system call within `ns` of this moment, of late? Threads: any. */
 bool work_was_near_entry(const struct worker *worker, uint64_t at_ns, uint64_t ns);
 
 #endif
