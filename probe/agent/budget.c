@@ -13,6 +13,7 @@
 enum {
     STRETCH_NONE = 1000,
     STRETCH_MAX = 1000 * STRETCH_NONE,
+    BURDEN_MAX = 8,  /* of what comes with a look, in looks */
     SHRINK_PART = 8, /* a plan comes down by an eighth at most */
     PPM = 1000000,
     PROBES = 16, /* places that a thread's allowance may have */
@@ -71,23 +72,22 @@ bool budget_plan_is_due(const struct budget *budget, uint64_t now_ns)
     return now_ns - budget->planned_at_ns >= PLAN_INTERVAL_NS;
 }
 
-/* What watching alone took since the plan before, as a share. */
-static uint64_t watching_ppm(const struct budget *budget, uint64_t now_ns)
+/* What is wanted with all that comes with it, in eighths: each look wakes the thread, too. */
+static uint64_t burden_eighths(const struct budget *budget)
 {
     uint64_t spent_ns = budget->spent_ns - budget->planned_spent_ns;
-    uint64_t watching_ns = spent_ns > budget->looks_ns ? spent_ns - budget->looks_ns : 0;
+    uint64_t eighths = budget->looks_ns > 0 ? 8 * spent_ns / budget->looks_ns : 8 * BURDEN_MAX;
 
-    return watching_ns * PPM / (now_ns - budget->planned_at_ns);
+    if (eighths < 8) return 8;
+    return eighths < 8 * BURDEN_MAX ? eighths : 8 * BURDEN_MAX;
 }
 
-/* What is there for looks: what watching and debts leave, and an eighth in any case. */
-static uint64_t available_ppm(const struct budget *budget, uint64_t now_ns)
+/* What is there for looks: debts are paid from half of it. */
+static uint64_t available_ppm(const struct budget *budget)
 {
     uint64_t gain_ppm = allowance_gain_ppm(budget->core_ppm);
-    uint64_t least_ppm = gain_ppm / 8 + 1, taken_ppm = watching_ppm(budget, now_ns);
 
-    if (budget->owed_ns > 0) gain_ppm /= 2;
-    return gain_ppm > taken_ppm + least_ppm ? gain_ppm - taken_ppm : least_ppm;
+    return (budget->owed_ns > 0 ? gain_ppm / 2 : gain_ppm) + 1;
 }
 
 /* How much of the plan is needed, in thousandths: nothing while the allowance is half full, which is
@@ -102,9 +102,9 @@ static uint64_t urgency_milli(const struct budget *budget)
     return (uint64_t)(missing_ns * 1000 / quarter_ns);
 }
 
-static uint64_t stretch_needed(const struct budget *budget, uint64_t now_ns, uint64_t wanted_ppm)
+static uint64_t stretch_needed(const struct budget *budget, uint64_t wanted_ppm)
 {
-    uint64_t whole = wanted_ppm * STRETCH_NONE / available_ppm(budget, now_ns);
+    uint64_t whole = wanted_ppm * burden_eighths(budget) / 8 * STRETCH_NONE / available_ppm(budget);
 
     if (whole <= STRETCH_NONE) return STRETCH_NONE;
     if (whole > STRETCH_MAX) whole = STRETCH_MAX;
@@ -119,7 +119,7 @@ void budget_plan(struct budget *budget, uint64_t now_ns, uint64_t wanted_ppm)
         bool is_stale = now_ns - budget->planned_at_ns > ALLOWANCE_WINDOW_NS;
         uint64_t least = budget->stretch_milli - budget->stretch_milli / SHRINK_PART;
 
-        needed = stretch_needed(budget, now_ns, wanted_ppm);
+        needed = stretch_needed(budget, wanted_ppm);
         if (needed < least && !is_stale) needed = least;
         if (needed < STRETCH_NONE) needed = STRETCH_NONE;
     }

@@ -75,6 +75,10 @@ void draft_trigger(struct draft *draft)
     draft->is_lookback = false;
     thread_name_read(sample->thread_id, sample->thread_name);
     counts->snapshots += sample->snapshot_count;
+    counts->signals += draft->early_signals;
+    counts->perf += draft->early_perf;
+    counts->reads += draft->early_reads;
+    counts->repeats += draft->early_repeats;
     if (draft->watch->order.lookback && sample->snapshot_count == 0)
         draft_drop(draft, SNAPSHOT_DROP_NO_LOOKBACK);
 }

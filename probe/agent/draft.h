@@ -29,6 +29,7 @@ struct draft {
     struct watch *watch;
     struct sample_builder builder;
     bool is_lookback;        /* it may never turn slow */
+    uint64_t early_signals, early_perf, early_reads, early_repeats; /* its snapshots, until it does */
     uint64_t due_ns;         /* when the call passed its threshold */
     uint64_t next_report_ns; /* 0: there is nothing to report yet */
     uint64_t still_clock_ns; /* as in a sighting, of the last look */

@@ -414,6 +414,7 @@ static void look_done(const struct engine *engine, struct listening *listening, 
     if (pace->next_ns > now_ns) return; /* it was put off */
     if (draft->is_lookback) {
         pace_looked(pace, now_ns, early_interval_ns(listening, now_ns));
+        pace->next_ns = now_ns + early_interval_ns(listening, now_ns);
         return;
     }
     if (pace->is_put_off && now_ns - pace->looked_ns > interval_ns)

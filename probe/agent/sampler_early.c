@@ -15,19 +15,27 @@
  *     of a call that turns slow without an early look, that is counted (draft_trigger()). */
 #include "probe/agent/sampler_state.h"
 
-/* What the looks of a call counted, until it is known whether it turns slow. */
+/* Takes back what a look counted, and keeps by which ways it became a snapshot. */
+static void take_back(struct draft *draft, const struct ledger *before)
+{
+    struct ledger *counts = &draft->watch->counts;
+
+    draft->early_signals += counts->signals - before->signals;
+    draft->early_perf += counts->perf - before->perf;
+    draft->early_reads += counts->reads - before->reads;
+    draft->early_repeats += counts->repeats - before->repeats;
+    *counts = *before;
+}
+
 static void early_look(struct listening *listening, uint64_t now_ns)
 {
-    struct watch *watch = listening->draft.watch;
-    struct ledger before = watch->counts;
+    struct ledger before = listening->draft.watch->counts;
 
-    if (listening_look(&sampler.engine, listening, now_ns)) {
-        uint64_t limit_ns = listening->draft.due_ns;
-
-        /* Its threshold is the scan's to notice. */
-        if (listening->pace.next_ns > limit_ns) listening->pace.next_ns = UINT64_MAX;
-    }
-    watch->counts = before;
+    /* Its threshold is the scan's to notice. */
+    if (listening_look(&sampler.engine, listening, now_ns) &&
+        listening->pace.next_ns > listening->draft.due_ns)
+        listening->pace.next_ns = UINT64_MAX;
+    take_back(&listening->draft, &before);
 }
 
 /* Is there enough for this one and for those that are slow? */
@@ -39,12 +47,11 @@ static bool is_covered(uint64_t cost_ns)
 
 static void early_collect(struct listening *listening, uint64_t now_ns)
 {
-    struct watch *watch = listening->draft.watch;
-    struct ledger before = watch->counts;
+    struct ledger before = listening->draft.watch->counts;
 
     if (!signal_copy_is_under_way(&listening->copy)) return;
     listening_collect(&sampler.engine, listening, now_ns);
-    watch->counts = before;
+    take_back(&listening->draft, &before);
     thrift_account(listening);
 }
 
@@ -80,6 +87,7 @@ void early_heed(const struct record_view *view, struct watch *watch, uint64_t ag
     struct listening *listening;
 
     if ((view->state & STATE_FACED) || age_ns < watch_lookback_ns(watch)) return;
+    if (age_ns + watch_lookback_ns(watch) > watch->order.threshold_ns) return; /* it is too late */
     if (!is_covered(sampler.engine.early_cost_ns)) return;
     if (sampler.early_count == LOOKBACKS_MAX) early_sweep();
     if (sampler.early_count == LOOKBACKS_MAX) return;

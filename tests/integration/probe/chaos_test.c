@@ -246,6 +246,7 @@ static int start(void **state)
     (void)state;
     sigaction(SIGURG, &action, NULL); /* the host's own: it gets what is not ours */
     chaos = stakeout_interface("chaos");
+    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE); /* each look counts here */
     return sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false);
 }
 

@@ -20,6 +20,11 @@ target_compile_definitions(test_integration_probe_looks
                            PRIVATE TRUTH_LIBRARY="$<TARGET_FILE:truth_work_bare>")
 add_dependencies(test_integration_probe_looks truth_work_bare)
 
+foreach(name budget lookback)
+    stakeout_test(integration probe_${name} ${name}_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
+                  stakeout_engine stakeout_model)
+endforeach()
+
 stakeout_test(integration probe_signals signals_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
               stakeout_engine stakeout_model)
 

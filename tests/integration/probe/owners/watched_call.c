@@ -30,6 +30,7 @@ static void on_sample(void *context, struct sample *take_sample)
 
 int watched_start(void)
 {
+    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE); /* each look counts here */
     return sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false);
 }
 

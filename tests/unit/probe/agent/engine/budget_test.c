@@ -169,7 +169,7 @@ static void what_is_spent_once_makes_looks_rarer_and_does_not_end_them(void **st
     assert_int_equal(budget_interval_ns(&machine.budget, 5 * MS), 5 * MS);
 }
 
-static void watching_leaves_looks_an_eighth(void **state)
+static void watching_does_not_end_looks(void **state)
 {
     (void)state;
     machine_new(10000);
@@ -244,7 +244,7 @@ int main(void)
         cmocka_unit_test(the_stretch_is_fair),
         cmocka_unit_test(it_is_over_when_the_load_is),
         cmocka_unit_test(what_is_spent_once_makes_looks_rarer_and_does_not_end_them),
-        cmocka_unit_test(watching_leaves_looks_an_eighth),
+        cmocka_unit_test(watching_does_not_end_looks),
         cmocka_unit_test(without_a_bound_everything_is_covered),
         cmocka_unit_test(a_thread_is_paused_for_its_share_alone),
         cmocka_unit_test(threads_that_rested_make_way_for_others),

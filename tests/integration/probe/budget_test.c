@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* budget_test.c: a load under which the budget binds, and what it cost: by the ledger, and by the
+ * clock that the kernel keeps of the sampler's thread.
+ *
+ * Eight threads have slow calls that a task wants to look at every 5 ms: that would be several
+ * percent of a core. */
+#include "common/base/clock.h"
+#include "common/model/task_event.h"
+#include "common/wire/messages.h"
+#include "probe/agent/sampler.h"
+#include "probe/include/stakeout/stakeout.h"
+#include "tests/support/test.h"
+#include "tests/support/wait.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { CALLERS = 8, FREQUENCY_MS = 5, SECONDS = 4, CORE_PPM = 10000 };
+
+static _Atomic uint32_t sample_count, snapshot_count, stretched_count;
+static _Atomic uint64_t interval_ns_max;
+static _Atomic bool is_over;
+static char stretched_says[128];
+static struct task_id task;
+
+static void on_sample(void *context, struct sample *take_sample)
+{
+    struct settlement settlement = { .sample = take_sample->id,
+                                     .revision = take_sample->revision,
+                                     .outcome = REPORT_ACCEPTED };
+
+    (void)context;
+    sampler_settle(&settlement);
+    if (!take_sample->running) {
+        atomic_fetch_add(&sample_count, 1);
+        atomic_fetch_add(&snapshot_count, take_sample->snapshot_count);
+        if (take_sample->interval_ns > atomic_load(&interval_ns_max))
+            atomic_store(&interval_ns_max, take_sample->interval_ns);
+    }
+    sample_free(take_sample);
+}
+
+static void on_event(void *context, const struct task_id *of, uint32_t event, const char *detail,
+                     uint64_t count)
+{
+    (void)context, (void)of, (void)count;
+    if (event != TASK_EVENT_STRETCHED) return;
+    if (atomic_load(&stretched_count) == 0)
+        snprintf(stretched_says, sizeof stretched_says, "%s", detail);
+    atomic_fetch_add(&stretched_count, 1);
+}
+
+static void *call_for_a_while(void *context)
+{
+    stakeout_call call = stakeout_call_begin(*(stakeout_interface_id *)context);
+
+    while (!atomic_load(&is_over)) {
+        nanosleep(&(struct timespec){ .tv_nsec = 500000 }, NULL);
+    }
+    stakeout_call_end(call, 0);
+    return NULL;
+}
+
+static stakeout_interface_id arm(const char *interface)
+{
+    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
+                                .state = TASK_ACTIVE,
+                                .threshold_ns = 50 * NS_PER_MS,
+                                .frequency_ns = FREQUENCY_MS * NS_PER_MS,
+                                .sample_cap = 100,
+                                .ends_monotonic_ns = clock_monotonic_ns() + 60 * NS_PER_S };
+
+    task = order.id;
+    snprintf(order.interface, sizeof order.interface, "%s", interface);
+    sampler_set_tasks(&order, 1);
+    return stakeout_interface(interface);
+}
+
+static struct ledger ledger_read(void)
+{
+    static struct task_books books[SAMPLER_TASKS_MAX];
+    uint32_t count = sampler_ledgers(books, SAMPLER_TASKS_MAX);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(books[i].task.text, task.text) == 0) return books[i].ledger;
+    }
+    fail_msg("the task has no books");
+    return (struct ledger){ 0 };
+}
+
+static bool has_samples(void *context)
+{
+    return atomic_load(&sample_count) >= *(uint32_t *)context;
+}
+
+/* As the kernel counts it: the first number of schedstat. */
+static uint64_t sampler_thread_cpu_ns(void)
+{
+    DIR *folder = opendir("/proc/self/task");
+    uint64_t cpu_ns = UINT64_MAX;
+    struct dirent *entry;
+
+    assert_non_null(folder);
+    while ((entry = readdir(folder)) != NULL) {
+        char path[320], name[32] = "";
+        FILE *file;
+
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        file = fopen(path, "r");
+        if (!file) continue;
+        if (!fgets(name, sizeof name, file)) name[0] = '\0';
+        fclose(file);
+        if (strcmp(name, "stakeout-sample\n") != 0) continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", entry->d_name);
+        file = fopen(path, "r");
+        assert_non_null(file);
+        assert_int_equal(fscanf(file, "%" SCNu64, &cpu_ns), 1);
+        fclose(file);
+    }
+    closedir(folder);
+    return cpu_ns;
+}
+
+static bool has_thread(void *context)
+{
+    (void)context;
+    return sampler_thread_cpu_ns() != UINT64_MAX;
+}
+
+struct cost {
+    uint64_t wall_ns, thread_ns;
+    struct ledger ledger;
+};
+
+static struct cost drive(const char *name)
+{
+    stakeout_interface_id interface = arm(name);
+    uint64_t begin_ns = clock_monotonic_ns(), cpu_ns;
+    uint32_t wanted = CALLERS;
+    pthread_t threads[CALLERS];
+    struct cost cost;
+
+    assert_true(wait_until(has_thread, NULL, 20000)); /* it gives itself its name */
+    cpu_ns = sampler_thread_cpu_ns();
+    atomic_store(&is_over, false);
+    atomic_store(&sample_count, 0);
+    atomic_store(&snapshot_count, 0);
+    atomic_store(&interval_ns_max, 0);
+    for (int i = 0; i < CALLERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, call_for_a_while, &interface), 0);
+    }
+    nanosleep(&(struct timespec){ .tv_sec = SECONDS }, NULL);
+    cost.ledger = ledger_read();
+    cost.thread_ns = sampler_thread_cpu_ns() - cpu_ns;
+    cost.wall_ns = clock_monotonic_ns() - begin_ns;
+    atomic_store(&is_over, true);
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_true(wait_until(has_samples, &wanted, 20000));
+    return cost;
+}
+
+/* What two seconds and the time since give, and the first snapshots, which may cost what they will. */
+static uint64_t bound_ns(const struct cost *cost)
+{
+    return CORE_PPM * (2 * NS_PER_S + cost->wall_ns / 4 * 3) / 1000000 + CALLERS * 2 * NS_PER_MS;
+}
+
+static void looks_get_rarer_rather_than_pass_the_budget(void **state)
+{
+    struct cost bounded, free_cost;
+    uint32_t looks;
+
+    (void)state;
+    sampler_set_budget(CORE_PPM, 0);
+    bounded = drive("bounded");
+    looks = atomic_load(&snapshot_count);
+    print_message(
+        "  in %.1f s: %" PRIu64 " snapshots, thread %.1f ms, ledger %.1f ms, bound %.1f ms\n"
+        "  %s; longest %.1f ms\n",
+        (double)bounded.wall_ns / 1e9, bounded.ledger.snapshots, (double)bounded.thread_ns / 1e6,
+        (double)bounded.ledger.cpu_ns / 1e6, (double)bound_ns(&bounded) / 1e6, stretched_says,
+        (double)bounded.ledger.stretched_ns / 1e6);
+    assert_in_range(bounded.thread_ns, 1, bound_ns(&bounded));
+    assert_true(bounded.ledger.stretched_ns > FREQUENCY_MS * NS_PER_MS);
+    assert_true(atomic_load(&interval_ns_max) > FREQUENCY_MS * NS_PER_MS);
+    assert_in_range(atomic_load(&stretched_count), 1, SECONDS + 2);
+    assert_non_null(strstr(stretched_says, "every 5 ms, stretched to "));
+
+    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE);
+    free_cost = drive("free");
+    print_message("  without a bound: %" PRIu64 " snapshots, thread %.1f ms\n",
+                  free_cost.ledger.snapshots, (double)free_cost.thread_ns / 1e6);
+    assert_true(atomic_load(&snapshot_count) > looks);
+    assert_int_equal(free_cost.ledger.stretched_ns, 0);
+    assert_int_equal(atomic_load(&interval_ns_max), FREQUENCY_MS * NS_PER_MS);
+}
+
+/* 0.1 % of a thread's time is 1 ms a second; a signal every 5 ms is more than that. */
+static void a_thread_is_paused_no_longer_than_its_share(void **state)
+{
+    stakeout_interface_id interface;
+    uint64_t begin_ns, now_ns;
+    stakeout_call call;
+    uint32_t wanted = 1;
+    uint64_t bound_ns;
+
+    (void)state;
+    sampler_set_budget(SAMPLER_BUDGET_NONE, BUDGET_PPM_MIN);
+    interface = arm("paused");
+    atomic_store(&sample_count, 0);
+    atomic_store(&snapshot_count, 0);
+    call = stakeout_call_begin(interface);
+    begin_ns = clock_monotonic_ns();
+    do { /* until it is seen that it binds */
+        now_ns = clock_monotonic_ns();
+    } while (now_ns - begin_ns < 2 * NS_PER_S ||
+             (ledger_read().stretched_ns == 0 && now_ns - begin_ns < 20 * NS_PER_S));
+    stakeout_call_end(call, 0);
+    assert_true(wait_until(has_samples, &wanted, 20000));
+    bound_ns = (2 * NS_PER_S + (now_ns - begin_ns) / 4 * 3) / 1000000 * BUDGET_PPM_MIN;
+    print_message("  %u snapshots of a running thread in %.1f s; pauses may take %.1f ms\n",
+                  atomic_load(&snapshot_count), (double)(now_ns - begin_ns) / 1e9,
+                  (double)bound_ns / 1e6);
+    assert_true(ledger_read().stretched_ns > FREQUENCY_MS * NS_PER_MS);
+    /* Our handler alone takes a microsecond of a pause, at the least. */
+    assert_in_range((uint64_t)atomic_load(&snapshot_count) * NS_PER_US, 1, bound_ns);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return sampler_start(&(struct sampler_options){ .on_sample = on_sample, .on_event = on_event },
+                         false);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    sampler_stop();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(looks_get_rarer_rather_than_pass_the_budget),
+        cmocka_unit_test(a_thread_is_paused_no_longer_than_its_share),
+    };
+
+    return cmocka_run_group_tests_name("budget", tests, start, stop);
+}
