@@ -233,6 +233,42 @@ static void a_deep_stack_loses_its_middle_and_says_so(void **state)
     builder_done(&builder);
 }
 
+/* Every snapshot waits for a lock; the owner of an odd one is another than that of an even one. */
+static void thinning_keeps_the_owners_that_are_left(void **state)
+{
+    struct sample_builder builder;
+    const struct sample *sample;
+
+    (void)state;
+    builder_make(&builder);
+    for (uint32_t i = 0; i < SNAPSHOTS_MAX; i++) {
+        struct look look = { .at_ns = (1000 + i) * MS,
+                             .syscall = 202,
+                             .wait = WAIT_LOCK,
+                             .stack = stack_make(&builder, i + 1) };
+        struct lock_owner owner = { .thread_id = 1 + i % 2 };
+
+        owner.stack = 1 + stack_make(&builder, 1000000 + i % 2);
+        if (i == SNAPSHOTS_MAX - 1) assert_int_equal(builder.sample->owner_count, 2);
+        assert_int_equal(builder_add(&builder, &look), 0);
+        if (builder.thinned_count == 0)
+            assert_int_equal(
+                sample_add_owner(builder.sample, &owner, &builder.sample->snapshots[i].owner), 0);
+    }
+    sample = builder.sample;
+    assert_int_equal(sample->snapshot_count, SNAPSHOTS_MAX / 2);
+    assert_int_equal(sample->owner_count, 1);
+    for (uint32_t i = 0; i < sample->snapshot_count; i++) {
+        const struct lock_owner *owner = sample_owner(sample, i);
+        const struct stack *stack = &sample->stacks.stacks[owner->stack - 1];
+
+        assert_int_equal(owner->thread_id, 1);
+        assert_int_equal(sample->stacks.frames[sample->stacks.stack_frames[stack->first]].offset,
+                         1000000);
+    }
+    builder_done(&builder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_report_of_a_running_call_is_a_copy),
         cmocka_unit_test(a_sample_without_a_snapshot_is_none),
         cmocka_unit_test(a_deep_stack_loses_its_middle_and_says_so),
+        cmocka_unit_test(thinning_keeps_the_owners_that_are_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
