@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* modules.c: copies the loader's list, when the loader's own counters say that it changed.
  *
- * Within the callback of dl_iterate_phdr nothing can be unloaded, so that headers and notes are
- * read in place there; nothing is parsed beyond that, because the loader's lock is held. */
+ * Within the callback of dl_iterate_phdr nothing can be unloaded, so that headers are read in place
+ * there. Notes are copied by the kernel first: the host may have protected them. Nothing is parsed
+ * beyond that, because the loader's lock is held. */
 #include "probe/agent/modules.h"
 
 #include "probe/agent/fork_gate.h"
+#include "probe/agent/self_memory.h"
 
 #include <elf.h>
 #include <link.h>
@@ -13,7 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_SIZE_MAX = 4096, NOTE_ALIGNMENT = 4 };
+enum {
+    PATH_SIZE_MAX = 4096,
+    NOTES_SIZE_MAX = 1024, /* of a segment; the build-id is among the first */
+    NOTE_ALIGNMENT = 4,
+};
 
 static void list_free(struct loaded_module *list, uint32_t count)
 {
@@ -55,7 +61,9 @@ static char *module_path(const struct dl_phdr_info *info, bool is_first)
 
 static void take_build_id(struct loaded_module *module, uint64_t address, uint64_t size)
 {
-    const unsigned char *at = (const unsigned char *)(uintptr_t)address, *end = at + size;
+    _Alignas(ElfW(Nhdr)) unsigned char notes[NOTES_SIZE_MAX];
+    size_t got = self_read(address, notes, size < sizeof notes ? size : sizeof notes);
+    const unsigned char *at = notes, *end = at + got;
 
     while ((size_t)(end - at) >= sizeof(ElfW(Nhdr))) {
         const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)(const void *)at;

@@ -6,7 +6,9 @@
 #include <dlfcn.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 static void own_code_is_in_the_program(void **state)
 {
@@ -75,6 +77,35 @@ static void build_ids_are_read(void **state)
     modules_done(&modules);
 }
 
+/* The host may have protected them: this library has them in a page behind its headers. */
+static void notes_that_cannot_be_read_are_left_out(void **state)
+{
+    struct modules modules = { 0 };
+    size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+    void *library = dlopen(NOTED_LIBRARY, RTLD_NOW), *work;
+    const struct loaded_module *module;
+    unsigned char *notes;
+    Dl_info info;
+
+    (void)state;
+    assert_non_null(library);
+    work = dlsym(library, "unwound_work");
+    assert_int_not_equal(dladdr(work, &info), 0);
+    notes = (unsigned char *)info.dli_fbase + page_size;
+    assert_int_equal(mprotect(notes, page_size, PROT_NONE), 0);
+    modules_refresh(&modules);
+    assert_int_equal(mprotect(notes, page_size, PROT_READ), 0);
+    module = modules_find(&modules, (uint64_t)(uintptr_t)work);
+    assert_non_null(module);
+    assert_int_equal(module->build_id_size, 0);
+    modules_done(&modules);
+    modules_refresh(&modules);
+    module = modules_find(&modules, (uint64_t)(uintptr_t)work);
+    assert_int_equal(module->build_id_size, 20); /* so it was there that they were */
+    dlclose(library);
+    modules_done(&modules);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -82,6 +113,7 @@ int main(void)
         cmocka_unit_test(the_vdso_is_a_module),
         cmocka_unit_test(libraries_that_come_and_go_are_noticed),
         cmocka_unit_test(build_ids_are_read),
+        cmocka_unit_test(notes_that_cannot_be_read_are_left_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
