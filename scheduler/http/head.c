@@ -221,7 +221,9 @@ static bool has_clean_lines(struct text text)
 
 static int check_body(const struct head *head, const char **ret_why)
 {
-    if (head->body_size == 0 || head->method == HEAD_POST || head->method == HEAD_OTHER) return 0;
+    if (head->body_size == 0 || head->method == HEAD_POST || head->method == HEAD_PUT ||
+        head->method == HEAD_OTHER)
+        return 0;
     /* libevent would take such a body for the next request. */
     *ret_why = "This method has no body here.";
     return 400;
