@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lateness_bench.c: how late a slow call is looked at first, with a thousand calls in flight; and what
+ * ten thousand cost that only are in flight.
+ *
+ *     bench_lateness [CALLS]          default 1000
+ *
+ * Of the calls in flight, each ends just below the threshold but one in a hundred, which turns slow;
+ * beside them four threads have slow calls, asleep. Lateness is the first snapshot since the threshold
+ * less the threshold, of each sample. The yardstick: how late the kernel wakes a thread of the same
+ * priority from a sleep to a given moment, in the same run. Then 10,000 calls are in flight of which
+ * none turns slow, and the sampler's own CPU time is read: without and with lookback. */
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/wire/messages.h"
+#include "probe/agent/sampler.h"
+#include "probe/include/stakeout/stakeout.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+enum {
+    THRESHOLD_MS = 50,
+    BELOW_MS = 45,
+    SLOW_MS = 70,
+    SLEEPERS = 4,
+    SLOW_PART = 100,
+    SECONDS = 10,
+    SAMPLES_MAX = 20000,
+    CALLS_IN_FLIGHT_MAX = 16000,
+    MANY = 10000,
+};
+
+struct flight {
+    stakeout_call call;
+    uint64_t ends_ns;
+};
+
+static uint64_t late_ns[SAMPLES_MAX], slept_ns[SAMPLES_MAX];
+static _Atomic uint32_t late_count;
+static uint32_t slept_count;
+static _Atomic bool is_over;
+static struct flight flights[CALLS_IN_FLIGHT_MAX];
+static stakeout_interface_id interface_id;
+
+static void on_sample(void *context, struct sample *take_sample)
+{
+    struct settlement settlement = { .sample = take_sample->id,
+                                     .revision = take_sample->revision,
+                                     .outcome = REPORT_ACCEPTED };
+    uint32_t at = atomic_load(&late_count);
+
+    (void)context;
+    sampler_settle(&settlement);
+    for (uint32_t i = 0; i < take_sample->snapshot_count && at < SAMPLES_MAX; i++) {
+        if (take_sample->snapshots[i].offset_ns < take_sample->threshold_ns) continue;
+        late_ns[at] = take_sample->snapshots[i].offset_ns - take_sample->threshold_ns;
+        atomic_store(&late_count, at + 1);
+        break;
+    }
+    sample_free(take_sample);
+}
+
+static struct task_id arm(uint64_t threshold_ms, bool lookback)
+{
+    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
+                                .interface = "late",
+                                .state = TASK_ACTIVE,
+                                .threshold_ns = ms_to_ns(threshold_ms),
+                                .frequency_ns = ms_to_ns(100),
+                                .sample_cap = 100,
+                                .lookback = lookback,
+                                .ends_monotonic_ns = clock_monotonic_ns() + 600 * NS_PER_S };
+
+    sampler_set_tasks(&order, 1);
+    return order.id;
+}
+
+static void sleep_until(uint64_t at_ns)
+{
+    struct timespec at = ns_to_timespec(at_ns);
+
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) != 0) {
+    }
+}
+
+static void *sleeper_main(void *context)
+{
+    (void)context;
+    while (!atomic_load(&is_over)) {
+        stakeout_call call = stakeout_call_begin(interface_id);
+
+        sleep_until(clock_monotonic_ns() + SLOW_MS * NS_PER_MS);
+        stakeout_call_end(call, 0);
+    }
+    return NULL;
+}
+
+/* The yardstick. */
+static void *waker_main(void *context)
+{
+    (void)context;
+    prctl(PR_SET_TIMERSLACK, 1);
+    while (!atomic_load(&is_over) && slept_count < SAMPLES_MAX) {
+        uint64_t at_ns = clock_monotonic_ns() + 5 * NS_PER_MS;
+
+        sleep_until(at_ns);
+        slept_ns[slept_count++] = clock_monotonic_ns() - at_ns;
+    }
+    return NULL;
+}
+
+static void flight_begin(struct flight *flight, uint64_t now_ns, uint64_t lasts_ms)
+{
+    flight->call = stakeout_call_begin(interface_id);
+    stakeout_call_detach(flight->call, "the bench");
+    flight->ends_ns = now_ns + ms_to_ns(lasts_ms);
+}
+
+/* Keeps so many in flight: whoever is old enough ends, and another begins. */
+static void fly(uint32_t count, uint32_t slow_part)
+{
+    uint64_t end_ns = clock_monotonic_ns() + SECONDS * NS_PER_S, begun = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        flight_begin(&flights[i], clock_monotonic_ns(), 1 + i * BELOW_MS / count);
+    }
+    while (clock_monotonic_ns() < end_ns) {
+        uint64_t now_ns = clock_monotonic_ns();
+
+        for (uint32_t i = 0; i < count; i++) {
+            if (flights[i].ends_ns > now_ns) continue;
+            stakeout_call_end(flights[i].call, 0);
+            flight_begin(&flights[i], now_ns, ++begun % slow_part == 0 ? SLOW_MS : BELOW_MS);
+        }
+        sleep_until(now_ns + NS_PER_MS);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        stakeout_call_end(flights[i].call, 0);
+    }
+}
+
+static int by_size(const void *left, const void *right)
+{
+    const uint64_t *a = left, *b = right;
+
+    return *a < *b ? -1 : *a > *b;
+}
+
+static void print_late(const char *what, uint64_t *values, uint32_t count)
+{
+    if (count == 0) return;
+    qsort(values, count, sizeof *values, by_size);
+    printf("%-34s %6u: p50 %7.3f ms, p99 %7.3f ms, max %7.3f ms\n", what, count,
+           (double)values[count / 2] / 1e6, (double)values[(uint64_t)count * 99 / 100] / 1e6,
+           (double)values[count - 1] / 1e6);
+}
+
+static void bench_late(uint32_t count, bool lookback)
+{
+    pthread_t threads[SLEEPERS], waker;
+
+    atomic_store(&is_over, false);
+    atomic_store(&late_count, 0);
+    slept_count = 0;
+    arm(THRESHOLD_MS, lookback);
+    CHECK(pthread_create(&waker, NULL, waker_main, NULL) == 0);
+    for (int i = 0; i < SLEEPERS; i++) {
+        CHECK(pthread_create(&threads[i], NULL, sleeper_main, NULL) == 0);
+    }
+    fly(count, SLOW_PART);
+    atomic_store(&is_over, true);
+    for (int i = 0; i < SLEEPERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    pthread_join(waker, NULL);
+    sleep_until(clock_monotonic_ns() + 200 * NS_PER_MS);
+    sampler_set_tasks(NULL, 0);
+    print_late(lookback ? "first snapshot, with lookback" : "first snapshot", late_ns,
+               atomic_load(&late_count));
+    print_late("a bare sleep, the yardstick", slept_ns, slept_count);
+}
+
+static uint64_t sampler_cpu(void)
+{
+    struct sampler_cost cost;
+
+    sampler_cost(&cost);
+    return cost.cpu_ns;
+}
+
+/* None of them turns slow: what is spent is spent on watching, and on looks back. */
+static void bench_many(bool lookback)
+{
+    uint64_t cpu_ns, begin_ns = clock_monotonic_ns();
+
+    arm(THRESHOLD_MS, lookback);
+    cpu_ns = sampler_cpu();
+    fly(MANY, UINT32_MAX);
+    cpu_ns = sampler_cpu() - cpu_ns;
+    printf("%d calls in flight, %-14s the sampler takes %.2f %% of a core\n", MANY,
+           lookback ? "with lookback:" : "without:",
+           100.0 * (double)cpu_ns / (double)(clock_monotonic_ns() - begin_ns));
+    sampler_set_tasks(NULL, 0);
+}
+
+int main(int argc, char **argv)
+{
+    long count = argc > 1 ? strtol(argv[1], NULL, 10) : 1000;
+
+    if (count < 1 || count > CALLS_IN_FLIGHT_MAX) count = 1000;
+    CHECK(sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false) == 0);
+    interface_id = stakeout_interface("late");
+    printf("%ld calls in flight, threshold %d ms, %d s each\n", count, THRESHOLD_MS, SECONDS);
+    bench_late((uint32_t)count, false);
+    bench_late((uint32_t)count, true);
+    bench_many(false);
+    bench_many(true);
+    sampler_stop();
+    return 0;
+}
