@@ -82,14 +82,6 @@ struct tally {
     uint32_t waits, owners, stacks, right, cut, wrong;
 };
 
-static bool is_cut(const struct sample *sample, uint32_t stack)
-{
-    const struct stack *frames = &sample->stacks.stacks[stack];
-    uint32_t outermost = sample->stacks.stack_frames[frames->first + frames->count - 1];
-
-    return sample->stacks.frames[outermost].kind == FRAME_MARKER;
-}
-
 static void tally_add(struct tally *tally, const struct sample *sample, uint32_t snapshot)
 {
     const struct lock_owner *owner = sample_owner(sample, snapshot);
@@ -106,7 +98,7 @@ static void tally_add(struct tally *tally, const struct sample *sample, uint32_t
     tally->stacks++;
     if (stack_has(sample, owner->stack - 1, (const void *)(uintptr_t)holders[holder])) {
         tally->right++;
-    } else if (is_cut(sample, owner->stack - 1)) {
+    } else if (stack_is_cut(sample, owner->stack - 1)) {
         tally->cut++;
     } else {
         tally->wrong++;

@@ -19,6 +19,13 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Of a running owner the stack is told mostly; ThreadSanitizer delivers signals when it likes. */
+#ifdef __SANITIZE_THREAD__
+enum { RUNNING_PARTS = 10 };
+#else
+enum { RUNNING_PARTS = 2 };
+#endif
+
 enum { HOLD_MS = 250, WAITS_MIN = 4 };
 
 /* ---- locks ---- */
@@ -179,7 +186,7 @@ static struct tally tally_of(const struct sample *sample, uint32_t tid, const vo
         tally.stacks++;
         if (stack_has(sample, owner->stack - 1, function)) {
             tally.right++;
-        } else {
+        } else if (!stack_is_cut(sample, owner->stack - 1)) {
             tally.wrong++;
         }
     }
@@ -245,7 +252,7 @@ static void check_owner(const struct lock_row *lock, size_t hold)
     /* The moment at which the lock changes hands may fall into the last look. */
     assert_true(tally.owners + 1 >= tally.waits);
     assert_true(holds[hold].is_asleep ? tally.right + 1 >= tally.waits
-                                      : tally.right * 2 >= tally.waits);
+                                      : tally.right * RUNNING_PARTS >= tally.waits);
 }
 
 static void the_owner_is_named_whatever_it_does(void **state)

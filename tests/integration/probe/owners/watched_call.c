@@ -96,6 +96,14 @@ bool stack_has(const struct sample *sample, uint32_t stack, const void *function
     return false;
 }
 
+bool stack_is_cut(const struct sample *sample, uint32_t stack)
+{
+    const struct stack *frames = &sample->stacks.stacks[stack];
+    uint32_t outermost = sample->stacks.stack_frames[frames->first + frames->count - 1];
+
+    return sample->stacks.frames[outermost].kind == FRAME_MARKER;
+}
+
 void spin_ms(uint64_t ms)
 {
     uint64_t until_ns = clock_thread_cpu_ns() + ms * NS_PER_MS;

@@ -28,6 +28,9 @@ struct sample *watched_sample(void);
 /* Is a function of this program, or of a library of it, in a stack of the sample? */
 bool stack_has(const struct sample *sample, uint32_t stack, const void *function);
 
+/* Does the stack end before the outermost frame? */
+bool stack_is_cut(const struct sample *sample, uint32_t stack);
+
 /* Keeps the thread on a CPU, in a loop of its own, for so much of its CPU time. */
 void spin_ms(uint64_t ms);
 

@@ -384,7 +384,7 @@ static const struct {
 
 static struct sample *sample_of_owners(size_t row)
 {
-    struct look looks[3];
+    struct look looks[3] = { 0 };
     struct sample *sample;
     uint32_t count = 0;
 
