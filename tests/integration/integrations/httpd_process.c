@@ -101,15 +101,21 @@ static void make_directory(struct httpd_process *httpd)
 /* In the child. `output`: both of its outputs; -1: the test's own. */
 static void become_httpd(const struct httpd_process *httpd, const char *how, int output)
 {
+    static const char *const names[] = { "STAKEOUT_LOG", "STAKEOUT_BUDGET_CORE",
+                                         "STAKEOUT_BUDGET_THREAD" };
+    const char *kept[ARRAY_COUNT(names)];
     char config[PATH_SIZE];
-    const char *log = getenv("STAKEOUT_LOG");
-    const char *log_kept = log ? strdup(log) : NULL;
 
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     CHECK(setpgid(0, 0) == 0); /* the prefork MPM signals the whole group */
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        kept[i] = getenv(names[i]) ? strdup(getenv(names[i])) : NULL;
+    }
     clearenv();
     setenv("PATH", "/usr/bin:/bin:/usr/sbin:/sbin", 1);
-    if (log_kept) setenv("STAKEOUT_LOG", log_kept, 1);
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        if (kept[i]) setenv(names[i], kept[i], 1);
+    }
     if (*SANITIZER_LIBRARY) { /* httpd was built without it, our module with it */
         setenv("LD_PRELOAD", SANITIZER_LIBRARY, 1);
         setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* httpd's own */
