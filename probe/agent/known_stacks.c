@@ -7,6 +7,7 @@
 
 #include "probe/agent/self_memory.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
@@ -29,12 +30,24 @@ static uint64_t main_stack_low(const struct mapping *mapping)
     return mapping->high - size < mapping->low ? mapping->high - size : mapping->low;
 }
 
+/* Without /proc the pages themselves are asked. */
+static int mapping_find(const struct known_stacks *stacks, uint64_t sp, struct mapping *ret)
+{
+    int rc = self_mapping(sp, ret);
+
+    if (rc != -EACCES) return rc;
+    rc = self_probe(sp, ret);
+    if (rc < 0) return rc;
+    ret->is_main_stack = ret->low <= stacks->main_stack_end && stacks->main_stack_end < ret->high;
+    return 0;
+}
+
 int known_stacks_read(const struct known_stacks *stacks, uint64_t sp, uint64_t thread_pointer,
                       struct stack_bounds *ret)
 {
     uint64_t top = thread_pointer;
     struct mapping mapping;
-    int rc = self_mapping(sp, &mapping);
+    int rc = mapping_find(stacks, sp, &mapping);
 
     if (rc < 0) return rc;
     *ret = (struct stack_bounds){ mapping.low, mapping.high };

@@ -215,6 +215,7 @@ static void copy_ask(struct engine *engine, struct listening *listening,
     int rc;
 
     if (!pause_is_covered(engine, listening, now_ns)) return;
+    listening->copy_unloads = unwinder_unloads(engine->unwinder);
     rc = signal_copy_send(&listening->copy, &order, now_ns);
     listening->retry_count = 0;
     if (rc == 0) return;
@@ -292,13 +293,15 @@ static enum sleep_look look_blocked(struct engine *engine, struct listening *lis
     struct stack_thread thread = stint_thread(&listening->stint);
     struct sighting sighting = { .stack = { .anchor_sp = view->anchor_sp,
                                             .anchor_pc = view->anchor_pc } };
+    uint64_t unloads = unwinder_unloads(engine->unwinder);
+    bool is_in_transfer = blocked_stack_of_transfer(engine, &thread, &sighting);
+    int rc = is_in_transfer ? 0 : blocked_stack_read(engine, &thread, clock_ns, &sighting);
 
-    if (blocked_stack_of_transfer(engine, &thread, &sighting)) {
+    if (rc == 0 && !unwinder_stands(engine->unwinder, unloads)) rc = -EBUSY;
+    if (rc < 0) return heed_unread(engine, listening, rc);
+    if (is_in_transfer) {
         unwinder_walk(engine->unwinder, &sighting.stack, &engine->walk);
     } else {
-        int rc = blocked_stack_read(engine, &thread, clock_ns, &sighting);
-
-        if (rc < 0) return heed_unread(engine, listening, rc);
         blocked_stack_walk(engine, &sighting);
     }
     listening->slept_clock_ns = sighting.clock_ns;
@@ -453,6 +456,10 @@ static void copy_take(struct engine *engine, struct listening *listening)
     struct sighting sighting;
     struct look_times times;
 
+    if (!unwinder_stands(engine->unwinder, listening->copy_unloads)) {
+        draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED); /* other code may lie there by now */
+        return;
+    }
     signal_copy_sight(&listening->copy, &engine->clock, &sighting);
     unwinder_walk(engine->unwinder, &sighting.stack, &engine->walk);
     if (listening->stint.is_opaque) {

@@ -27,12 +27,13 @@ struct listening {
     uint32_t record, generation;
     struct draft draft; /* of its sample */
     struct pace pace;
-    uint64_t pause_ns; /* what its last copy took from its thread; 0: there was none */
+    uint64_t pause_ns;         /* what its last copy took from its thread; 0: there was none */
     struct stint stint;        /* on the thread where it is now, */
     uint64_t slept_clock_ns;   /* its CPU clock when it was last seen asleep; 0: not yet */
     uint32_t retry_count;      /* of the look that is due */
     struct closed_wait closed; /* the one of an opaque thread, */
-    struct signal_copy copy;   /* and what was asked of it; */
+    struct signal_copy copy;   /* and what was asked of it, */
+    uint64_t copy_unloads;     /* when so much had been unloaded */
     struct lock_watch lock;    /* who holds the lock for which it waits */
 };
 

@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { MAPS_CHUNK = 16 * 1024 }; /* several pages: each read is one walk of the kernel */
+enum {
+    MAPS_CHUNK = 16 * 1024, /* several pages: each read is one walk of the kernel */
+    PAGE_BYTES = 4096,
+    PROBES = 128, /* pages that one call asks for, a byte of each */
+};
 
 size_t self_read(uint64_t address, void *ret, size_t size)
 {
@@ -80,7 +85,7 @@ int self_mapping(uint64_t address, struct mapping *ret)
     size_t kept = 0;
     int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC), rc = -ENOENT;
 
-    if (fd < 0) return -errno;
+    if (fd < 0) return -EACCES;
     while (rc == -ENOENT) {
         ssize_t got = read(fd, chunk + kept, sizeof chunk - 1 - kept);
         char *end = chunk + kept + (got > 0 ? (size_t)got : 0), *rest;
@@ -95,4 +100,38 @@ int self_mapping(uint64_t address, struct mapping *ret)
     }
     close(fd);
     return rc;
+}
+
+/* How many pages can be read in a row, from one on, upwards or downwards. */
+static uint64_t pages_readable(uint64_t page, bool is_upwards)
+{
+    struct iovec pages[PROBES];
+    char bytes[PROBES];
+    uint64_t count = 0;
+    ssize_t got;
+
+    do {
+        struct iovec to = { bytes, sizeof bytes };
+
+        for (uint64_t i = 0; i < PROBES; i++) {
+            uint64_t distance = (count + i) * PAGE_BYTES;
+            uint64_t at = is_upwards ? page + distance : page - distance;
+
+            pages[i] = (struct iovec){ (void *)(uintptr_t)at, 1 };
+        }
+        got = process_vm_readv(getpid(), &to, 1, pages, PROBES, 0);
+        if (got > 0) count += (uint64_t)got;
+    } while (got == PROBES && count < PROBED_SIZE / PAGE_BYTES);
+    return count;
+}
+
+int self_probe(uint64_t address, struct mapping *ret)
+{
+    uint64_t page = address & ~(uint64_t)(PAGE_BYTES - 1);
+    uint64_t above = pages_readable(page, true), below;
+
+    if (above == 0) return -EFAULT;
+    below = pages_readable(page, false);
+    *ret = (struct mapping){ page - (below - 1) * PAGE_BYTES, page + above * PAGE_BYTES, 0 };
+    return 0;
 }

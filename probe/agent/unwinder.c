@@ -112,6 +112,17 @@ void unwinder_refresh(struct unwinder *unwinder)
     if (has_changed) memset(unwinder->lines, 0, sizeof unwinder->lines);
 }
 
+uint64_t unwinder_unloads(const struct unwinder *unwinder)
+{
+    return unwinder->modules.unloads;
+}
+
+bool unwinder_stands(struct unwinder *unwinder, uint64_t unloads)
+{
+    unwinder_refresh(unwinder);
+    return unwinder->modules.unloads == unloads;
+}
+
 bool unwinder_has_library(const struct unwinder *unwinder)
 {
     return remote_unwinder_has_library(unwinder->remote);

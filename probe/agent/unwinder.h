@@ -66,6 +66,12 @@ void unwinder_forget(void);
 
 /* Looks whether modules or tables came or went. The list lives as long as the unwinder. */
 void unwinder_refresh(struct unwinder *unwinder);
+
+/* How often something was unloaded, as of the last refresh. What a stack names is what lies there
+ * when it is walked: so the number is taken before the stack is, and the walk is true if
+ * unwinder_stands(), which refreshes, finds it unchanged behind it. */
+uint64_t unwinder_unloads(const struct unwinder *unwinder);
+bool unwinder_stands(struct unwinder *unwinder, uint64_t unloads);
 const struct modules *unwinder_modules(const struct unwinder *unwinder);
 
 /* Fills *ret. The innermost frame is always there, even where nothing else is known. */
