@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,16 +65,34 @@ void host_process_tell(struct host_process *host, const char *command)
     CHECK(write(host->input, line, (size_t)size) == size);
 }
 
-const char *host_process_hear(struct host_process *host)
+static bool has_word(const struct host_process *host, int ms)
+{
+    struct pollfd output = { .fd = host->output, .events = POLLIN };
+
+    return poll(&output, 1, ms) > 0;
+}
+
+const char *host_process_hear_within(struct host_process *host, int ms)
 {
     size_t size = 0;
 
-    while (size + 1 < sizeof host->line && read(host->output, host->line + size, 1) == 1) {
-        if (host->line[size] == '\n') break;
+    while (size + 1 < sizeof host->line) {
+        if (!has_word(host, ms)) return NULL;
+        if (read(host->output, host->line + size, 1) != 1 || host->line[size] == '\n') break;
         size++;
     }
     host->line[size] = '\0';
     return host->line;
+}
+
+const char *host_process_hear(struct host_process *host)
+{
+    return host_process_hear_within(host, -1);
+}
+
+bool host_process_has_word(const struct host_process *host)
+{
+    return has_word(host, 0);
 }
 
 const char *host_process_ask(struct host_process *host, const char *command)

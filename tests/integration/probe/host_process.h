@@ -9,6 +9,7 @@
 #ifndef STAKEOUT_TESTS_INTEGRATION_PROBE_HOST_PROCESS_H
 #define STAKEOUT_TESTS_INTEGRATION_PROBE_HOST_PROCESS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct host_process;
@@ -19,6 +20,10 @@ struct host_process *host_process_start(const char *program, const char *const *
 void host_process_tell(struct host_process *host, const char *command);
 const char *host_process_hear(struct host_process *host);
 const char *host_process_ask(struct host_process *host, const char *command); /* both */
+
+/* The same, or NULL if nothing comes for so long; and whether it has said, or ended. */
+const char *host_process_hear_within(struct host_process *host, int ms);
+bool host_process_has_word(const struct host_process *host);
 
 pid_t host_process_pid(const struct host_process *host);
 

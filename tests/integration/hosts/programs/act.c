@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* act.c: output goes by write(2) alone, so that no buffer is there twice after a fork. */
+#include "tests/integration/hosts/programs/act.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_SIZE_MAX = 512, BROKEN = 90 };
+
+#define NS_PER_MS UINT64_C(1000000)
+
+static stakeout_interface_id interface;
+static _Atomic unsigned calls;
+static volatile uint64_t sink;
+
+#ifdef __SANITIZE_THREAD__
+/* It knows one table of descriptors: a number of the probe's own is not the host's. */
+const char *__tsan_default_suppressions(void) __attribute__((visibility("default")));
+const char *__tsan_default_suppressions(void)
+{
+    return "race:connect_address\nrace:disconnect\nrace:file_open\n";
+}
+#endif
+
+void act_fail(const char *condition, const char *file, int line)
+{
+    act_say("%s:%d: %s, errno %d", file, line, condition, errno);
+    _exit(BROKEN);
+}
+
+void act_say(const char *format, ...)
+{
+    char line[LINE_SIZE_MAX];
+    va_list args;
+    size_t size;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line - 1, format, args);
+    va_end(args);
+    size = strlen(line);
+    line[size++] = '\n';
+    if (write(1, line, size) != (ssize_t)size) _exit(BROKEN);
+}
+
+void act_skip(const char *why)
+{
+    act_say("skip: %s", why);
+    _exit(ACT_SKIPPED);
+}
+
+const char *act_mode(void)
+{
+    const char *mode = getenv("HOST_MODE");
+
+    return mode ? mode : "";
+}
+
+bool act_mode_is(const char *mode)
+{
+    return strcmp(act_mode(), mode) == 0;
+}
+
+void act_start(void)
+{
+    ACT_CHECK(stakeout_start(NULL) == 0);
+    interface = stakeout_interface("slow");
+}
+
+void act_await_go(void)
+{
+    char word[3];
+    size_t size = 0;
+
+    while (size < sizeof word) {
+        ssize_t got = read(0, word + size, sizeof word - size);
+
+        if (got < 0 && errno == EINTR) continue;
+        ACT_CHECK(got > 0);
+        size += (size_t)got;
+    }
+    ACT_CHECK(memcmp(word, "go\n", sizeof word) == 0);
+}
+
+void act_begin(void)
+{
+    act_start();
+    act_await_go();
+}
+
+uint64_t act_now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
+}
+
+struct act_call act_call_begin(void)
+{
+    struct act_call call = { .call = stakeout_call_begin(interface), .began_ns = act_now_ns() };
+
+    atomic_fetch_add(&calls, 1);
+    return call;
+}
+
+bool act_goes_on(const struct act_call *call)
+{
+    return act_now_ns() - call->began_ns < ACT_CALL_MS * NS_PER_MS;
+}
+
+void act_call_end(struct act_call *call, int response_code)
+{
+    stakeout_call_end(call->call, response_code);
+}
+
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
+}
+
+__attribute__((noinline)) void act_spin_ms(unsigned ms)
+{
+    uint64_t until_ns = thread_cpu_ns() + ms * NS_PER_MS;
+
+    while (thread_cpu_ns() < until_ns) {
+        sink++;
+    }
+}
+
+__attribute__((noinline)) void act_rest_ms(unsigned ms)
+{
+    struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000 * NS_PER_MS) };
+
+    while (nanosleep(&left, &left) < 0 && errno == EINTR) {
+        /* The rest. */
+    }
+    sink++;
+}
+
+void act_say_calls(void)
+{
+    act_say("calls %u", atomic_load(&calls));
+}
+
+int act_end(void)
+{
+    act_say_calls();
+    return 0;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ends.c: a host that ends, in each way there is, while the stacks of its threads are taken. */
+#include "tests/integration/hosts/programs/act.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { CALLERS = 4, STATUS = 4 };
+
+static void *caller_main(void *context)
+{
+    for (;;) {
+        struct act_call call = act_call_begin();
+
+        act_spin_ms(ACT_CALL_MS / 2);
+        act_rest_ms(ACT_CALL_MS / 2);
+        act_call_end(&call, ACT_FIRST);
+    }
+    return context;
+}
+
+static void *brief_main(void *context)
+{
+    struct act_call call = act_call_begin();
+
+    act_rest_ms(ACT_CALL_MS);
+    act_call_end(&call, ACT_FIRST);
+    return context;
+}
+
+/* The process ends with its last thread; the main one is gone before. */
+static void leave_it_to_threads(void)
+{
+    pthread_t thread;
+
+    ACT_CHECK(pthread_create(&thread, NULL, brief_main, NULL) == 0);
+    pthread_detach(thread);
+    act_say("over");
+    pthread_exit(NULL);
+}
+
+static void on_exit_said(void)
+{
+    act_say("at exit");
+}
+
+static void start_callers(void)
+{
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_t thread;
+
+        ACT_CHECK(pthread_create(&thread, NULL, caller_main, NULL) == 0);
+        pthread_detach(thread);
+    }
+    act_rest_ms(250);
+}
+
+int main(void)
+{
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    atexit(on_exit_said);
+    at_quick_exit(on_exit_said);
+    act_begin();
+    if (act_mode_is("pthread_exit")) leave_it_to_threads();
+    start_callers();
+    act_say("over");
+    if (act_mode_is("exit")) exit(STATUS);
+    if (act_mode_is("_exit")) _exit(STATUS);
+    if (act_mode_is("abort")) abort();
+    if (act_mode_is("quick_exit")) quick_exit(STATUS);
+    if (act_mode_is("killed")) raise(SIGKILL);
+    return STATUS;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* signals.c: hosts that have ideas of their own about signals.
+ *
+ * "blocked": all are blocked, in each thread.
+ * "altstack": each thread has another stack for handlers, and much used handlers on it.
+ * "before": a handler of the host's stands where ours comes; it goes on to get its signals.
+ * "after": the host puts its own in our place.
+ * "resets": the host sets it back to the default, and again and again. */
+#include "tests/integration/hosts/programs/act.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS = 3, RAISED = 200 };
+
+static _Atomic unsigned heard;
+
+static void on_signal(int number)
+{
+    volatile char frame[2048];
+
+    frame[number] = 1;
+    atomic_fetch_add(&heard, frame[number]);
+}
+
+static void handle(int number, int flags)
+{
+    struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags };
+
+    ACT_CHECK(sigaction(number, &action, NULL) == 0);
+}
+
+static void reset(int number)
+{
+    struct sigaction action = { .sa_handler = SIG_DFL };
+
+    ACT_CHECK(sigaction(number, &action, NULL) == 0);
+}
+
+static stack_t thread_prepare(void)
+{
+    stack_t stack = { .ss_flags = SS_DISABLE };
+    sigset_t all;
+
+    if (act_mode_is("blocked")) {
+        sigfillset(&all);
+        ACT_CHECK(pthread_sigmask(SIG_BLOCK, &all, NULL) == 0);
+    }
+    if (act_mode_is("altstack")) {
+        stack = (stack_t){ .ss_sp = malloc(65536), .ss_size = 65536 };
+        ACT_CHECK(stack.ss_sp && sigaltstack(&stack, NULL) == 0);
+    }
+    return stack;
+}
+
+static void *caller_main(void *context)
+{
+    stack_t stack = thread_prepare();
+
+    for (int i = 0; i < ACT_ROUNDS; i++) {
+        struct act_call call = act_call_begin();
+
+        act_spin_ms(ACT_CALL_MS / 2);
+        for (int j = 0; j < RAISED; j++) {
+            if (act_mode_is("resets")) reset(SIGURG);
+            raise(act_mode_is("altstack") ? SIGUSR1 : SIGURG);
+        }
+        act_rest_ms(ACT_CALL_MS / 2);
+        act_call_end(&call, ACT_FIRST);
+    }
+    stack.ss_flags = SS_DISABLE;
+    if (stack.ss_sp) {
+        sigaltstack(&stack, NULL);
+        free(stack.ss_sp);
+    }
+    return context;
+}
+
+int main(void)
+{
+    pthread_t threads[THREADS];
+
+    if (act_mode_is("before")) handle(SIGURG, SA_RESTART);
+    act_start();
+    if (act_mode_is("after")) handle(SIGURG, SA_RESTART);
+    if (act_mode_is("altstack")) handle(SIGUSR1, SA_RESTART | SA_ONSTACK);
+    act_await_go();
+    for (int i = 0; i < THREADS; i++) {
+        ACT_CHECK(pthread_create(&threads[i], NULL, caller_main, NULL) == 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    act_say("heard %u", atomic_load(&heard));
+    return act_end();
+}
