@@ -82,15 +82,19 @@ static void early_sweep(void)
     }
 }
 
+bool early_has_room(void)
+{
+    if (sampler.early_count == LOOKBACKS_MAX) early_sweep();
+    return sampler.early_count < LOOKBACKS_MAX && is_covered(sampler.engine.early_cost_ns);
+}
+
 void early_heed(const struct record_view *view, struct watch *watch, uint64_t age_ns)
 {
     struct listening *listening;
 
     if ((view->state & STATE_FACED) || age_ns < watch_lookback_ns(watch)) return;
     if (age_ns + watch_lookback_ns(watch) > watch->order.threshold_ns) return; /* it is too late */
-    if (!is_covered(sampler.engine.early_cost_ns)) return;
-    if (sampler.early_count == LOOKBACKS_MAX) early_sweep();
-    if (sampler.early_count == LOOKBACKS_MAX) return;
+    if (sampler.early_count == LOOKBACKS_MAX || !is_covered(sampler.engine.early_cost_ns)) return;
     listening = listening_vacant();
     if (!listening || listening_begin_early(&sampler.engine, listening, watch, view) < 0) return;
     sampler.early_count++;

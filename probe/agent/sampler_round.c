@@ -271,9 +271,24 @@ static void trigger(const struct record_view *view, struct watch *watch, uint64_
     listening_visit(listening, now_ns);
 }
 
+/* May there be something to do for this record? A glance, without a copy: what it finds is looked at
+ * again. A call that begins meanwhile is not due before the next scan. */
+static bool glance(const struct record *record, uint16_t watch, uint64_t now_ticks, bool has_room,
+                   uint64_t *first)
+{
+    const struct watch *by = &sampler.books.watches[watch - 1];
+    uint64_t due = atomic_load_explicit(&record->began_ticks, memory_order_relaxed) +
+                   ticks_from_ns(by->order.threshold_ns);
+
+    if (due <= now_ticks || (by->order.lookback && has_room)) return true;
+    *first = lesser(*first, due);
+    return false;
+}
+
 /* Looks at the records [from, to). Returns the first due time that it saw, in ticks. */
 static uint64_t scan_range(uint32_t from, uint32_t to, uint64_t now_ticks)
 {
+    bool has_room = early_has_room();
     uint64_t first = UINT64_MAX;
 
     for (uint32_t i = from; i < to; i++) {
@@ -287,7 +302,8 @@ static uint64_t scan_range(uint32_t from, uint32_t to, uint64_t now_ticks)
         if (state & STATE_LISTENED) continue;
         watch = sampler.books
                     .watch_of[atomic_load_explicit(&record->interface_id, memory_order_relaxed)];
-        if (watch == 0 || !record_read(i, &view)) continue;
+        if (watch == 0 || !glance(record, watch, now_ticks, has_room, &first)) continue;
+        if (!record_read(i, &view)) continue;
         watch = sampler.books.watch_of[view.interface_id]; /* as of the copy */
         if (watch == 0 || (view.state & STATE_LISTENED)) continue;
         by = &sampler.books.watches[watch - 1];

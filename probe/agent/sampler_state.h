@@ -71,6 +71,9 @@ struct listening *listening_vacant(void);
 
 /* ---- sampler_early.c ---- */
 
+/* Is there room, and budget, for one more? Those that ended make way. */
+bool early_has_room(void);
+
 /* A call that has not turned slow: looks at it, if it is old enough and there is room. */
 void early_heed(const struct record_view *view, struct watch *watch, uint64_t age_ns);
 

@@ -307,7 +307,8 @@ static void check_notes(struct doctor *doctor, const json_t *instance)
 static void check_switch(struct doctor *doctor, const json_t *instance)
 {
     if (!text_is_equal(field_text(instance, "probe"), TEXT("off"))) return;
-    add(doctor, WARN, "probe", "'stakeout application set APPLICATION --probe on' switches it on again.",
+    add(doctor, WARN, "probe",
+        "'stakeout application set APPLICATION --probe on' switches it on again.",
         "%.*s is switched off by an operator: it watches nothing.",
         TEXT_ARGS(field_text(instance, "instance")));
 }
