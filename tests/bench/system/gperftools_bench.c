@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gperftools_bench.c [ROUNDS]: what a snapshot costs on saturated cores, everything counted, against
- * a sample of gperftools' CPU profiler at the same rate.
+/* gperftools_bench.c [ROUNDS]: what a snapshot costs on saturated cores, everything counted,
+ * against a sample of gperftools' CPU profiler at the same rate.
  *
  * As many threads as there are cores do the same amount of work, 30 frames deep, in three ways, one
  * after the other: alone; in calls that a task of a real scheduler listens to every 5 ms, without

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* server_bench.c [PAIRS [shop|Apache]]: what the probe costs a saturated server per request, against none.
+/* server_bench.c [PAIRS [shop|Apache]]: what the probe costs a saturated server by request.
  *
  * Two servers of a kind run side by side: one with the probe, linked to a real scheduler, and one
  * that was built, or is configured, without it. Both are asked for something slow by SLOW clients
@@ -168,7 +168,8 @@ static void httpd_start(const struct terms *terms, struct server *ret)
     struct httpd_process *httpd = &httpds[terms->has_probe];
 
     snprintf(httpd_lines, sizeof httpd_lines,
-             "CoreDumpDirectory /tmp\nStakeoutApplication httpd\nStakeoutServer http://127.0.0.1:%u\n"
+             "CoreDumpDirectory /tmp\nStakeoutApplication httpd\n"
+             "StakeoutServer http://127.0.0.1:%u\n"
              "StakeoutInterface GET /slow/{id}\n",
              (unsigned)terms->house->scheduler.port);
     /* With a core's directory it stays open to itself in /proc, though it left root. */
