@@ -26,7 +26,7 @@ static void collect_http(const struct gauges *gauges, struct metrics *metrics)
 }
 
 struct head_count {
-    double live, gone, refused, applications, interfaces;
+    double live, gone, refused, off, memory_max, applications, interfaces;
 };
 
 static void count_application(void *context, struct text application, size_t instance_count,
@@ -53,6 +53,10 @@ static void count_instance(void *context, struct text application,
         count->gone++;
     else
         count->live++;
+    if (instance->is_refused || instance->is_gone) return;
+    count->off += instance->is_off;
+    if ((double)instance->memory_size > count->memory_max)
+        count->memory_max = (double)instance->memory_size;
 }
 
 static void collect_census(const struct gauges *gauges, struct metrics *metrics)
@@ -66,6 +70,8 @@ static void collect_census(const struct gauges *gauges, struct metrics *metrics)
     metrics_set(metrics, METRIC_INSTANCES, "live", NULL, count.live);
     metrics_set(metrics, METRIC_INSTANCES, "gone", NULL, count.gone);
     metrics_set(metrics, METRIC_INSTANCES, "refused", NULL, count.refused);
+    metrics_set(metrics, METRIC_PROBES_OFF, NULL, NULL, count.off);
+    metrics_set(metrics, METRIC_PROBE_MEMORY_MAX, NULL, NULL, count.memory_max);
     metrics_set(metrics, METRIC_CENSUS_LOST, NULL, NULL, (double)census_lost_count(gauges->census));
 }
 

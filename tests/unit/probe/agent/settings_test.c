@@ -89,6 +89,57 @@ static void options_come_before_the_environment(void **state)
     assert_true(settings.is_statistics_off);
 }
 
+static void budgets_are_percent_of_a_core_and_of_a_thread(void **state)
+{
+    static const struct {
+        const char *core;
+        int rc;
+        uint32_t ppm;
+    } cases[] = {
+        { "", 0, 0 },
+        { "1", 0, 10000 },
+        { "0.5", 0, 5000 },
+        { "0.1", 0, 1000 },
+        { "0.0999", -EINVAL, 0 },
+        { "100", 0, 1000000 },
+        { "100.1", -EINVAL, 0 },
+        { "0", 0, UINT32_MAX },
+        { "off", 0, UINT32_MAX },
+        { "OFF", 0, UINT32_MAX },
+        { "-1", -EINVAL, 0 },
+        { "1,5", -EINVAL, 0 },
+        { "1.00001", -EINVAL, 0 },
+        { ".", -EINVAL, 0 },
+        { "1 %", -EINVAL, 0 },
+        { "99999999999999999999", -EINVAL, 0 },
+    };
+    struct stakeout_options options = { .size = sizeof options };
+    struct settings settings;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        setenv("STAKEOUT_BUDGET_CORE", cases[i].core, 1);
+        if (read_settings(&options, &settings) != cases[i].rc) fail_msg("'%s'", cases[i].core);
+        if (cases[i].rc == 0) assert_int_equal(settings.budget_core_ppm, cases[i].ppm);
+    }
+    setenv("STAKEOUT_BUDGET_CORE", "3", 1);
+    setenv("STAKEOUT_BUDGET_THREAD", "0.25", 1);
+    options.budget_core_percent = 2;
+    assert_int_equal(read_settings(&options, &settings), 0);
+    assert_int_equal(settings.budget_core_ppm, 20000);
+    assert_int_equal(settings.budget_thread_ppm, 2500);
+    options.budget_core_percent = -1;
+    options.budget_thread_percent = 0.05;
+    assert_int_equal(read_settings(&options, &settings), -EINVAL);
+    options.budget_thread_percent = 100.5;
+    assert_int_equal(read_settings(&options, &settings), -EINVAL);
+    options.budget_thread_percent = 0;
+    assert_int_equal(read_settings(&options, &settings), 0);
+    assert_true(settings.budget_core_ppm == UINT32_MAX);
+    unsetenv("STAKEOUT_BUDGET_CORE");
+    unsetenv("STAKEOUT_BUDGET_THREAD");
+}
+
 /* A caller that was built with an older header, or a newer one. */
 static void options_of_any_size_are_read_as_far_as_they_are_known(void **state)
 {
@@ -203,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(nothing_is_needed, setup),
         cmocka_unit_test_setup(options_come_before_the_environment, setup),
+        cmocka_unit_test_setup(budgets_are_percent_of_a_core_and_of_a_thread, setup),
         cmocka_unit_test_setup(options_of_any_size_are_read_as_far_as_they_are_known, setup),
         cmocka_unit_test_setup(what_is_not_acceptable_is_refused_by_name, setup),
         cmocka_unit_test_setup(the_switch_is_read_first, setup),
