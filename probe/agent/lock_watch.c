@@ -65,14 +65,17 @@ static void visit_send(struct lock_watch *watch, struct draft *draft)
     signal_copy_send(&visit->copy, &order, clock_monotonic_ns());
 }
 
+/* `clock_ns`: what the owner's CPU clock read before it was found running. */
 static void visit_begin(struct lock_watch *watch, struct draft *draft, const struct waiter *waiter,
-                        uint32_t tid)
+                        uint32_t tid, uint64_t clock_ns)
 {
     if (signal_copy_is_under_way(&watch->visit.copy) || !has_our_filters(tid)) return;
     watch->visit = (struct owner_visit){ .copy = SIGNAL_COPY_NONE,
                                          .waiter = *waiter,
                                          .tid = tid,
                                          .snapshot = draft_newest(draft),
+                                         .last_snapshot = draft_newest(draft),
+                                         .clock_ns = clock_ns,
                                          .thinned_count = draft->builder.thinned_count,
                                          .at = draft->owner_at };
     visit_send(watch, draft);
@@ -97,13 +100,16 @@ static void visit_take(struct lock_watch *watch, struct engine *engine, struct d
 {
     const struct owner_visit *visit = &watch->visit;
     struct sighting sighting;
+    uint32_t owner;
 
     signal_copy_sight(&visit->copy, &engine->clock, &sighting);
     unwinder_walk(engine->unwinder, &sighting.stack, &engine->walk);
     if (!waits_still(&visit->waiter) || visit->thinned_count != draft->builder.thinned_count)
         return;
-    draft_add_owner(draft, engine, visit->snapshot,
-                    &(struct owner_view){ .tid = visit->tid, .has_walk = true });
+    owner = draft_add_owner(draft, engine, visit->snapshot,
+                            &(struct owner_view){ .tid = visit->tid, .has_walk = true });
+    for (uint32_t i = visit->snapshot + 1; i <= visit->last_snapshot; i++)
+        draft_set_owner(draft, i, owner);
 }
 
 void lock_watch_collect(struct lock_watch *watch, struct engine *engine, struct draft *draft,
@@ -169,18 +175,31 @@ static enum owner_state owner_read(struct engine *engine, uint64_t at, uint32_t 
     return OWNER_ASLEEP;
 }
 
+/* An owner that was asked for a copy, and has not had a CPU since: what it copies when it has one is
+ * how it is now. */
+static bool owner_is_queued(const struct lock_watch *watch, const struct draft *draft, uint32_t tid)
+{
+    const struct owner_visit *visit = &watch->visit;
+
+    return signal_copy_is_under_way(&visit->copy) && visit->tid == tid &&
+           visit->at == draft->owner_at && visit->clock_ns == thread_cpu_ns(tid);
+}
+
 static void owner_look(struct lock_watch *watch, struct engine *engine, struct draft *draft,
                        const struct waiter *waiter, uint32_t tid)
 {
     struct owner_view view = { .tid = tid };
-    uint64_t clock_ns = 0;
+    uint64_t before_ns = thread_cpu_ns(tid), clock_ns = 0;
     enum owner_state state = owner_read(engine, draft->owner_at, tid, &clock_ns);
 
     watch->tid = 0;
     if (state == OWNER_GONE || !waits_still(waiter)) return;
     view.has_walk = state == OWNER_ASLEEP;
     watch->owner = draft_add_owner(draft, engine, draft_newest(draft), &view);
-    if (state == OWNER_RUNNING && !draft->is_lookback) visit_begin(watch, draft, waiter, tid);
+    if (state == OWNER_RUNNING && owner_is_queued(watch, draft, tid))
+        watch->visit.last_snapshot = draft_newest(draft);
+    else if (state == OWNER_RUNNING && !draft->is_lookback)
+        visit_begin(watch, draft, waiter, tid, before_ns);
     if (state != OWNER_ASLEEP) return;
     watch->tid = tid;
     watch->clock_ns = clock_ns;

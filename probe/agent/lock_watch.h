@@ -33,7 +33,9 @@ struct lock_watch {
         struct signal_copy copy;
         struct waiter waiter;
         uint32_t tid, snapshot, thinned_count;
-        uint64_t at; /* the owner's word */
+        uint32_t last_snapshot; /* up to here it did not run: it is queued for a CPU, */
+        uint64_t clock_ns;      /* its CPU clock reading this */
+        uint64_t at;            /* the owner's word */
     } visit;
     /* The stack of the owner that was visited last. */
     struct owner_stack {

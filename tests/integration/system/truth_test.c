@@ -295,11 +295,11 @@ static void assert_finds(const json_t *analysis, const char *verb, const char *w
     fail_msg("no finding says '%s ... %s ... %s'", verb, what, where);
 }
 
-/* While c() waits, hold() has the lock, in a thread of its own, which naps. A look that meets it between
- * two naps may come too late for its stack: two of those are forgiven, and a tenth. */
+/* While c() waits, hold() has the lock, in a thread of its own. That is said of all but the last look, and
+ * no stack is another's; on a crowded machine there may be none, of an owner that does not get a CPU. */
 static void assert_owner_is_told(const json_t *analysis, const char *function)
 {
-    size_t i, waits = 0, told = 0;
+    size_t i, waits = 0, owners = 0, told = 0;
     json_t *moment;
 
     json_array_foreach(json_object_get(analysis, "timeline"), i, moment)
@@ -310,11 +310,17 @@ static void assert_owner_is_told(const json_t *analysis, const char *function)
         if (!wait || strcmp(wait, "lock") != 0) continue;
         waits++;
         if (!json_is_object(owner)) continue;
+        owners++;
         if (!json_is_string(json_object_get(owner, "thread"))) fail_msg("an owner has no name");
-        told += stack_has_part(analysis, json_object_get(owner, "stack"), function);
+        if (json_array_size(json_object_get(owner, "stack")) == 0) continue;
+        told++;
+        if (!stack_has_part(analysis, json_object_get(owner, "stack"), function))
+            fail_msg("an owner is not in %s", function);
     }
-    printf("    %zu of %zu waits for the lock name %s\n", told, waits, function);
-    assert_true(waits > 0 && told + 2 + waits / 10 >= waits && told * 2 >= waits);
+    printf("    of %zu waits for the lock %zu name its owner, %zu its stack\n", waits, owners,
+           told);
+    assert_true(waits > 0 && owners + 1 >= waits);
+    assert_true(told > 0 || ns_of(analysis, "elapsed_ms") > 1500 * NS_PER_MS);
 }
 
 /* Catching a call ----------------------------------------------------------------------------- */
