@@ -37,6 +37,9 @@
 #define CALLER_SP() ((uint64_t)(uintptr_t)__builtin_dwarf_cfa())
 #define CALLER_PC() ((uint64_t)(uintptr_t)__builtin_return_address(0))
 
+/* On a line of its own: where a begin that nobody wants straddles two, a pair costs 0.3 ns more. */
+#define ENTRY __attribute__((aligned(64)))
+
 struct anchor {
     uint64_t sp, pc;
 };
@@ -268,7 +271,7 @@ static void end_inner_calls(struct slot *slot, uint64_t token)
     }
 }
 
-stakeout_call stakeout_call_begin(stakeout_interface_id interface_id)
+ENTRY stakeout_call stakeout_call_begin(stakeout_interface_id interface_id)
 {
     static const uint64_t no_trace[2] = { 0, 0 };
 
@@ -286,7 +289,7 @@ stakeout_call stakeout_call_begin_traced(stakeout_interface_id interface_id,
     return call_begin(interface_id, trace, (struct anchor){ CALLER_SP(), CALLER_PC() });
 }
 
-void stakeout_call_end(stakeout_call call, int response_code)
+ENTRY void stakeout_call_end(stakeout_call call, int response_code)
 {
     uint64_t token = call.opaque[0], state;
     struct slot *slot;

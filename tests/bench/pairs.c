@@ -128,6 +128,14 @@ void pairs_print(const char *says, const struct pairs_ratio *ratio, double bar)
            100 * ratio->others);
 }
 
+void pairs_print_worse(const struct pairs_ratio *ratio)
+{
+    const char *verdict = ratio->low <= 1 ? "met" : "missed";
+
+    if (ratio->count < PAIRS_COUNT_MIN) verdict = "undecided";
+    printf("%-36s not worse, as far as 95 %% can tell: %s\n", "", verdict);
+}
+
 static double seconds_of(const struct timeval *time)
 {
     return (double)time->tv_sec + (double)time->tv_usec / 1e6;

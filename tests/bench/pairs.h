@@ -56,6 +56,10 @@ enum pairs_verdict pairs_verdict(const struct pairs_ratio *ratio, double bar);
 /* Two lines: the ratio, its interval, bar and verdict; medians, p99s and what others took. */
 void pairs_print(const char *says, const struct pairs_ratio *ratio, double bar);
 
+/* One more line: is the subject worse than the yardstick? Only an interval that lies above 1 says
+ * that it is. */
+void pairs_print_worse(const struct pairs_ratio *ratio);
+
 /* Sorts `values`, and returns the one that a share of them (0.5, 0.99) does not exceed. */
 double pairs_quantile(double *values, uint32_t count, double share);
 

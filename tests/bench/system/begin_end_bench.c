@@ -13,6 +13,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "tests/bench/pairs.h"
+#include "tests/bench/system/nothing.h"
 #include "tests/integration/system/house.h"
 #include "tests/support/wait.h"
 
@@ -48,6 +49,13 @@ static void loop_clock(void)
 
         clock_gettime(CLOCK_MONOTONIC, &now);
         sink = (uint64_t)now.tv_nsec;
+    }
+}
+
+static void loop_nothing(void)
+{
+    for (int i = 0; i < LOOPS; i++) {
+        nothing_end(nothing_begin(unwatched), 200);
     }
 }
 
@@ -203,6 +211,8 @@ int main(int argc, char **argv)
     start(&house, false);
     compare("statistics off, not watched",
             (struct versus){ .loop = loop_unwatched, .yardstick = loop_clock }, count, 0.2);
+    compare("two functions that do nothing",
+            (struct versus){ .loop = loop_nothing, .yardstick = loop_clock }, count, 0.2);
     stakeout_stop();
     start(&house, true);
     watch(&house, "GET /watched", THRESHOLD_NEVER_MS);

@@ -212,7 +212,7 @@ static void run(struct house *house, uint32_t rounds)
     pairs_of(ms[STAKEOUT], ms[GPERFTOOLS], rounds, &ratio);
     ratio.others = pairs_busy_others(&before, &after);
     pairs_print("ms of CPU for the same work", &ratio, 1);
-    printf("%-36s not worse: %s\n", "", ratio.low <= 1 ? "met" : "missed");
+    pairs_print_worse(&ratio);
     for (int way = STAKEOUT; way < WAYS; way++) {
         double middle_ms = pairs_quantile(cost[way], rounds, 0.5);
 

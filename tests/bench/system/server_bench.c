@@ -337,7 +337,7 @@ static void row_print(const struct row *row, const struct pairs_ratio *ratio,
     snprintf(says, sizeof says, "%s, %s", row->kind->name, row->says);
     pairs_print(says, ratio, row->has_task ? 1.01 : 1);
     if (!row->has_task) {
-        printf("%-36s not worse: %s\n", "", ratio->low <= 1 ? "met" : "missed");
+        pairs_print_worse(ratio);
     } else if (listened->snapshots > 0) {
         printf("%-36s %lld snapshots of %lld calls, one each %.1f ms; %.1f calls listened to\n", "",
                (long long)listened->snapshots, (long long)listened->calls,
