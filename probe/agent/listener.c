@@ -8,9 +8,9 @@
  *    be about to sleep, and then the signal meets the call that it sleeps in; which is repaired if
  *    the call is young (hot/repair.c). So a thread that woke just now, or was not given a CPU yet,
  *    and may stand in a sleep that began long ago, is given a moment first, three times. One that
- * is
- *    queued for longer is signalled all the same; should it come from such a sleep, its time-out
- *    begins anew, as in a program that minds EINTR and calls again.
+ *    is queued for longer, or of which there is no snapshot yet, is signalled all the same; should
+ *    it come from such a sleep, its time-out begins anew, as in a program that minds EINTR and calls
+ *    again.
  *
  * Where the kernel does not say what a thread is in, the signal is the only look. It is spent once
  * on a wait, which is then known by what came of it (closed_wait.c).
@@ -363,10 +363,10 @@ static void look_running(struct engine *engine, struct listening *listening,
             look_drop(listening, SNAPSHOT_DROP_UNREADABLE);
             return;
         }
-        pace_retry(&listening->pace, clock_monotonic_ns() - PACE_RETRY_NS);
-        return;
+        if (look_blocked(engine, listening, view, clock_ns) == SLEEP_LOOK_DONE) return;
     }
-    if (was_running && (woke_just_now || !is_on_cpu(thread.tid, clock_ns)) &&
+    if (was_running && listening->draft.builder.sample->snapshot_count > 0 &&
+        (woke_just_now || !is_on_cpu(thread.tid, clock_ns)) &&
         look_again(listening, clock_monotonic_ns()))
         return;
     copy_ask(engine, listening, view, was_running);
@@ -376,7 +376,7 @@ static void look_attached(struct engine *engine, struct listening *listening,
                           const struct record_view *view, uint64_t now_ns)
 {
     uint64_t clock_ns = thread_cpu_ns(listening->stint.tid);
-    bool was_running;
+    bool was_running = false;
 
     if (draft_is_unchanged(&listening->draft, clock_ns)) {
         look_unchanged(engine, listening, clock_ns, now_ns);
