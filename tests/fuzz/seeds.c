@@ -68,8 +68,8 @@ static void seed(struct seeds *seeds, const char *harness, const char *name, str
 static void seed_polls(struct seeds *seeds)
 {
     struct wire_poll_task tasks[] = {
-        { TEXT("0193e5f1a2b0000000f1"), TEXT("POST /checkout"), 1, 100, 20, 10, 299000 },
-        { TEXT("0193e5f1a2b0000000f2"), TEXT("GET /*"), 2, 50, 5, 1, 0 },
+        { TEXT("0193e5f1a2b0000000f1"), TEXT("POST /checkout"), 1, 100, 20, 10, 299000, false },
+        { TEXT("0193e5f1a2b0000000f2"), TEXT("GET /*"), 2, 50, 5, 1, 0, true },
     };
 
     SEED(seeds, identity, "v2", (&(struct wire_identity){ 2, TEXT("shop"), TEXT("host:1"), 7 }));
@@ -83,7 +83,8 @@ static void seed_polls(struct seeds *seeds)
                                UINT64_C(1763694727482000000) }));
     SEED(seeds, poll_answer, "empty",
          (&(struct wire_poll_answer){ .protocol = 1, .version = TEXT("e1-0") }));
-    SEED(seeds, poll_answer, "tasks", (&(struct wire_poll_answer){ 1, TEXT("e1-42"), tasks, 2 }));
+    SEED(seeds, poll_answer, "tasks",
+         (&(struct wire_poll_answer){ 1, TEXT("e1-42"), tasks, 2, true, 10000, 5000 }));
     seed(seeds, "poll", "bomb-map32", TEXT("\xdf\x10\x00\x00\x00"));
     seed(seeds, "poll", "bomb-array32", TEXT("\xdd\x0f\xff\xff\xff\xdd\x0f\xff\xff\xff"));
     seed(seeds, "poll", "ext", TEXT("\x81\x01\xd4\x01\x00"));
