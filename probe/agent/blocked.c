@@ -3,8 +3,8 @@
  *
  * One table says of each system call that can block what kind of waiting it is, and which of its
  * arguments is a descriptor (descriptor_names.c); where an argument points to what is waited for,
- * wait_arguments.c follows it. Futex waits are told apart by the function that waits, known by where
- * its unwind entry begins; the C library's waiting functions are looked up once. */
+ * wait_arguments.c follows it. Futex waits are told apart by the function that waits, known by
+ * where its unwind entry begins; the C library's waiting functions are looked up once. */
 #include "probe/agent/blocked.h"
 
 #include "probe/agent/descriptor_names.h"
@@ -118,7 +118,7 @@ static struct waiter_row {
     const char *function, *thing;
     enum lock_family family;
     _Atomic uint64_t address; /* 0: not looked up, or not there */
-    _Atomic uint64_t inner;   /* what it jumps to, if it does no more; then it is on no stack itself */
+    _Atomic uint64_t inner;   /* what it jumps to, if it does no more: it is on no stack then */
 } waiter_rows[] = {
     { "pthread_mutex_lock",         "mutex",        LOCK_MUTEX, 0, 0 },
     { "pthread_mutex_timedlock",    "mutex",        LOCK_MUTEX, 0, 0 },
@@ -215,8 +215,8 @@ static bool is_mutex_of_condition(const struct wait_view *wait)
            wait->arguments[2] == LOCKED_WITH_WAITERS;
 }
 
-/* A mutex whose owner is in its word: pthread_mutex_lock() jumps to an inner function for these, and
- * is not on the stack. */
+/* A mutex whose owner is in its word: pthread_mutex_lock() jumps to an inner function for these,
+ * and is not on the stack. */
 static bool is_mutex_of_kernel(const struct wait_view *wait)
 {
     switch ((int)wait->arguments[1] & FUTEX_CMD_MASK) {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* descriptor_names.c: what /proc says of a descriptor, and what a socket says of itself.
  *
- * Our threads have a descriptor table of their own, so the host's sockets are not at hand. pidfd_getfd
- * puts a second descriptor of the same socket into our table for a moment, and the socket names its
- * peer: exact, in a few microseconds, however many sockets there are. What the host notices of it:
- * nothing, but that a socket which it closes in that very moment lives a few microseconds longer.
- * The thread's own link (its inode) says that it is the socket that was meant.
+ * Our threads have a descriptor table of their own, so the host's sockets are not at hand.
+ * pidfd_getfd puts a second descriptor of the same socket into our table for a moment, and the
+ * socket names its peer: exact, in a few microseconds, however many sockets there are. What the
+ * host notices of it: nothing, but that a socket which it closes in that very moment lives a few
+ * microseconds longer. The thread's own link (its inode) says that it is the socket that was meant.
  *
- * /proc/net/tcp was weighed, and left: the kernel walks all sockets of the network namespace for it, in
- * a host of 100,000 connections for 50 ms. Where a filter of system calls is set we do not ask for new
- * ones, because a filter may answer by killing the process; a socket has no peer there.
+ * /proc/net/tcp was weighed, and left: the kernel walks all sockets of the network namespace for
+ * it, in a host of 100,000 connections for 50 ms. Where a filter of system calls is set we do not
+ * ask for new ones, because a filter may answer by killing the process; a socket has no peer there.
  *
  * Nothing is kept: a look that finds a thread unchanged does not ask again. */
 #include "probe/agent/descriptor_names.h"

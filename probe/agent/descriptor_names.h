@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* descriptor_names.h: what is behind a descriptor of the host: its type and its peer, never its data.
+/* descriptor_names.h: what is behind a descriptor of the host: its type and its peer, never its
+ * data.
  *
  *     descriptor_names_open(&names, true);
  *     kind = descriptor_name(&names, tid, fd, text, sizeof text);

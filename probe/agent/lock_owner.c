@@ -10,7 +10,7 @@
  * All of these lie in the first sixteen bytes of a struct that is aligned to eight, hence
  *
  *     on 8 (phase) or 12 (writers):   writer at (futex & -8) + 16
- *     on 0 (readers):                 the same sum gives 16, which is padding and 0: readers hold it
+ *     on 0 (readers):                 the same sum gives 16, padding, which is 0: readers hold it
  *
  * A wait that begins in pthread_cond_wait() is for the condition, until it is signalled: then the
  * mutex is taken again (blocked.c tells the two apart by the futex operation). */

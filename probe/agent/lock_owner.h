@@ -4,9 +4,9 @@
  *     at = lock_owner_at(LOCK_MUTEX, &wait)        0: nobody can tell
  *     tid = lock_owner_read(at)                    0: nobody holds it, or only readers do
  *
- * The places are glibc's own and no interface. So they are proven before they are used: at the first
- * question locks of each kind are taken and looked at. Where one is not found as it should be (another
- * C library, another version, an interposer), that family of locks has no owners.
+ * The places are glibc's own and no interface. So they are proven before they are used: at the
+ * first question locks of each kind are taken and looked at. Where one is not found as it should be
+ * (another C library, another version, an interposer), that family of locks has no owners.
  *
  * What is read is what a lock says of itself. Whether that number is a thread of ours, and what it
  * is doing, is lock_watch.h's.
@@ -33,8 +33,8 @@ bool lock_owner_is_proven(enum lock_family family);
  * family has none, or is not proven. */
 uint64_t lock_owner_at(enum lock_family family, const struct wait_view *wait);
 
-/* Is this the word of a mutex whose owner the kernel knows, too (robust, priority-inheriting)? There
- * the owner is in the word itself, and the C library has the same one where it always has it. */
+/* Is this the word of a mutex whose owner the kernel knows, too (robust, priority-inheriting)?
+ * There the owner is in the word itself, and the C library has the same one at its usual place. */
 bool lock_owner_is_in_word(uint64_t futex);
 
 /* What is there now; 0 also where it cannot be read. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lock_watch.c: the owner of a lock, at a moment, together with its stack at that moment.
  *
- * An owner that sleeps is read where it lies, like a waiter (blocked_stack.c). Its CPU clock reads the
- * same before and after; the lock's word names it in between. It did not run, so it did not give
- * the lock up: word and stack are of one moment.
+ * An owner that sleeps is read where it lies, like a waiter (blocked_stack.c). Its CPU clock reads
+ * the same before and after; the lock's word names it in between. It did not run, so it did not
+ * give the lock up: word and stack are of one moment.
  *
  * An owner that runs is sent our signal. Its handler reads the word itself, and copies the stack:
- * while it is in the handler it cannot give the lock up. Where its stack lies is not known at first; a
- * first signal tells (stack pointer and thread pointer, no copy), a second one copies.
+ * while it is in the handler it cannot give the lock up. Where its stack lies is not known at
+ * first; a first signal tells (stack pointer and thread pointer, no copy), a second one copies.
  *
  * To read the word twice from here, before and after the copy, was tried and is wrong: with several
  * waiters an owner gives the lock up and has it again within a microsecond, and the copy in between
@@ -15,12 +15,12 @@
  *
  * INVARIANTS
  *
- * (1) An owner is told only while the waiter stands still: its CPU clock, read last, is as it was at
- *     its own look. So it waited for this lock at the moment of which the owner is told.
+ * (1) An owner is told only while the waiter stands still: its CPU clock, read last, is as it was
+ *     at its own look. So it waited for this lock at the moment of which the owner is told.
  * (2) An owner is a thread of this process: only of these the kernel gives us the CPU clock. A word
  *     that is not one (a lock shared with another process, memory that is a lock no more) has none.
- * (3) A visited thread is read by the system call that our own thread reads by; so it is visited only if
- *     the same filters of system calls (seccomp) are set for both. */
+ * (3) A visited thread is read by the system call that our own thread reads by; so it is visited
+ *     only if the same filters of system calls (seccomp) are set for both. */
 #include "probe/agent/lock_watch.h"
 
 #include "probe/agent/blocked_stack.h"
@@ -175,8 +175,8 @@ static enum owner_state owner_read(struct engine *engine, uint64_t at, uint32_t 
     return OWNER_ASLEEP;
 }
 
-/* An owner that was asked for a copy, and has not had a CPU since: what it copies when it has one is
- * how it is now. */
+/* An owner that was asked for a copy, and has not had a CPU since: what it copies when it has one
+ * is how it is now. */
 static bool owner_is_queued(const struct lock_watch *watch, const struct draft *draft, uint32_t tid)
 {
     const struct owner_visit *visit = &watch->visit;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wait_arguments.c: poll, select and epoll wait for the descriptors of a list, which is read where it
- * lies (epoll's: in the fdinfo of its descriptor); without any they wait for time. */
+/* wait_arguments.c: poll, select and epoll wait for the descriptors of a list, which is read where
+ * it lies (epoll's: in the fdinfo of its descriptor); without any they wait for time. */
 #include "probe/agent/wait_arguments.h"
 
 #include "common/base/clock.h"

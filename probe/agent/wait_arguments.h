@@ -6,7 +6,7 @@
  *
  * The memory of the host is read without faulting, and believed for the words alone.
  *
- * Threads: the sampler's. Limits: up to POLLED_NAMED_MAX descriptors are named; of more, how many. */
+ * Threads: the sampler's. Limits: up to POLLED_NAMED_MAX descriptors are named; else counted. */
 #ifndef STAKEOUT_PROBE_AGENT_WAIT_ARGUMENTS_H
 #define STAKEOUT_PROBE_AGENT_WAIT_ARGUMENTS_H
 

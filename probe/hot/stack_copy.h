@@ -12,8 +12,8 @@
  *                        |                |
  *                        +---write off----+--> LOST --handler, or the thread is gone--> FREE
  *
- * A visit is a loan to a thread that runs no call: it holds a lock for which a call waits. Its handler
- * asks the lock whether that is so; while it is in the handler it cannot change.
+ * A visit is a loan to a thread that runs no call: it holds a lock for which a call waits. Its
+ * handler asks the lock whether that is so; while it is in the handler it cannot change.
  *
  * The handler checks the cookie (loan and sequence), and that the call still runs on this thread,
  * before and after it copies. No lock, no allocation, no unwinding there; its one system call reads
@@ -63,8 +63,8 @@ struct loan_order {
     uint64_t low, high; /* the stack's bounds: nothing else is read */
     uint32_t account;   /* index into hot.interrupted */
     bool was_running;   /* just before: a call that the signal meets is young (repair.h) */
-    /* Of a visit: the address at which the lock names its owner, and the thread's own pointer, which
-     * says that the bounds are of its stack (0: they are not known yet). */
+    /* Of a visit: the address at which the lock names its owner, and the thread's own pointer,
+     * which says that the bounds are of its stack (0: they are not known yet). */
     uint64_t lock_owner_at, thread_pointer;
 };
 

@@ -5,8 +5,9 @@
  *     |----| |------------| |------------------| |---------------------------------------|
  *     verb    amount         object               where
  *
- * Where the owner of a lock is known, it follows: ", held by worker-3, which was in fsync called from
- * save_order()". Threads that take turns in one function are not named: ", held in save_order()".
+ * Where the owner of a lock is known, it follows: ", held by worker-3, which was in fsync called
+ * from save_order()". Threads that take turns in one function are not named: ", held in
+ * save_order()".
  *
  * The words are fixed: past tense, one sentence, at most SENTENCE_MAX characters, neither advice
  * nor blame. What is too long gives up detail first (what it was mostly in, then the line), then

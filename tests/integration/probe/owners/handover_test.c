@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* handover_test.c: a lock that changes hands thousands of times a second, and what is said of it.
  *
- * Each thread takes the lock in a function of its own, and holds it nowhere else: so an owner's stack
- * tells whether its thread held the lock at that moment. In between each runs or sleeps where it
- * does not hold it, which is what a wrong snapshot would show. */
+ * Each thread takes the lock in a function of its own, and holds it nowhere else: so an owner's
+ * stack tells whether its thread held the lock at that moment. In between each runs or sleeps where
+ * it does not hold it, which is what a wrong snapshot would show. */
 #include "common/base/clock.h"
 #include "probe/agent/sampler.h"
 #include "tests/integration/probe/owners/watched_call.h"

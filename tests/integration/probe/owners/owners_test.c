@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* owners_test.c: who holds the lock for which a call waits, for each kind of lock and of holding. */
+/* owners_test.c: who holds the lock for which a call waits, by kind of lock and of holding. */
 #include "common/base/clock.h"
 #include "probe/agent/sampler.h"
 #include "tests/integration/probe/owners/cpp_locks.h"
@@ -65,18 +65,30 @@ MUTEX(both,      PTHREAD_MUTEX_RECURSIVE,   PTHREAD_PRIO_INHERIT, PTHREAD_MUTEX_
 static struct timespec later(void) { return ns_to_timespec(clock_wall_ns() + 20 * NS_PER_S); }
 
 static void mutex_take(void)    { pthread_mutex_lock(&mutex); }
-static void mutex_await(void)   { struct timespec at = later(); pthread_mutex_timedlock(&mutex, &at); }
 static void mutex_give(void)    { pthread_mutex_unlock(&mutex); }
 static void rwlock_make(void)   { pthread_rwlock_init(&rwlock, NULL); }
 static void rwlock_write(void)  { pthread_rwlock_wrlock(&rwlock); }
 static void rwlock_read(void)   { pthread_rwlock_rdlock(&rwlock); }
-static void rwlock_await(void)  { struct timespec at = later(); pthread_rwlock_timedwrlock(&rwlock, &at); }
 static void rwlock_give(void)   { pthread_rwlock_unlock(&rwlock); }
 static void nothing(void)       { }
 static void semaphore_make(void) { sem_init(&semaphore, 0, 0); }
 static void semaphore_wait(void) { while (sem_wait(&semaphore) != 0) { } }
 static void semaphore_post(void) { sem_post(&semaphore); }
 /* clang-format on */
+
+static void mutex_await(void)
+{
+    struct timespec at = later();
+
+    pthread_mutex_timedlock(&mutex, &at);
+}
+
+static void rwlock_await(void)
+{
+    struct timespec at = later();
+
+    pthread_rwlock_timedwrlock(&rwlock, &at);
+}
 
 /* Readers give way to writers who wait: then they sleep on another word. */
 static void polite_make(void)
@@ -199,18 +211,30 @@ static const struct lock_row {
     void (*make)(void), (*hold)(void), (*release)(void); /* the holder's */
     void (*take)(void), (*give)(void);                   /* the call's */
 } locks[] = {
-    { "a normal mutex",        normal_make,    mutex_take,   mutex_give,  mutex_take,   mutex_give },
-    { "a recursive mutex",     recursive_make, mutex_take,   mutex_give,  mutex_take,   mutex_give },
-    { "an error-checking one", checking_make,  mutex_take,   mutex_give,  mutex_take,   mutex_give },
-    { "an adaptive one",       adaptive_make,  mutex_take,   mutex_give,  mutex_take,   mutex_give },
-    { "one with inheritance",  inherit_make,   mutex_take,   mutex_give,  mutex_take,   mutex_give },
-    { "a robust one",          robust_make,    mutex_take,   mutex_give,  mutex_take,   mutex_give },
-    { "robust, recursive, PI", both_make,      mutex_take,   mutex_give,  mutex_take,   mutex_give },
-    { "with a time-out",       normal_make,    mutex_take,   mutex_give,  mutex_await,  mutex_give },
-    { "a writer, a writer",    rwlock_make,    rwlock_write, rwlock_give, rwlock_write, rwlock_give },
-    { "a writer, a reader",    rwlock_make,    rwlock_write, rwlock_give, rwlock_read,  rwlock_give },
-    { "a writer, timed",       rwlock_make,    rwlock_write, rwlock_give, rwlock_await, rwlock_give },
-    { "a preferred writer",    polite_make,    rwlock_write, rwlock_give, rwlock_read,  rwlock_give },
+    { "a normal mutex",       normal_make,
+      mutex_take, mutex_give, mutex_take, mutex_give },
+    { "a recursive mutex",    recursive_make,
+      mutex_take, mutex_give, mutex_take, mutex_give },
+    { "an error-checking one", checking_make,
+      mutex_take, mutex_give, mutex_take, mutex_give },
+    { "an adaptive one",      adaptive_make,
+      mutex_take, mutex_give, mutex_take, mutex_give },
+    { "one with inheritance", inherit_make,
+      mutex_take, mutex_give, mutex_take, mutex_give },
+    { "a robust one",         robust_make,
+      mutex_take, mutex_give, mutex_take, mutex_give },
+    { "robust, recursive, PI", both_make,
+      mutex_take, mutex_give, mutex_take, mutex_give },
+    { "with a time-out",      normal_make,
+      mutex_take, mutex_give, mutex_await, mutex_give },
+    { "a writer, a writer",   rwlock_make,
+      rwlock_write, rwlock_give, rwlock_write, rwlock_give },
+    { "a writer, a reader",   rwlock_make,
+      rwlock_write, rwlock_give, rwlock_read, rwlock_give },
+    { "a writer, timed",      rwlock_make,
+      rwlock_write, rwlock_give, rwlock_await, rwlock_give },
+    { "a preferred writer",   polite_make,
+      rwlock_write, rwlock_give, rwlock_read, rwlock_give },
 #ifdef HAS_CPP_LOCKS
     { "std::mutex",            nothing, cpp_mutex_take,     cpp_mutex_give,
       cpp_mutex_take, cpp_mutex_give },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wait_arguments_test.c: lists, times and addresses of system calls, as the host has them in memory. */
+/* wait_arguments_test.c: lists, times and addresses of system calls, as they lie in memory. */
 #include "probe/agent/wait_arguments.h"
 
 #include "probe/agent/descriptor_names.h"
