@@ -9,9 +9,9 @@
  *
  * PROOF that work that was covered stays within the share, over any ten seconds. At their begin the
  * bucket holds at most 2 s of the share; in them it gains at most 7.5 s of it; and nothing is begun
- * that it does not cover. So what is spent is at most 9.5 s of the share, plus what the last piece of
- * work took beyond what it was expected to: half a second of the share is there for that, which at
- * 1 % are 5 ms, and a look takes 0.05.
+ * that it does not cover. So what is spent is at most 9.5 s of the share, plus what the last piece
+ * of work took beyond what it was expected to: half a second of the share is there for that, which
+ * at 1 % are 5 ms, and a look takes 0.05.
  *
  * Work that must be done is spent without asking; the debt it leaves is worked off before anything
  * else, and is bounded by what 10 s give, so that nobody waits for longer.

@@ -51,7 +51,7 @@ struct watch {
 struct books {
     struct watch watches[SAMPLER_TASKS_MAX];
     uint16_t watch_of[INTERFACE_IDS]; /* by interface: index + 1 of the armed watch; 0: none */
-    uint32_t watch_end; /* watches from here on are free */
+    uint32_t watch_end;               /* watches from here on are free */
     uint32_t armed_count;
     uint64_t notice_ns_min;              /* of the armed; UINT64_MAX: none is */
     struct tally tallies[INTERFACE_IDS]; /* of the reading under way */

@@ -90,8 +90,8 @@ static uint64_t available_ppm(const struct budget *budget)
     return (budget->owed_ns > 0 ? gain_ppm / 2 : gain_ppm) + 1;
 }
 
-/* How much of the plan is needed, in thousandths: nothing while the allowance is half full, which is
- * for bursts; all of it when it is down to a quarter. */
+/* How much of the plan is needed, in thousandths: nothing while the allowance is half full, which
+ * is for bursts; all of it when it is down to a quarter. */
 static uint64_t urgency_milli(const struct budget *budget)
 {
     int64_t quarter_ns = allowance_full_ns(budget->core_ppm) / 4;

@@ -14,12 +14,13 @@
  *   thread_ppm  of any one thread's time: pauses for our handler
  *
  * Two steps keep the first. The plan: intervals of all listenings are stretched by the same factor,
- * so that what they want fits, as soon as the allowance is less than half full. The guard: an allowance
- * (allowance.h, with the proof) that a look must be covered by, whatever the plan expected. The
- * first snapshot of a call is taken in any case, and spent.
+ * so that what they want fits, as soon as the allowance is less than half full. The guard: an
+ * allowance (allowance.h, with the proof) that a look must be covered by, whatever the plan
+ * expected. The first snapshot of a call is taken in any case, and spent.
  *
- * What is spent once, tables of modules and names of functions, is owed: it is paid from half of what
- * the time gives, so that a library of 100 MB makes looks rarer for a while, and does not end them.
+ * What is spent once, tables of modules and names of functions, is owed: it is paid from half of
+ * what the time gives, so that a library of 100 MB makes looks rarer for a while, and does not end
+ * them.
  *
  * The second has its guard alone, one allowance for each thread that was paused lately.
  *

@@ -28,8 +28,9 @@
 struct draft {
     struct watch *watch;
     struct sample_builder builder;
-    bool is_lookback;        /* it may never turn slow */
-    uint64_t early_signals, early_perf, early_reads, early_repeats; /* its snapshots, until it does */
+    bool is_lookback; /* it may never turn slow */
+    /* By which ways it got its snapshots until it turned slow. */
+    uint64_t early_signals, early_perf, early_reads, early_repeats;
     uint64_t due_ns;         /* when the call passed its threshold */
     uint64_t next_report_ns; /* 0: there is nothing to report yet */
     uint64_t still_clock_ns; /* as in a sighting, of the last look */
@@ -63,8 +64,8 @@ void draft_stretch(struct draft *draft, uint64_t interval_ns);
 /* A snapshot that was due is not there, or cannot be used. */
 void draft_drop(struct draft *draft, enum snapshot_drop drop);
 
-/* Of the thread with this number; engine->walk is the walk of the sighting. Returns whether it became
- * a snapshot, here as in the others. */
+/* Of the thread with this number; engine->walk is the walk of the sighting. Returns whether it
+ * became a snapshot, here as in the others. */
 bool draft_add_sighting(struct draft *draft, const struct engine *engine, uint32_t tid,
                         const struct sighting *sighting, const struct look_times *times);
 
@@ -83,7 +84,8 @@ bool draft_add_unchanged(struct draft *draft, uint64_t now_ns, const struct look
 uint32_t draft_newest(const struct draft *draft);
 
 /* Who holds the lock for which a snapshot waits: a thread, and what it does if engine->walk is its
- * walk. Returns what the snapshot's `owner` is then; 0: there is no place for it, which is counted. */
+ * walk. Returns what the snapshot's `owner` is then; 0: there is no place for it, which is
+ * counted. */
 struct owner_view {
     uint32_t tid;
     bool has_walk;

@@ -132,8 +132,7 @@ static uint64_t others_cpu_ns(void *context)
 {
     const struct link *link = context;
 
-    return poller_cpu_ns(&link->poller) +
-           atomic_load_explicit(&link->cpu_ns, memory_order_relaxed);
+    return poller_cpu_ns(&link->poller) + atomic_load_explicit(&link->cpu_ns, memory_order_relaxed);
 }
 
 static void on_poll_answer(void *context)

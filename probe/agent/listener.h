@@ -69,8 +69,8 @@ void listening_collect(struct engine *engine, struct listening *listening, uint6
 uint64_t listening_deadline_ns(const struct listening *listening, uint64_t now_ns);
 
 /* Has the call ended? Then listening_end() may be called; it frees the record, and returns the
- * sample, or NULL if there was no snapshot. The listening is free afterwards. Of one that did not turn
- * slow there is none: listening_abandon() forgets it. */
+ * sample, or NULL if there was no snapshot. The listening is free afterwards. Of one that did not
+ * turn slow there is none: listening_abandon() forgets it. */
 bool listening_has_ended(const struct listening *listening);
 struct sample *listening_end(struct engine *engine, struct listening *listening);
 

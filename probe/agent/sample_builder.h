@@ -20,7 +20,7 @@ struct sample_builder {
     uint64_t began_ns;
     uint64_t cpu_ns;      /* the call's CPU time at the last look */
     uint64_t interval_ns; /* as ordered, doubled with each thinning */
-    uint32_t capacity; /* of sample->snapshots */
+    uint32_t capacity;    /* of sample->snapshots */
     uint32_t thinned_count;
 };
 

@@ -95,14 +95,15 @@ struct task_order {
 void sampler_set_tasks(const struct task_order *orders, uint32_t count);
 
 /* What watching and looking may cost from now on, in millionths of a core and of any one thread's
- * time. 0: the default, 1 % and 0.5 %; SAMPLER_BUDGET_NONE: no bound. Holds across stop and start. */
+ * time. 0: the default, 1 % and 0.5 %; SAMPLER_BUDGET_NONE: no bound. Holds across stop and
+ * start. */
 #define SAMPLER_BUDGET_NONE UINT32_MAX
 void sampler_set_budget(uint32_t core_ppm, uint32_t thread_ppm);
 
 /* Off: the gate is closed, nothing is watched or counted, what is in flight is settled
- * (CALL_DROP_STOPPED), and the thread sleeps without end; its memory stays, for when it is on again,
- * and so does its priority, which a thread that we start later could not have. On at start. Ignored
- * while the sampler does not run. */
+ * (CALL_DROP_STOPPED), and the thread sleeps without end; its memory stays, for when it is on
+ * again, and so does its priority, which a thread that we start later could not have. On at start.
+ * Ignored while the sampler does not run. */
 void sampler_switch(bool is_on);
 
 /* What became of a report that on_sample handed out. An outcome (enum report_outcome) where
@@ -151,7 +152,7 @@ void sampler_interfaces_acknowledged(void);
 struct sampler_cost {
     uint64_t cpu_ns;      /* of the sampler's thread and of the handlers on the host's threads */
     uint64_t memory_size; /* bytes reserved at start, and of modules and samples in flight */
-    bool is_off; /* as sampler_switch() said */
+    bool is_off;          /* as sampler_switch() said */
     uint32_t thread_count, call_count;
     uint64_t notes[NOTE_COUNT]; /* since the process began */
     uint32_t trouble_count;     /* what does not work here, for `stakeout doctor` */

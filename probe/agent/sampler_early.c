@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sampler_early.c: lookback: looks at calls before it is known whether they turn slow.
  *
- * A call of a task with lookback is looked at from watch_lookback_ns() on, by the same listener as a
- * slow one, but rarer and rarer: each look is twice as late in the call as the one before. If it
+ * A call of a task with lookback is looked at from watch_lookback_ns() on, by the same listener as
+ * a slow one, but rarer and rarer: each look is twice as late in the call as the one before. If it
  * turns slow, its listening goes on and these looks are the head of its sample. Most calls do not.
  *
  * INVARIANTS
@@ -11,7 +11,8 @@
  *     which does not even wake us, and what its looks counted is taken back.
  * (2) A call that ends before its first look costs nothing more than without lookback.
  * (3) There are at most LOOKBACKS_MAX such calls, and they have half of what the budget holds: the
- *     other half is for calls that are slow. Who finds no room is looked for in the next scan again;
+ *     other half is for calls that are slow. Who finds no room is looked for in the next scan
+ *     again;
  *     of a call that turns slow without an early look, that is counted (draft_trigger()). */
 #include "probe/agent/sampler_state.h"
 

@@ -271,8 +271,8 @@ static void trigger(const struct record_view *view, struct watch *watch, uint64_
     listening_visit(listening, now_ns);
 }
 
-/* May there be something to do for this record? A glance, without a copy: what it finds is looked at
- * again. A call that begins meanwhile is not due before the next scan. */
+/* May there be something to do for this record? A glance, without a copy: what it finds is looked
+ * at again. A call that begins meanwhile is not due before the next scan. */
 static bool glance(const struct record *record, uint16_t watch, uint64_t now_ticks, bool has_room,
                    uint64_t *first)
 {
@@ -319,8 +319,8 @@ static uint64_t scan_range(uint32_t from, uint32_t to, uint64_t now_ticks)
     return first;
 }
 
-/* How long to rest between two scans, however close the due times: a scan takes 2 ns for each record
- * that was ever in use, so that scans never take more than 1 in 150 of the time. */
+/* How long to rest between two scans, however close the due times: a scan takes 2 ns for each
+ * record that was ever in use, so that scans never take more than 1 in 150 of the time. */
 static uint64_t scan_rest_ns(void)
 {
     enum { REST_NS_PER_RECORD = 300 };
@@ -369,8 +369,8 @@ static bool is_busy(void)
     return sampler.books.armed_count > 0 || sampler.slow_count + sampler.early_count > 0;
 }
 
-/* Everybody whose time has come; another one first in each round, so that the budget, where it does not
- * reach for all, reaches for all in turn. */
+/* Everybody whose time has come; another one first in each round, so that the budget, where it does
+ * not reach for all, reaches for all in turn. */
 static void visit_all(void)
 {
     static uint32_t turn;

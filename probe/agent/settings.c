@@ -243,8 +243,8 @@ static int read_budgets(struct reading *reading)
 }
 
 static int (*const readers[])(struct reading *) = {
-    read_application, read_instance, read_server, read_token, read_signal, read_statistics,
-    read_budgets,
+    read_application, read_instance,   read_server,  read_token,
+    read_signal,      read_statistics, read_budgets,
 };
 
 int settings_read(const struct stakeout_options *options, struct settings *ret, char *ret_why,

@@ -16,8 +16,8 @@
  * - moves: rises with each attach and detach, so that a reader sees that fields changed.
  * - slot: of the thread that runs the call, while the phase is RUNNING.
  * - LISTENED: the sampler has counted this call as triggered; its end will not count it below.
- * - FACED: the sampler listens to it, and its face (below) is `face`. Alone: it looks at a call that
- *   may turn slow (lookback); such a call ends as one that nobody listens to.
+ * - FACED: the sampler listens to it, and its face (below) is `face`. Alone: it looks at a call
+ *   that may turn slow (lookback); such a call ends as one that nobody listens to.
  * - MOVING: a move or an end is under way; readers come back later.
  *
  * A record that is not FREE is changed by compare-and-exchange of the state alone. So the owner's

@@ -62,7 +62,8 @@ static json_t *warnings_value(struct api *api, const struct task *task, enum war
 
     if (settings && settings->is_off && !task_state_is_final(task->state)) {
         buf_printf(&text,
-                   "The probes of '%s' are switched off, by %s: nothing is caught until they are on.",
+                   "The probes of '%s' are switched off, by %s: nothing is caught until they are "
+                   "on.",
                    spec->application, *settings->author ? settings->author : "an operator");
         value_append(warnings, value_text_of(buf_peek(&text)));
         buf_reset(&text);

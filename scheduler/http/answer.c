@@ -246,7 +246,8 @@ void answer_options(struct http_request *request)
     char allowed[64];
 
     /* "OPTIONS *" asks about the server as a whole. */
-    if (allow == 0) allow = HEAD_GET | HEAD_HEAD | HEAD_POST | HEAD_PUT | HEAD_DELETE | HEAD_OPTIONS;
+    if (allow == 0)
+        allow = HEAD_GET | HEAD_HEAD | HEAD_POST | HEAD_PUT | HEAD_DELETE | HEAD_OPTIONS;
     methods_format(allow, allowed, sizeof allowed);
     http_answer_header(request, "Allow", allowed);
     http_reply(request, 204, NULL, (struct text){ NULL, 0 });

@@ -369,7 +369,8 @@ static void read_named(struct text name, uint64_t count, struct ledger *counts)
 #undef READ_NAMED
 }
 
-/* "c:reason=count", or "m:maximum=value". A reason that we do not know (of a newer scheduler) is passed over. */
+/* "c:reason=count", or "m:maximum=value". A reason that we do not know (of a newer scheduler) is
+ * passed over. */
 static void read_reason(struct text word, struct ledger *counts, struct reader *reader)
 {
     struct reader inner = { .rest = word };

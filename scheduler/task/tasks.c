@@ -385,8 +385,8 @@ struct text tasks_version(struct tasks *tasks, struct text application)
     struct cached_application *cached = cache_application_find(&tasks->cache, application);
 
     const struct application_settings *settings = tasks_settings(tasks, application);
-    struct text version = cached ? cache_version(cached, store_now_wall_ms(tasks->store))
-                                 : cache_version_empty();
+    struct text version =
+        cached ? cache_version(cached, store_now_wall_ms(tasks->store)) : cache_version_empty();
 
     if (!settings) return version;
     snprintf(tasks->version, sizeof(tasks->version), "%.*s-%" PRIx64, TEXT_ARGS(version),

@@ -46,10 +46,10 @@ struct stakeout_options {
     int signal_number;       /* STAKEOUT_SIGNAL; default: SIGURG */
     int statistics_off;      /* STAKEOUT_STATISTICS=off; default: statistics are on */
 
-    /* What the probe may cost, in percent: of one core for watching and looking, of any one thread's
-     * time for pauses. Looks get rarer rather than pass it. Below 0: no bound. An operator may set
-     * others for the application. STAKEOUT_BUDGET_CORE, STAKEOUT_BUDGET_THREAD (there 0 or "off" is
-     * no bound); default: 1 and 0.5 */
+    /* What the probe may cost, in percent: of one core for watching and looking, of any one
+     * thread's time for pauses. Looks get rarer rather than pass it. Below 0: no bound. An operator
+     * may set others for the application. STAKEOUT_BUDGET_CORE, STAKEOUT_BUDGET_THREAD (there 0 or
+     * "off" is no bound); default: 1 and 0.5 */
     double budget_core_percent;
     double budget_thread_percent;
 };

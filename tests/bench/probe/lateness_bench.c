@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lateness_bench.c: how late a slow call is looked at first, with a thousand calls in flight; and what
- * ten thousand cost that only are in flight.
+/* lateness_bench.c: how late a slow call is looked at first, with a thousand calls in flight; and
+ * what ten thousand cost that only are in flight.
  *
  *     bench_lateness [CALLS]          default 1000
  *
- * Of the calls in flight, each ends just below the threshold but one in a hundred, which turns slow;
- * beside them four threads have slow calls, asleep. Lateness is the first snapshot since the threshold
- * less the threshold, of each sample. The yardstick: how late the kernel wakes a thread of the same
- * priority from a sleep to a given moment, in the same run. Then 10,000 calls are in flight of which
- * none turns slow, and the sampler's own CPU time is read: without and with lookback. */
+ * Of the calls in flight, each ends just below the threshold but one in a hundred, which turns
+ * slow; beside them four threads have slow calls, asleep. Lateness is the first snapshot since the
+ * threshold less the threshold, of each sample. The yardstick: how late the kernel wakes a thread
+ * of the same priority from a sleep to a given moment, in the same run. Then 10,000 calls are in
+ * flight of which none turns slow, and the sampler's own CPU time is read: without and with
+ * lookback. */
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/wire/messages.h"

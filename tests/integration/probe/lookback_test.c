@@ -248,8 +248,8 @@ static void with_it_the_head_is_seen_as_it_was(void **state)
     assert_int_equal(ledger.snapshot_drops[SNAPSHOT_DROP_NO_LOOKBACK], 0);
 }
 
-/* Each look comes at twice the age of the one before: from 5 ms on, at most six below 250 ms. At the
- * frequency of the task there would be 25. */
+/* Each look comes at twice the age of the one before: from 5 ms on, at most six below 250 ms. At
+ * the frequency of the task there would be 25. */
 static void looks_get_rarer_until_the_threshold(void **state)
 {
     uint32_t early = 0;

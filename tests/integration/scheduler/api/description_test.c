@@ -83,6 +83,8 @@ static void try_operation(const json_t *document, const char *pattern, const cha
         call.body = read_self();
     } else if (takes_nothing(operation))
         call.body = TEXT("{}");
+    else if (strcmp(method, "put") == 0)
+        call.body = TEXT("{\"probe\":\"on\",\"budget_core_percent\":0.5}");
     else if (json_object_get(operation, "requestBody"))
         call.body = TEXT("{\"application\":\"openapi-new\",\"interface\":\"x\",\"duration_min\":5,"
                          "\"threshold_ms\":50}");
