@@ -18,7 +18,7 @@ static int read_image(uint64_t address, void *ret, size_t size)
     struct iovec local = { ret, size };
     struct iovec remote = { (void *)(uintptr_t)address, size };
 
-    return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)size ? 0 : -EIO;
+    return process_vm_readv(gettid(), &local, 1, &remote, 1, 0) == (ssize_t)size ? 0 : -EIO;
 }
 
 static int read_descriptor(int fd, uint64_t offset, void *ret, size_t size)

@@ -29,6 +29,7 @@
 #include "common/model/task_event.h"
 #include "probe/agent/data_namer.h"
 #include "probe/agent/descriptors.h"
+#include "probe/agent/host_threads.h"
 #include "probe/agent/invariant.h"
 #include "probe/agent/poller.h"
 #include "probe/agent/reporter.h"
@@ -43,6 +44,9 @@
 #include <stdlib.h>
 
 enum { STOP_GRACE_MS = 300 }; /* for the threads to end behind the deadline, on a busy machine */
+
+#define HOST_LOOK_NS NS_PER_S /* how often it is asked whether the host is still there */
+#define LEAVE_NS     NS_PER_S /* to report, once it is not */
 
 /* More than a link that cannot be asked any more may still have used. */
 #define SEQUENCE_LEAP (UINT64_C(1) << 32)
@@ -154,10 +158,11 @@ static size_t name_data(void *context, uint64_t address, char *ret, size_t ret_s
 
 /* ---- stakeout-link ---- */
 
-/* Waits for work, for the next moment, or for the end. */
+/* Waits for work, for the next moment, for one to look around, or for the end. */
 static void await_work(struct link *link)
 {
-    struct timespec until = ns_to_timespec(sender_next_ns(&link->sender));
+    uint64_t next_ns = sender_next_ns(&link->sender), look_ns = clock_monotonic_ns() + HOST_LOOK_NS;
+    struct timespec until = ns_to_timespec(next_ns < look_ns ? next_ns : look_ns);
     int rc = 0;
 
     pthread_mutex_lock(&link->lock);
@@ -170,10 +175,21 @@ static void await_work(struct link *link)
     pthread_mutex_unlock(&link->lock);
 }
 
+/* The host's threads have all ended, and wait for ours: they end as stakeout_stop() would have it,
+ * the last of them ends the process, as the last thread of any does. */
+static void leave(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    if (!is_stopping(link))
+        atomic_store_explicit(&link->cut_ns, clock_monotonic_ns() + LEAVE_NS, memory_order_relaxed);
+    pthread_mutex_unlock(&link->lock);
+}
+
 static void serve(struct link *link)
 {
     while (!is_stopping(link) && !invariant_broken()) {
         await_work(link);
+        if (host_threads_have_ended()) leave(link);
         sender_encode(&link->sender);
         sender_send(&link->sender);
         atomic_store_explicit(&link->cpu_ns, clock_thread_cpu_ns(), memory_order_relaxed);

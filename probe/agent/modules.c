@@ -54,7 +54,7 @@ static char *module_path(const struct dl_phdr_info *info, bool is_first)
     if (info->dlpi_name && strncmp(info->dlpi_name, "linux-vdso", 10) == 0) return strdup("[vdso]");
     if (info->dlpi_name && info->dlpi_name[0] != '\0') return strdup(info->dlpi_name);
     if (!is_first) return strdup("[unnamed]");
-    size = readlink("/proc/self/exe", path, sizeof path - 1);
+    size = readlink("/proc/thread-self/exe", path, sizeof path - 1);
     path[size > 0 ? size : 0] = '\0';
     return strdup(path);
 }

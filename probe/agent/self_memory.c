@@ -18,7 +18,7 @@ size_t self_read(uint64_t address, void *ret, size_t size)
 {
     struct iovec to = { ret, size };
     struct iovec from = { (void *)(uintptr_t)address, size };
-    ssize_t got = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+    ssize_t got = process_vm_readv(gettid(), &to, 1, &from, 1, 0);
 
     return got > 0 ? (size_t)got : 0;
 }
@@ -83,7 +83,7 @@ int self_mapping(uint64_t address, struct mapping *ret)
 {
     char chunk[MAPS_CHUNK];
     size_t kept = 0;
-    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC), rc = -ENOENT;
+    int fd = open("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC), rc = -ENOENT;
 
     if (fd < 0) return -EACCES;
     while (rc == -ENOENT) {
@@ -119,7 +119,7 @@ static uint64_t pages_readable(uint64_t page, bool is_upwards)
 
             pages[i] = (struct iovec){ (void *)(uintptr_t)at, 1 };
         }
-        got = process_vm_readv(getpid(), &to, 1, pages, PROBES, 0);
+        got = process_vm_readv(gettid(), &to, 1, pages, PROBES, 0);
         if (got > 0) count += (uint64_t)got;
     } while (got == PROBES && count < PROBED_SIZE / PAGE_BYTES);
     return count;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* self_memory.h: reads the process's own memory without ever faulting.
  *
- * By process_vm_readv on ourselves: a hole gives a short read, not a signal. Threads: any. */
+ * By process_vm_readv on ourselves: a hole gives a short read, not a signal. It is the thread that
+ * asks that is read, because a main thread that has ended has no memory any more. Threads: any. */
 #ifndef STAKEOUT_PROBE_AGENT_SELF_MEMORY_H
 #define STAKEOUT_PROBE_AGENT_SELF_MEMORY_H
 

@@ -61,7 +61,7 @@ static void start_callers(void)
 int main(void)
 {
     setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-    atexit(on_exit_said);
+    if (!act_mode_is("pthread_exit")) atexit(on_exit_said);
     at_quick_exit(on_exit_said);
     act_begin();
     if (act_mode_is("pthread_exit")) leave_it_to_threads();
