@@ -30,7 +30,7 @@ enum {
     ROUNDS_MAX = 200,
     THREADS_MAX = 16,
     FRAMES = 30,
-    WORK_MS = 1500,
+    WORK_MS = 1000,
     THRESHOLD_MS = 50,
     FREQUENCY_MS = 5,
     SAMPLE_CAP = 100,
