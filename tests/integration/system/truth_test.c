@@ -295,8 +295,9 @@ static void assert_finds(const json_t *analysis, const char *verb, const char *w
     fail_msg("no finding says '%s ... %s ... %s'", verb, what, where);
 }
 
-/* While c() waits, hold() has the lock, in a thread of its own. That is said of all but the last look, and
- * no stack is another's; on a crowded machine there may be none, of an owner that does not get a CPU. */
+/* While c() waits, hold() has the lock, in a thread of its own. That is said of all but the last
+ * look, and no stack is another's; on a crowded machine there may be none, of an owner that does
+ * not get a CPU. */
 static void assert_owner_is_told(const json_t *analysis, const char *function)
 {
     size_t i, waits = 0, owners = 0, told = 0;

@@ -5,7 +5,7 @@
 
 #include "tools/cli/cli.h"
 
-/* Of an analysis; nothing if it waited for no lock. `has_all`: every lock, and stacks as a whole. */
+/* Of an analysis; nothing if it waited for no lock. `has_all`: every lock, and whole stacks. */
 void locks_put(struct cli *cli, const json_t *analysis, bool has_all);
 
 #endif

@@ -377,8 +377,8 @@ static const struct {
     { "too long for 160: shorter names first, the owner stays",
       { { 1000, "mutex a_very_long_name_of_a_lock_that_somebody_gave_it_in_the_year_of_the_flood",
           "worker-3", "fsync" LIBC " < Store::Orders::save_and_flush_everything_to_the_disk" } },
-      "Waited 1.00 s of 1.00 s for mutex a_very_long_name_of_a_lo\u2026 in reserve(), held in fsync "
-      "called from \u2026::save_and_flush_everything_to_the_disk." },
+      "Waited 1.00 s of 1.00 s for mutex a_very_long_name_of_a_lo\u2026 in reserve(), held in "
+      "fsync called from \u2026::save_and_flush_everything_to_the_disk." },
 };
 /* clang-format on */
 
