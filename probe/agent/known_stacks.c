@@ -50,12 +50,15 @@ int known_stacks_read(const struct known_stacks *stacks, uint64_t sp, uint64_t t
     int rc = mapping_find(stacks, sp, &mapping);
 
     if (rc < 0) return rc;
-    *ret = (struct stack_bounds){ mapping.low, mapping.high };
+    *ret = (struct stack_bounds){ mapping.low, mapping.high, false };
     if (mapping.is_main_stack) {
         ret->low = main_stack_low(&mapping);
         top = stacks->main_stack_end;
     }
-    if (top > sp && top < ret->high) ret->high = top;
+    if (top > sp && top <= ret->high) {
+        ret->high = top;
+        ret->is_own = true;
+    }
     return 0;
 }
 
@@ -71,6 +74,7 @@ int known_stacks_find(struct known_stacks *stacks, const struct stack_thread *th
         return 0;
     }
     rc = known_stacks_read(stacks, sp, thread->pointer, ret);
-    if (rc == 0 && ret->high == thread->pointer) *known = (struct known_stack){ thread->tid, *ret };
+    if (rc == 0 && ret->is_own && ret->high == thread->pointer)
+        *known = (struct known_stack){ thread->tid, *ret };
     return rc;
 }

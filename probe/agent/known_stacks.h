@@ -12,12 +12,15 @@
 #ifndef STAKEOUT_PROBE_AGENT_KNOWN_STACKS_H
 #define STAKEOUT_PROBE_AGENT_KNOWN_STACKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { KNOWN_STACKS = 64 }; /* by slot, modulo this */
 
 struct stack_bounds {
     uint64_t low, high; /* high 0: not known */
+    bool is_own;        /* the thread's own stack, which is there as long as the thread is. Another's
+                         * bounds are those of a mapping, any part of which may go at any time. */
 };
 
 struct stack_thread {

@@ -210,6 +210,7 @@ static void copy_ask(struct engine *engine, struct listening *listening,
                                 .state = view->state,
                                 .low = stint->bounds.low,
                                 .high = stint->bounds.high,
+                                .stack_is_own = stint->bounds.is_own,
                                 .account = listening->draft.watch->account,
                                 .was_running = was_running };
     int rc;

@@ -61,6 +61,7 @@ static void visit_send(struct lock_watch *watch, struct draft *draft)
         order.thread_pointer = watch->stack.pointer;
         order.low = watch->stack.bounds.low;
         order.high = watch->stack.bounds.high;
+        order.stack_is_own = watch->stack.bounds.is_own;
     }
     signal_copy_send(&visit->copy, &order, clock_monotonic_ns());
 }

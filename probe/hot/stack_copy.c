@@ -7,8 +7,9 @@
  *     sampler, when the thread no longer exists. A loan that was written off is lost until then,
  *     because the signal may still be pending, and may still land.
  * (2) The handler reads the host's memory between the stack pointer and `high` alone, and only if
- *     the stack pointer lies within [low, high), which the sampler took from the mapping that holds
- *     the call's begin. So it cannot fault, also on a small coroutine stack with a guard page.
+ *     the stack pointer lies within [low, high). A thread's own stack is mapped as long as the thread
+ *     lives. Of another (a coroutine's) only the mapping is known, which the kernel may have merged
+ *     with a neighbour that is freed at this moment: it is read by the kernel, and cannot fault.
  * (3) A signal that is not ours goes to the handler that was there before. A handler that was put
  *     in our place later is never replaced: then we send no more.
  * (4) The kernel makes one of two signals that are pending for a thread. So whichever comes serves
@@ -147,6 +148,21 @@ static bool order_knows_stack(const struct loan_order *order, uint64_t sp, uint6
     return sp >= order->low && sp < order->high;
 }
 
+/* Copies `size` bytes of a stack; returns how many. One that is not the thread's own may be unmapped
+ * by any other thread at this moment, from above: so the kernel reads it, and stops at a hole. */
+static uint64_t stack_read(const struct loan_order *order, void *to, uint64_t base, uint64_t size)
+{
+    struct iovec local = { to, size }, remote = { (void *)(uintptr_t)base, size };
+    long read;
+
+    if (order->stack_is_own) {
+        bytes_copy(to, (const void *)(uintptr_t)base, (size_t)size);
+        return size;
+    }
+    read = syscall(SYS_process_vm_readv, (long)hot.pid, &local, 1L, &remote, 1L, 0L);
+    return read > 0 ? (uint64_t)read : 0;
+}
+
 static enum loan_outcome loan_fill(struct loan *loan, const ucontext_t *context)
 {
     const struct loan_order *order = &loan->order;
@@ -160,7 +176,8 @@ static enum loan_outcome loan_fill(struct loan *loan, const ucontext_t *context)
     base = sp - order->low >= RED_ZONE_SIZE ? sp - RED_ZONE_SIZE : order->low;
     size = order->high - base;
     if (size > STACK_COPY_SIZE_MAX) size = STACK_COPY_SIZE_MAX;
-    bytes_copy(hot.stack_bytes[loan - hot.loans], (const void *)(uintptr_t)base, (size_t)size);
+    size = stack_read(order, hot.stack_bytes[loan - hot.loans], base, size);
+    if (size == 0) return LOAN_STACK_BOUNDS;
     loan->base = base;
     loan->size = (uint32_t)size;
     /* A lock cannot be given up meanwhile, by a thread that is in here. */

@@ -61,6 +61,7 @@ struct loan_order {
     uint32_t record;    /* of the call; INDEX_NONE: a visit, of any thread that holds a lock, */
     uint64_t state;     /* and the state that it must be in */
     uint64_t low, high; /* the stack's bounds: nothing else is read */
+    bool stack_is_own;  /* the thread's own: mapped as long as it lives. Another is read warily */
     uint32_t account;   /* index into hot.interrupted */
     bool was_running;   /* just before: a call that the signal meets is young (repair.h) */
     /* Of a visit: the address at which the lock names its owner, and the thread's own pointer,

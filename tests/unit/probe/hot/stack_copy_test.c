@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -43,9 +44,11 @@ static void a_copy_holds_registers_and_stack(void **state)
     char landmark[32] = "here lies the stack, truly";
     const char *found;
     const struct loan *loan;
-    int index = stack_copy_request(&order);
+    int index;
 
     (void)state;
+    order.stack_is_own = true;
+    index = stack_copy_request(&order);
     assert_true(index >= 0);
     assert_true(loan_is_back(index));
     loan = &hot.loans[index];
@@ -74,6 +77,57 @@ static void nothing_is_copied_outside_of_the_bounds(void **state)
     assert_int_equal(hot.loans[index].outcome, LOAN_STACK_BOUNDS);
     loan_return(index);
     stakeout_call_end(call, 0);
+}
+
+/* A stack that the host swapped in, below memory that is gone by now: the bounds still have it. */
+enum { BORROWED_SIZE = 256 * 1024, GONE_SIZE = 65536 };
+
+struct borrowed {
+    char *stack;
+    enum loan_outcome outcome;
+    uint64_t sp, end;
+};
+
+static void *on_borrowed_stack(void *argument)
+{
+    struct borrowed *borrowed = argument;
+    stakeout_call call = stakeout_call_begin(stakeout_interface("borrowed"));
+    struct loan_order order = order_make(call);
+    int index;
+
+    order.low = (uint64_t)(uintptr_t)borrowed->stack;
+    order.high = order.low + BORROWED_SIZE + GONE_SIZE;
+    index = stack_copy_request(&order);
+    if (index >= 0 && loan_is_back(index)) {
+        borrowed->outcome = hot.loans[index].outcome;
+        borrowed->sp = hot.loans[index].registers[REGISTER_RSP];
+        borrowed->end = hot.loans[index].base + hot.loans[index].size;
+        loan_return(index);
+    }
+    stakeout_call_end(call, 0);
+    return NULL;
+}
+
+static void a_stack_that_is_not_the_threads_own_is_copied_up_to_a_hole(void **state)
+{
+    struct borrowed borrowed = { .stack =
+                                     mmap(NULL, BORROWED_SIZE + GONE_SIZE, PROT_READ | PROT_WRITE,
+                                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) };
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    (void)state;
+    assert_ptr_not_equal(borrowed.stack, MAP_FAILED);
+    assert_int_equal(munmap(borrowed.stack + BORROWED_SIZE, GONE_SIZE), 0);
+    pthread_attr_init(&attributes);
+    assert_int_equal(pthread_attr_setstack(&attributes, borrowed.stack, BORROWED_SIZE), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, on_borrowed_stack, &borrowed), 0);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attributes);
+    assert_int_equal(borrowed.outcome, LOAN_COPIED);
+    assert_true(borrowed.end > borrowed.sp);
+    assert_in_range(borrowed.end, 0, (uint64_t)(uintptr_t)borrowed.stack + BORROWED_SIZE);
+    munmap(borrowed.stack, BORROWED_SIZE);
 }
 
 static void nothing_is_copied_after_the_calls_end(void **state)
@@ -244,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_holds_registers_and_stack),
         cmocka_unit_test(nothing_is_copied_outside_of_the_bounds),
+        cmocka_unit_test(a_stack_that_is_not_the_threads_own_is_copied_up_to_a_hole),
         cmocka_unit_test(nothing_is_copied_after_the_calls_end),
         cmocka_unit_test(a_blocked_signal_is_written_off_and_its_loan_comes_back),
         cmocka_unit_test(a_signal_that_was_merged_with_the_hosts_serves_the_loan),

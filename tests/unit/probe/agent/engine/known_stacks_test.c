@@ -44,6 +44,7 @@ static void the_main_stack_ends_below_the_environment(void **state)
     assert_int_equal(known_stacks_find(*state, &thread, here(), &bounds), 0);
     assert_in_range(here(), bounds.low, bounds.high);
     assert_int_equal(bounds.high, getauxval(AT_RANDOM));
+    assert_true(bounds.is_own);
     assert_true(here() - bounds.low >= 512 * 1024); /* it may still grow */
 }
 
@@ -81,6 +82,7 @@ static void a_threads_stack_ends_where_the_thread_is_kept(void **state)
     assert_int_equal(found.rc, 0);
     assert_in_range(found.sp, found.bounds.low, found.bounds.high);
     assert_int_equal(found.bounds.high, found.pointer);
+    assert_true(found.bounds.is_own);
     assert_int_equal(found.again.low, found.bounds.low + 16);
     assert_int_equal(found.of_heir.low, found.bounds.low); /* and for no other thread */
 }
@@ -96,6 +98,7 @@ static void a_stack_that_is_not_the_threads_own_is_not_kept(void **state)
     assert_ptr_not_equal(pages, MAP_FAILED);
     assert_int_equal(known_stacks_find(stacks, &thread, sp, &bounds), 0);
     assert_in_range(sp, bounds.low, bounds.high);
+    assert_false(bounds.is_own);
     assert_int_equal(stacks->places[7].tid, 0);
     munmap(pages, 65536);
     assert_true(known_stacks_find(stacks, &thread, 16, &bounds) < 0);
