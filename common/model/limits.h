@@ -46,9 +46,9 @@ enum {
     RUNNING_AFTER_MS = 30000,      /* a call this long past its first snapshot is reported */
     BUDGET_PPM_MIN = 1000,         /* 0.1 %: below that a look is more than the budget of seconds */
     BUDGET_PPM_MAX = 1000000,
-    LISTEN_AFTER_END_MS = 60000,   /* what triggered before a task's end is heard this long */
-    ACCEPT_AFTER_END_MS = 120000,  /* and its report is taken this long after the end */
-    BOOKS_AFTER_END_MS = 210000,   /* log and ledger, too: who dies last is noticed 45 s later */
+    LISTEN_AFTER_END_MS = 60000,  /* what triggered before a task's end is heard this long */
+    ACCEPT_AFTER_END_MS = 120000, /* and its report is taken this long after the end */
+    BOOKS_AFTER_END_MS = 210000,  /* log and ledger, too: who dies last is noticed 45 s later */
 
     /* A process with a probe in it: 8 MB, fixed at start */
     THREADS_MAX = 4096,              /* slots */

@@ -160,8 +160,8 @@ void methods_format(unsigned methods, char *ret, size_t size)
         unsigned method;
         const char *name;
     } names[] = {
-        { HEAD_GET, "GET" },       { HEAD_HEAD, "HEAD" },       { HEAD_POST, "POST" },
-        { HEAD_PUT, "PUT" },       { HEAD_DELETE, "DELETE" },   { HEAD_OPTIONS, "OPTIONS" },
+        { HEAD_GET, "GET" }, { HEAD_HEAD, "HEAD" },     { HEAD_POST, "POST" },
+        { HEAD_PUT, "PUT" }, { HEAD_DELETE, "DELETE" }, { HEAD_OPTIONS, "OPTIONS" },
     };
     size_t at = 0;
 

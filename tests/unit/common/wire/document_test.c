@@ -177,8 +177,9 @@ static void assert_golden(const char *name, const struct buf *golden, const stru
 
 static void the_examples_of_tasks_are_golden(void **state)
 {
-    struct wire_poll_task task = { TEXT(TASK), TEXT("POST /checkout"), 1, 100, 20, 10, 299000,
-                                   true };
+    struct wire_poll_task task = {
+        TEXT(TASK), TEXT("POST /checkout"), 1, 100, 20, 10, 299000, true
+    };
 
     (void)state;
     GOLDEN(poll, WHO, .version = TEXT("e1-41"), .clock_wall_ns = UINT64_C(1763694727482000000));
