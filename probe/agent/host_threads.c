@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* host_threads.c: the main thread first: one that ended has no working directory any more, which one
- * call tells without a descriptor, and keeps its place until all others have ended. Only then are
- * the names of the others read. Ours begin with one word, from their first moment on, because a
+/* host_threads.c: the main thread first: one that ended has no working directory any more, which
+ * one call tells without a descriptor, and keeps its place until all others have ended. Only then
+ * are the names of the others read. Ours begin with one word, from their first moment on, because a
  * thread inherits its name; nobody but ours can start one then. */
 #include "probe/agent/host_threads.h"
 

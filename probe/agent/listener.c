@@ -9,8 +9,8 @@
  *    the call is young (hot/repair.c). So a thread that woke just now, or was not given a CPU yet,
  *    and may stand in a sleep that began long ago, is given a moment first, three times. One that
  *    is queued for longer, or of which there is no snapshot yet, is signalled all the same; should
- *    it come from such a sleep, its time-out begins anew, as in a program that minds EINTR and calls
- *    again.
+ *    it come from such a sleep, its time-out begins anew, as in a program that minds EINTR and
+ *    calls again.
  *
  * Where the kernel does not say what a thread is in, the signal is the only look. It is spent once
  * on a wait, which is then known by what came of it (closed_wait.c).
@@ -238,7 +238,7 @@ static void look_at_owner(struct engine *engine, struct listening *listening,
         lock_watch_look(&listening->lock, engine, &listening->draft, &waiter);
 }
 
-/* How a snapshot came. Those of before the trigger are not counted: the call may never turn slow. */
+/* How a snapshot came. Those of before the trigger do not count: the call may never turn slow. */
 static void count_way(const struct listening *listening, uint64_t *count)
 {
     if (!listening->draft.is_lookback) (*count)++;

@@ -7,9 +7,9 @@
  *     sampler, when the thread no longer exists. A loan that was written off is lost until then,
  *     because the signal may still be pending, and may still land.
  * (2) The handler reads the host's memory between the stack pointer and `high` alone, and only if
- *     the stack pointer lies within [low, high). A thread's own stack is mapped as long as the thread
- *     lives. Of another (a coroutine's) only the mapping is known, which the kernel may have merged
- *     with a neighbour that is freed at this moment: it is read by the kernel, and cannot fault.
+ *     the stack pointer lies within [low, high). A thread's own stack is mapped as long as the
+ *     thread lives. Of another (a coroutine's) only the mapping is known, which the kernel may have
+ *     merged with a neighbour that is freed at this moment: the kernel reads it, and cannot fault.
  * (3) A signal that is not ours goes to the handler that was there before. A handler that was put
  *     in our place later is never replaced: then we send no more.
  * (4) The kernel makes one of two signals that are pending for a thread. So whichever comes serves
@@ -148,8 +148,9 @@ static bool order_knows_stack(const struct loan_order *order, uint64_t sp, uint6
     return sp >= order->low && sp < order->high;
 }
 
-/* Copies `size` bytes of a stack; returns how many. One that is not the thread's own may be unmapped
- * by any other thread at this moment, from above: so the kernel reads it, and stops at a hole. */
+/* Copies `size` bytes of a stack; returns how many. One that is not the thread's own may be
+ * unmapped by any other thread at this moment, from above: so the kernel reads it, and stops at a
+ * hole. */
 static uint64_t stack_read(const struct loan_order *order, void *to, uint64_t base, uint64_t size)
 {
     struct iovec local = { to, size }, remote = { (void *)(uintptr_t)base, size };

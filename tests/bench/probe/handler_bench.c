@@ -2,8 +2,8 @@
 /* handler_bench.c [PAIRS]: the handler's own work at 30 frames, against a memcpy of the same bytes.
  *
  * The work is what the handler reports of itself, from its first instruction to the loan's return.
- * Both write into memory that is in no cache: snapshots are milliseconds apart. A measurement is the
- * median of some; the p99 is of all. */
+ * Both write into memory that is in no cache: snapshots are milliseconds apart. A measurement is
+ * the median of some; the p99 is of all. */
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "probe/hot/memory.h"

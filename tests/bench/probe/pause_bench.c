@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pause_bench.c [PAIRS]: how long a snapshot holds up a running thread, against a bare signal.
  *
- * The thread spins at a depth of 30 or 120 frames. A pause is the gap that it sees in its own clock;
- * a measurement is the median of some signals. The bare signal is another one, sent by the same call
- * and handled by a function that does nothing. */
+ * The thread spins at a depth of 30 or 120 frames. A pause is the gap that it sees in its own
+ * clock; a measurement is the median of some signals. The bare signal is another one, sent by the
+ * same call and handled by a function that does nothing. */
 #include "common/base/check.h"
 #include "probe/hot/memory.h"
 #include "tests/bench/pairs.h"

@@ -5,8 +5,8 @@
  *     pthread_create(..., work_main, &worker)        each with its kind; until worker.may_end
  *     ... worker.eintr, worker.shorts ...
  *
- * Each turn runs for a few microseconds and enters one system call: of those that give up with EINTR
- * under any handler, SA_RESTART or not, and of those that write or read in parts. */
+ * Each turn runs for a few microseconds and enters one system call: of those that give up with
+ * EINTR under any handler, SA_RESTART or not, and of those that write or read in parts. */
 #ifndef STAKEOUT_TESTS_INTEGRATION_PROBE_INTERRUPTED_WORK_H
 #define STAKEOUT_TESTS_INTEGRATION_PROBE_INTERRUPTED_WORK_H
 

@@ -41,13 +41,13 @@ bool option_takes_value(const struct option_row *row);
 enum { ARGS_ARE_A_LINE = 1000 };
 
 struct command {
-    const char *noun, *verb;     /* verb NULL: the noun alone is the command */
-    int (*run)(struct cli *cli); /* returns what the process exits with */
-    unsigned args_min, args_max; /* args_max may be ARGS_ARE_A_LINE */
-    const char *arguments;       /* "TASK"; empty: none */
-    const char *summary;         /* one line, imperative, no full stop */
-    const char *about;           /* paragraphs for --help and the manual */
-    const char *example;         /* one command line */
+    const char *noun, *verb;                /* verb NULL: the noun alone is the command */
+    int (*run)(struct cli *cli);            /* returns what the process exits with */
+    unsigned args_min, args_max;            /* args_max may be ARGS_ARE_A_LINE */
+    const char *arguments;                  /* "TASK"; empty: none */
+    const char *summary;                    /* one line, imperative, no full stop */
+    const char *about;                      /* paragraphs for --help and the manual */
+    const char *example;                    /* one command line */
     const enum option_id *needed, *options; /* each ends with OPTION_NONE */
     bool is_hidden;
 };
