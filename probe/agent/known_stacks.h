@@ -19,8 +19,8 @@ enum { KNOWN_STACKS = 64 }; /* by slot, modulo this */
 
 struct stack_bounds {
     uint64_t low, high; /* high 0: not known */
-    /* The thread's own stack, which is there as long as the thread is. Another's bounds are those of
-     * a mapping, any part of which may go at any time. */
+    /* The thread's own stack, which is there as long as the thread is. Another's bounds are those
+     * of a mapping, any part of which may go at any time. */
     bool is_own;
 };
 
