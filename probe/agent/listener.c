@@ -198,6 +198,19 @@ static bool pause_is_covered(struct engine *engine, struct listening *listening,
     return false;
 }
 
+/* May our signal be sent now, and may the handler repair what it meets? In a handler of the host's
+ * that blocks it, it would come later, and meet what the host's signal did. */
+static bool signal_may_go(struct engine *engine, struct listening *listening,
+                          struct loan_order *order)
+{
+    int defers = thread_files_defers(&engine->files, order->tid, stack_copy_signal());
+
+    order->may_repair = defers == 0;
+    if (defers <= 0) return true;
+    if (!look_again(listening, clock_monotonic_ns())) look_drop(listening, SNAPSHOT_DROP_LOAN_LOST);
+    return false;
+}
+
 /* Asks the thread for a copy of its stack. `was_running`: it was seen running just now. */
 static void copy_ask(struct engine *engine, struct listening *listening,
                      const struct record_view *view, bool was_running)
@@ -216,6 +229,7 @@ static void copy_ask(struct engine *engine, struct listening *listening,
     int rc;
 
     if (!pause_is_covered(engine, listening, now_ns)) return;
+    if (stack_copy_is_open() && !signal_may_go(engine, listening, &order)) return;
     listening->copy_unloads = unwinder_unloads(engine->unwinder);
     rc = signal_copy_send(&listening->copy, &order, now_ns);
     listening->retry_count = 0;

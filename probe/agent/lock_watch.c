@@ -48,15 +48,18 @@ static bool has_our_filters(uint32_t tid)
            theirs == thread_files_filters((uint32_t)syscall(SYS_gettid));
 }
 
-static void visit_send(struct lock_watch *watch, struct draft *draft)
+static void visit_send(struct lock_watch *watch, struct engine *engine, struct draft *draft)
 {
     struct owner_visit *visit = &watch->visit;
     struct loan_order order = { .tid = visit->tid,
                                 .record = INDEX_NONE,
                                 .lock_owner_at = visit->at,
                                 .account = draft->watch->account,
-                                .was_running = true };
+                                .was_running = false }; /* it may have waited for long */
+    int defers = thread_files_defers(&engine->files, visit->tid, stack_copy_signal());
 
+    if (defers > 0) return; /* it is named, without its stack */
+    order.may_repair = defers == 0;
     if (watch->stack.tid == visit->tid) {
         order.thread_pointer = watch->stack.pointer;
         order.low = watch->stack.bounds.low;
@@ -66,20 +69,24 @@ static void visit_send(struct lock_watch *watch, struct draft *draft)
     signal_copy_send(&visit->copy, &order, clock_monotonic_ns());
 }
 
-/* `clock_ns`: what the owner's CPU clock read before it was found running. */
-static void visit_begin(struct lock_watch *watch, struct draft *draft, const struct waiter *waiter,
-                        uint32_t tid, uint64_t clock_ns)
+struct running_owner {
+    uint32_t tid;
+    uint64_t clock_ns; /* what its CPU clock read before it was found running */
+};
+
+static void visit_begin(struct lock_watch *watch, struct engine *engine, struct draft *draft,
+                        const struct waiter *waiter, const struct running_owner *owner)
 {
-    if (signal_copy_is_under_way(&watch->visit.copy) || !has_our_filters(tid)) return;
+    if (signal_copy_is_under_way(&watch->visit.copy) || !has_our_filters(owner->tid)) return;
     watch->visit = (struct owner_visit){ .copy = SIGNAL_COPY_NONE,
                                          .waiter = *waiter,
-                                         .tid = tid,
+                                         .tid = owner->tid,
                                          .snapshot = draft_newest(draft),
                                          .last_snapshot = draft_newest(draft),
-                                         .clock_ns = clock_ns,
+                                         .clock_ns = owner->clock_ns,
                                          .thinned_count = draft->builder.thinned_count,
                                          .at = draft->owner_at };
-    visit_send(watch, draft);
+    visit_send(watch, engine, draft);
 }
 
 /* Its stack is not where we thought, or that was not known. Returns whether it is now. */
@@ -127,7 +134,7 @@ void lock_watch_collect(struct lock_watch *watch, struct engine *engine, struct 
     if (loan->outcome == LOAN_COPIED) visit_take(watch, engine, draft);
     if (loan->outcome == LOAN_STACK_BOUNDS) again = visit_learn(watch, engine, loan);
     signal_copy_close(&visit->copy);
-    if (again && waits_still(&visit->waiter)) visit_send(watch, draft);
+    if (again && waits_still(&visit->waiter)) visit_send(watch, engine, draft);
 }
 
 uint64_t lock_watch_poll_at_ns(const struct lock_watch *watch, uint64_t now_ns)
@@ -190,7 +197,8 @@ static void owner_look(struct lock_watch *watch, struct engine *engine, struct d
                        const struct waiter *waiter, uint32_t tid)
 {
     struct owner_view view = { .tid = tid };
-    uint64_t before_ns = thread_cpu_ns(tid), clock_ns = 0;
+    struct running_owner running = { tid, thread_cpu_ns(tid) };
+    uint64_t clock_ns = 0;
     enum owner_state state = owner_read(engine, draft->owner_at, tid, &clock_ns);
 
     watch->tid = 0;
@@ -200,7 +208,7 @@ static void owner_look(struct lock_watch *watch, struct engine *engine, struct d
     if (state == OWNER_RUNNING && owner_is_queued(watch, draft, tid))
         watch->visit.last_snapshot = draft_newest(draft);
     else if (state == OWNER_RUNNING && !draft->is_lookback)
-        visit_begin(watch, draft, waiter, tid, before_ns);
+        visit_begin(watch, engine, draft, waiter, &running);
     if (state != OWNER_ASLEEP) return;
     watch->tid = tid;
     watch->clock_ns = clock_ns;

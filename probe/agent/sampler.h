@@ -24,7 +24,7 @@
 #include "common/model/task_spec.h"
 
 enum {
-    THREAD_FILES_HELD = 128, /* of 64 threads */
+    THREAD_FILES_HELD = 192, /* of 64 threads */
     SAMPLER_TASKS_MAX = 256, /* as many as a poll's answer may hold, ended ones included */
     SAMPLER_TROUBLES_MAX = 8,
     SAMPLER_TROUBLE_SIZE_MAX = 199, /* bytes: a pulse takes 200 */
@@ -56,7 +56,7 @@ struct sampler_options {
 
     int signal_number; /* 0: SIGURG */
 
-    /* /proc files that are kept open, two to a thread: THREAD_FILES_HELD in a descriptor table of
+    /* /proc files that are kept open, three to a thread: THREAD_FILES_HELD in a descriptor table of
      * our own; 0, none, in the host's. */
     uint32_t thread_files_max;
 };

@@ -12,13 +12,21 @@
 enum {
     PATH_SIZE = 64,
     SCHEDSTAT_SIZE = 96,
-    STAT_SIZE = 64,     /* the name is 15 bytes at most */
-    STATUS_SIZE = 4096, /* it is about 1500 */
+    STAT_SIZE = 64,        /* the name is 15 bytes at most */
+    STAT_LINE_SIZE = 1024, /* 52 numbers */
+    STATUS_SIZE = 4096,    /* it is about 1500 */
+    STAT_SIGNALS = 31,     /* the signals in stat's words; status has them all */
+    STAT_PENDING = 31,     /* fields of stat, counted from 1: signals pending for this thread, */
+    STAT_BLOCKED = 32,     /* and those that it blocks */
 };
+
+enum file_kind { FILE_SYSCALL, FILE_SCHEDSTAT, FILE_STAT };
+
+static const char *const file_names[THREAD_FILE_KINDS] = { "syscall", "schedstat", "stat" };
 
 void thread_files_init(struct thread_files *files, uint32_t file_count_max)
 {
-    uint32_t count = file_count_max / 2;
+    uint32_t count = file_count_max / THREAD_FILE_KINDS;
 
     *files = (struct thread_files){ .thread_count_max = count };
     if (count > THREAD_FILES_MAX) files->thread_count_max = THREAD_FILES_MAX;
@@ -27,8 +35,9 @@ void thread_files_init(struct thread_files *files, uint32_t file_count_max)
 static void thread_close(struct thread_file *thread)
 {
     if (thread->tid == 0) return;
-    if (thread->syscall_fd >= 0) close(thread->syscall_fd);
-    if (thread->schedstat_fd >= 0) close(thread->schedstat_fd);
+    for (int i = 0; i < THREAD_FILE_KINDS; i++) {
+        if (thread->fds[i] >= 0) close(thread->fds[i]);
+    }
     thread->tid = 0;
 }
 
@@ -61,21 +70,23 @@ static struct thread_file *thread_get(struct thread_files *files, uint32_t tid)
         if (thread->tid == 0 || (oldest->tid != 0 && thread->used < oldest->used)) oldest = thread;
     }
     thread_close(oldest);
-    *oldest = (struct thread_file){ tid, file_open(tid, "syscall"), file_open(tid, "schedstat"),
-                                    ++files->clock };
+    *oldest = (struct thread_file){ .tid = tid, .used = ++files->clock };
+    for (int i = 0; i < THREAD_FILE_KINDS; i++) {
+        oldest->fds[i] = file_open(tid, file_names[i]);
+    }
     return oldest;
 }
 
 /* Reads a file that is kept. The thread that it is of may be gone, and its tid another's: then the
  * files are opened again, once. */
-static ssize_t read_kept(struct thread_files *files, uint32_t tid, bool is_syscall, char *ret,
+static ssize_t read_kept(struct thread_files *files, uint32_t tid, enum file_kind kind, char *ret,
                          size_t ret_size)
 {
     ssize_t size = -ENOENT;
 
     for (int attempt = 0; attempt < 2; attempt++) {
         struct thread_file *thread = thread_get(files, tid);
-        int fd = is_syscall ? thread->syscall_fd : thread->schedstat_fd;
+        int fd = thread->fds[kind];
 
         size = fd >= 0 ? pread(fd, ret, ret_size, 0) : -1;
         if (size > 0) return size;
@@ -98,12 +109,12 @@ static ssize_t read_at_once(uint32_t tid, const char *name, char *ret, size_t re
     return size;
 }
 
-static int file_read(struct thread_files *files, uint32_t tid, bool is_syscall, char *ret,
+static int file_read(struct thread_files *files, uint32_t tid, enum file_kind kind, char *ret,
                      size_t ret_size)
 {
     ssize_t size = files->thread_count_max > 0
-                       ? read_kept(files, tid, is_syscall, ret, ret_size - 1)
-                       : read_at_once(tid, is_syscall ? "syscall" : "schedstat", ret, ret_size - 1);
+                       ? read_kept(files, tid, kind, ret, ret_size - 1)
+                       : read_at_once(tid, file_names[kind], ret, ret_size - 1);
 
     if (size <= 0) return size < 0 ? (int)size : -ENOENT;
     ret[size] = '\0';
@@ -112,18 +123,75 @@ static int file_read(struct thread_files *files, uint32_t tid, bool is_syscall, 
 
 int thread_files_syscall(struct thread_files *files, uint32_t tid, char *ret, size_t ret_size)
 {
-    return file_read(files, tid, true, ret, ret_size);
+    return file_read(files, tid, FILE_SYSCALL, ret, ret_size);
 }
 
 int thread_files_queue_ns(struct thread_files *files, uint32_t tid, uint64_t *ret)
 {
     char line[SCHEDSTAT_SIZE], *second;
-    int rc = file_read(files, tid, false, line, sizeof line);
+    int rc = file_read(files, tid, FILE_SCHEDSTAT, line, sizeof line);
 
     if (rc < 0) return rc;
     strtoull(line, &second, 10); /* the first field is time on a CPU */
     *ret = strtoull(second, NULL, 10);
     return 0;
+}
+
+/* ---- signals ---- */
+
+struct signal_words {
+    uint64_t pending, blocked;
+};
+
+/* A number of stat, from its `field`th on. `at` is behind the name, where the third begins. */
+static const char *stat_skip(const char *at, int field)
+{
+    for (int i = 3; i < field && at; i++) {
+        at = strchr(at, ' ');
+        if (at) at++;
+    }
+    return at;
+}
+
+static int signals_of_stat(struct thread_files *files, uint32_t tid, struct signal_words *ret)
+{
+    char line[STAT_LINE_SIZE];
+    const char *name_end, *pending, *blocked;
+    int rc = file_read(files, tid, FILE_STAT, line, sizeof line);
+
+    if (rc < 0) return rc;
+    name_end = strrchr(line, ')'); /* the name may hold anything */
+    if (!name_end || name_end[1] != ' ') return -EINVAL;
+    pending = stat_skip(name_end + 2, STAT_PENDING);
+    blocked = pending ? stat_skip(pending, 3 + STAT_BLOCKED - STAT_PENDING) : NULL;
+    if (!blocked) return -EINVAL;
+    *ret = (struct signal_words){ strtoull(pending, NULL, 10), strtoull(blocked, NULL, 10) };
+    return 0;
+}
+
+static int signals_of_status(uint32_t tid, struct signal_words *ret)
+{
+    char text[STATUS_SIZE] = "", *pending, *blocked;
+    ssize_t size = read_at_once(tid, "status", text, sizeof text - 1);
+
+    if (size <= 0) return size < 0 ? (int)size : -ENOENT;
+    pending = strstr(text, "\nSigPnd:");
+    blocked = strstr(text, "\nSigBlk:");
+    if (!pending || !blocked) return -EINVAL;
+    *ret = (struct signal_words){ strtoull(pending + strlen("\nSigPnd:"), NULL, 16),
+                                  strtoull(blocked + strlen("\nSigBlk:"), NULL, 16) };
+    return 0;
+}
+
+int thread_files_defers(struct thread_files *files, uint32_t tid, int signal_number)
+{
+    uint64_t ours = UINT64_C(1) << (signal_number - 1);
+    struct signal_words words;
+    int rc = signal_number <= STAT_SIGNALS ? signals_of_stat(files, tid, &words)
+                                           : signals_of_status(tid, &words);
+
+    if (rc < 0) return rc;
+    return (words.blocked & ours) != 0 || (words.pending & ~words.blocked & ~ours) != 0;
 }
 
 char thread_files_state(uint32_t tid)

@@ -16,8 +16,11 @@
  * the
  *   kernel has written back how much is left.
  *
- * OTHER SIGNALS. All signals are blocked while our handler runs. One that is delivered before ours
- * has its frame between: we see its handler's first instruction, and no system call. One that comes
+ * OTHER SIGNALS. What a signal of the host's ended is to stay ended. All signals are blocked while
+ * our handler runs. One that is delivered before ours has its frame between: we see its handler's
+ * first instruction, and no system call; unless that handler blocks our signal, which then comes
+ * when it returns, and sees what the other did. So the sampler asks first whether the thread blocks
+ * our signal, and does not send then; where it cannot ask, nothing is repaired. One that comes
  * after ours finds the thread before its call, as if it had come a moment earlier; a program that
  * is correct allows for that. Not so where the host lets a signal in for the time of a call, to be
  * ended by it: sigsuspend, pause, and ppoll and its like with a mask. They are never made again.
@@ -315,12 +318,12 @@ static const struct repair_row *row_of(int32_t number)
     return NULL;
 }
 
-static enum repair restart(ucontext_t *context, const struct made_call *call, bool is_young)
+static enum repair restart(ucontext_t *context, const struct made_call *call, enum wait_age age)
 {
     const struct repair_row *row = row_of(call->number);
 
-    if (!row || !row->may(call)) return REPAIR_LEFT;
-    if (!is_young && !row->is_exact(call)) return REPAIR_LEFT;
+    if (age == WAIT_AGE_UNKNOWN || !row || !row->may(call)) return REPAIR_LEFT;
+    if (age == WAIT_OLD && !row->is_exact(call)) return REPAIR_LEFT;
     context->uc_mcontext.gregs[REG_RAX] = call->number;
     context->uc_mcontext.gregs[REG_RIP] -= CALL_SIZE;
     return REPAIR_RESTARTED;
@@ -375,7 +378,7 @@ static uint64_t wanted_size(const struct made_call *call)
     }
 }
 
-enum repair repair_call(ucontext_t *context, bool is_young)
+enum repair repair_call(ucontext_t *context, enum wait_age age)
 {
     const greg_t *registers = context->uc_mcontext.gregs;
     bool is_interrupted = registers[REG_RAX] == -EINTR;
@@ -384,8 +387,9 @@ enum repair repair_call(ucontext_t *context, bool is_young)
     if (registers[REG_RCX] != registers[REG_RIP]) return REPAIR_NONE;
     if (!is_interrupted && registers[REG_RAX] <= 0) return REPAIR_NONE;
     if (!repair_call_read(context, &call)) return is_interrupted ? REPAIR_LEFT : REPAIR_NONE;
-    if (is_interrupted) return restart(context, &call, is_young);
+    if (is_interrupted) return restart(context, &call, age);
     if (call.result >= wanted_size(&call) || repair_is_nonblocking(call.arguments[0]))
         return REPAIR_NONE;
+    if (age == WAIT_AGE_UNKNOWN) return REPAIR_LEFT;
     return call.number == SYS_write || call.number == SYS_sendto ? REPAIR_TRANSFER : REPAIR_LEFT;
 }

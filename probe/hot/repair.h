@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* repair.h: makes good what our signal did to a system call of the host.
  *
- *     switch (repair_call(context, is_young)) {
+ *     switch (repair_call(context, age)) {
  *     case REPAIR_LEFT: ... count it: the host may see it ...
  *     case REPAIR_TRANSFER: ... transfer_begin() ...
  *
@@ -24,6 +24,13 @@ enum repair {
     REPAIR_LEFT,      /* the host may see EINTR, or a short count */
 };
 
+/* How long the call may have waited when our signal came. */
+enum wait_age {
+    WAIT_AGE_UNKNOWN, /* another signal may have ended it: it is not repaired at all */
+    WAIT_OLD,         /* any time */
+    WAIT_YOUNG, /* its thread was seen running so shortly before that it had no time to wait */
+};
+
 /* A system call as it was made. */
 struct made_call {
     int32_t number;
@@ -31,8 +38,7 @@ struct made_call {
     uint64_t result; /* or -errno */
 };
 
-/* `is_young`: the thread was seen running so shortly before that the call had no time to wait. */
-enum repair repair_call(ucontext_t *context, bool is_young);
+enum repair repair_call(ucontext_t *context, enum wait_age age);
 
 /* The call that the interrupted thread came back from at this very moment. False: it came from
  * none, or its number cannot be told. */

@@ -224,18 +224,24 @@ static bool is_live(const void *context)
     return there > here && there - here < HANDLER_FRAMES_SIZE;
 }
 
-/* Repairs the call that our signal met. Returns a transfer that is to be completed, or NULL. */
-static struct transfer *call_mend(uint64_t cookie, ucontext_t *context)
+/* `served`: the loan that this handler works on, whose order nobody changes meanwhile; or NULL. */
+static enum wait_age wait_age_of(const struct loan *served)
 {
-    const struct loan *loan = loan_of_cookie(cookie);
+    if (!served || !served->order.may_repair) return WAIT_AGE_UNKNOWN;
+    return served->order.was_running ? WAIT_YOUNG : WAIT_OLD;
+}
+
+/* Repairs the call that our signal met. Returns a transfer that is to be completed, or NULL. */
+static struct transfer *call_mend(uint64_t cookie, const struct loan *served, ucontext_t *context)
+{
     struct slot *slot = slot_mine();
     struct transfer *transfer = NULL;
     enum repair repair = REPAIR_LEFT;
     uint32_t account;
 
-    if (is_live(context)) repair = repair_call(context, loan && loan->order.was_running);
-    if (repair == REPAIR_TRANSFER && loan) {
-        transfer = transfer_begin(context, loan->order.tid);
+    if (is_live(context)) repair = repair_call(context, wait_age_of(served));
+    if (repair == REPAIR_TRANSFER && served) {
+        transfer = transfer_begin(context, served->order.tid);
     } else if (repair == REPAIR_TRANSFER && slot) {
         transfer = transfer_begin(context, atomic_load_explicit(&slot->tid, memory_order_relaxed));
     }
@@ -265,7 +271,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 
     if (!loan) loan = loan_of_thread();
     if (loan) is_served = loan_serve(loan, context, entered_ticks);
-    if (for_us) transfer = call_mend(cookie_of(info), context);
+    if (for_us) transfer = call_mend(cookie_of(info), is_served ? loan : NULL, context);
     if (loan) loan_give_back(loan, is_served, entered_ticks);
     if (transfer) transfer_complete(transfer, context);
     if (!for_us) pass_on(number, info, context);

@@ -63,6 +63,7 @@ struct loan_order {
     uint64_t low, high; /* the stack's bounds: nothing else is read */
     bool stack_is_own;  /* the thread's own: mapped as long as it lives. Another is read warily */
     uint32_t account;   /* index into hot.interrupted */
+    bool may_repair;    /* the thread did not block our signal just before: what it met, it did */
     bool was_running;   /* just before: a call that the signal meets is young (repair.h) */
     /* Of a visit: the address at which the lock names its owner, and the thread's own pointer,
      * which says that the bounds are of its stack (0: they are not known yet). */

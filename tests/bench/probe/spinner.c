@@ -67,6 +67,7 @@ static void *spinner_main(void *context)
                                           .state = atomic_load(&hot.records[record].state),
                                           .low = here - 65536,
                                           .high = here + 64,
+                                          .may_repair = true,
                                           .was_running = true };
     descend(spinner, spinner->frames);
     stakeout_call_end(call, 0);

@@ -15,10 +15,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -193,6 +196,106 @@ static void a_call_that_waits_is_never_signalled(void **state)
     }
 }
 
+/* ---- signals of the host's own ---- */
+
+enum { ALARMS = 12, ALARM_AFTER_MS = 100, HANDLER_MS = 12, BIG = 8 << 20, HUNG_AFTER_MS = 3000 };
+
+struct alarm {
+    pthread_t thread;
+    int peer; /* closed if the alarm does not end the call; -1: none */
+    _Atomic bool is_over, has_hung;
+};
+
+/* As long as several looks, and with all signals blocked: so ours come when it returns. */
+static void on_alarm(int number)
+{
+    uint64_t until_ns = clock_monotonic_ns() + HANDLER_MS * NS_PER_MS;
+
+    (void)number;
+    while (clock_monotonic_ns() < until_ns) {
+    }
+}
+
+static bool is_over(void *alarm)
+{
+    return atomic_load(&((struct alarm *)alarm)->is_over);
+}
+
+static void *alarm_main(void *context)
+{
+    struct alarm *alarm = context;
+
+    nanosleep(&(struct timespec){ .tv_nsec = ALARM_AFTER_MS * (long)NS_PER_MS }, NULL);
+    pthread_kill(alarm->thread, SIGALRM);
+    if (alarm->peer >= 0 && !wait_until(is_over, alarm, HUNG_AFTER_MS)) {
+        atomic_store(&alarm->has_hung, true);
+        close(alarm->peer);
+    }
+    return NULL;
+}
+
+static void alarm_handler_set(void)
+{
+    struct sigaction action = { .sa_handler = on_alarm };
+
+    sigfillset(&action.sa_mask);
+    sigaction(SIGALRM, &action, NULL);
+}
+
+/* A wait that a signal of the host's ended is not made again. */
+static void a_wait_that_the_host_ends_stays_ended(void **state)
+{
+    stakeout_interface_id interface = arm();
+
+    (void)state;
+    alarm_handler_set();
+    for (int i = 0; i < ALARMS; i++) {
+        struct alarm alarm = { .thread = pthread_self(), .peer = -1 };
+        stakeout_call call = stakeout_call_begin(interface);
+        pthread_t thread;
+        int rc;
+
+        assert_int_equal(pthread_create(&thread, NULL, alarm_main, &alarm), 0);
+        rc = poll(NULL, 0, 4 * ALARM_AFTER_MS);
+        stakeout_call_end(call, 0);
+        pthread_join(thread, NULL);
+        if (rc != -1) fail_msg("poll %d of %d returned %d", i, ALARMS, rc);
+        assert_true(wait_until(one_is_heard, NULL, 10000));
+        sample_free(atomic_exchange(&heard, NULL));
+    }
+}
+
+/* An alarm is how a write is given a time-out; nobody reads. */
+static void a_write_that_the_host_ends_stays_ended(void **state)
+{
+    stakeout_interface_id interface = arm();
+    struct alarm alarm = { .thread = pthread_self() };
+    char *big = calloc(1, BIG);
+    pthread_t thread;
+    stakeout_call call;
+    ssize_t count;
+    int ends[2];
+
+    (void)state;
+    alarm_handler_set();
+    sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    alarm.peer = ends[1];
+    assert_int_equal(pthread_create(&thread, NULL, alarm_main, &alarm), 0);
+    call = stakeout_call_begin(interface);
+    count = write(ends[0], big, BIG);
+    atomic_store(&alarm.is_over, true);
+    stakeout_call_end(call, 0);
+    pthread_join(thread, NULL);
+    close(ends[0]);
+    if (!atomic_load(&alarm.has_hung)) close(ends[1]);
+    free(big);
+    assert_false(atomic_load(&alarm.has_hung));
+    assert_in_range(count, 1, BIG - 1);
+    assert_true(wait_until(one_is_heard, NULL, 10000));
+    sample_free(atomic_exchange(&heard, NULL));
+}
+
 static int setup(void **state)
 {
     static const struct sampler_options options = { .on_sample = on_sample,
@@ -214,6 +317,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_that_waits_is_never_signalled),
+        cmocka_unit_test(a_wait_that_the_host_ends_stays_ended),
+        cmocka_unit_test(a_write_that_the_host_ends_stays_ended),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -147,7 +147,7 @@ static const struct {
 static void assert_repaired(const char *says, size_t i, bool is_young, bool is_restarted)
 {
     ucontext_t context = context_make(rules[i].number, rules[i].arguments, -EINTR);
-    enum repair repair = repair_call(&context, is_young);
+    enum repair repair = repair_call(&context, is_young ? WAIT_YOUNG : WAIT_OLD);
     const greg_t *registers = context.uc_mcontext.gregs;
     uintptr_t behind = (uintptr_t)(code + 57);
 
@@ -173,17 +173,17 @@ static void what_is_no_interrupted_call_is_left_alone(void **state)
 
     (void)state;
     context.uc_mcontext.gregs[REG_RCX]--; /* it did not come out of the call here */
-    assert_int_equal(repair_call(&context, true), REPAIR_NONE);
+    assert_int_equal(repair_call(&context, WAIT_YOUNG), REPAIR_NONE);
     context = context_make(SYS_poll, arguments, -EINTR);
     code[56] = 0x34; /* sysenter */
-    assert_int_equal(repair_call(&context, true), REPAIR_LEFT);
+    assert_int_equal(repair_call(&context, WAIT_YOUNG), REPAIR_LEFT);
     context = context_make(SYS_poll, arguments, 0); /* it timed out */
-    assert_int_equal(repair_call(&context, true), REPAIR_NONE);
+    assert_int_equal(repair_call(&context, WAIT_YOUNG), REPAIR_NONE);
     context = context_make(SYS_poll, arguments, -EBADF);
-    assert_int_equal(repair_call(&context, true), REPAIR_NONE);
+    assert_int_equal(repair_call(&context, WAIT_YOUNG), REPAIR_NONE);
     context = context_make(SYS_poll, arguments, -EINTR); /* code that cannot be read */
     context.uc_mcontext.gregs[REG_RIP] = context.uc_mcontext.gregs[REG_RCX] = 4096;
-    assert_int_equal(repair_call(&context, true), REPAIR_LEFT);
+    assert_int_equal(repair_call(&context, WAIT_YOUNG), REPAIR_LEFT);
 }
 
 static void a_short_count_is_known_where_a_signal_may_make_one(void **state)
@@ -211,7 +211,7 @@ static void a_short_count_is_known_where_a_signal_may_make_one(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         ucontext_t context = context_make(counts[i].number, counts[i].arguments, counts[i].result);
-        enum repair repair = repair_call(&context, true);
+        enum repair repair = repair_call(&context, WAIT_YOUNG);
 
         if (repair != counts[i].repair) fail_msg("%s: %d", counts[i].says, (int)repair);
         assert_int_equal(context.uc_mcontext.gregs[REG_RAX], counts[i].result);
@@ -242,6 +242,7 @@ static void signal_waiter(bool was_running)
                                 .record = 0,
                                 .state = UINT64_MAX, /* no call is in it: nothing is copied */
                                 .account = 7,
+                                .may_repair = true,
                                 .was_running = was_running };
     int loan = stack_copy_request(&order);
 

@@ -61,6 +61,7 @@ static void signal_writer(void)
     struct loan_order order = { .tid = atomic_load(&writer_tid),
                                 .state = UINT64_MAX,
                                 .account = ACCOUNT,
+                                .may_repair = true,
                                 .was_running = true };
     int loan = stack_copy_request(&order);
 
