@@ -9,8 +9,7 @@
  *    the call is young (hot/repair.c). So a thread that woke just now, or was not given a CPU yet,
  *    and may stand in a sleep that began long ago, is given a moment first, three times. One that
  *    is queued for longer, or of which there is no snapshot yet, is signalled all the same; should
- *    it come from such a sleep, its time-out begins anew, as in a program that minds EINTR and
- *    calls again.
+ *    it come from such a sleep, the host sees it, as with any signal, and it is counted.
  *
  * Where the kernel does not say what a thread is in, the signal is the only look. It is spent once
  * on a wait, which is then known by what came of it (closed_wait.c).
@@ -30,6 +29,7 @@
 #include "probe/agent/self_memory.h"
 #include "probe/hot/call.h"
 #include "probe/hot/memory.h"
+#include "probe/hot/ticks.h"
 
 #include <errno.h>
 
@@ -119,6 +119,7 @@ static void listening_move(struct listening *listening, const struct record_view
     stint_begin(&listening->stint, view);
     lock_watch_close(&listening->lock);
     listening->slept_clock_ns = 0;
+    listening->old_wait = (struct old_wait){ 0 };
     listening->retry_count = 0;
     listening->closed = (struct closed_wait){ 0 };
     listening->draft.still_clock_ns = 0;
@@ -198,6 +199,12 @@ static bool pause_is_covered(struct engine *engine, struct listening *listening,
     return false;
 }
 
+/* What the kernel said of a thread that does not sleep. */
+struct run_seen {
+    bool was_running;
+    uint64_t at_ticks; /* it was asked after this moment */
+};
+
 /* May our signal be sent now, and may the handler repair what it meets? In a handler of the host's
  * that blocks it, it would come later, and meet what the host's signal did. */
 static bool signal_may_go(struct engine *engine, struct listening *listening,
@@ -211,9 +218,9 @@ static bool signal_may_go(struct engine *engine, struct listening *listening,
     return false;
 }
 
-/* Asks the thread for a copy of its stack. `was_running`: it was seen running just now. */
+/* Asks the thread for a copy of its stack. */
 static void copy_ask(struct engine *engine, struct listening *listening,
-                     const struct record_view *view, bool was_running)
+                     const struct record_view *view, const struct run_seen *seen)
 {
     const struct stint *stint = &listening->stint;
     uint64_t now_ns = clock_monotonic_ns();
@@ -225,7 +232,10 @@ static void copy_ask(struct engine *engine, struct listening *listening,
                                 .high = stint->bounds.high,
                                 .stack_is_own = stint->bounds.is_own,
                                 .account = listening->draft.watch->account,
-                                .was_running = was_running };
+                                .was_running = seen->was_running,
+                                .seen_ticks = seen->at_ticks,
+                                .old_pc = listening->old_wait.pc,
+                                .old_sp = listening->old_wait.sp };
     int rc;
 
     if (!pause_is_covered(engine, listening, now_ns)) return;
@@ -320,6 +330,7 @@ static enum sleep_look look_blocked(struct engine *engine, struct listening *lis
         blocked_stack_walk(engine, &sighting);
     }
     listening->slept_clock_ns = sighting.clock_ns;
+    listening->old_wait = (struct old_wait){ sighting.wait.pc, sighting.wait.sp };
     look_sighted(engine, listening, &sighting);
     return SLEEP_LOOK_DONE;
 }
@@ -364,34 +375,37 @@ static bool is_on_cpu(uint32_t tid, uint64_t clock_ns)
     return false;
 }
 
-/* Way 3. `was_running`: the kernel said so just now. */
+/* Way 3. */
 static void look_running(struct engine *engine, struct listening *listening,
-                         const struct record_view *view, uint64_t clock_ns, bool was_running)
+                         const struct record_view *view, uint64_t clock_ns, struct run_seen *seen)
 {
     struct stint *stint = &listening->stint;
     struct stack_thread thread = stint_thread(stint);
-    bool woke_just_now =
-        listening->slept_clock_ns != 0 && clock_ns - listening->slept_clock_ns < WAKE_CLOCK_NS;
+    bool is_past_waking, woke_just_now = listening->slept_clock_ns != 0 &&
+                                         clock_ns - listening->slept_clock_ns < WAKE_CLOCK_NS;
 
     if (stint->bounds.high == 0) { /* to find them takes a while: then it is looked at once more */
         if (known_stacks_find(&engine->stacks, &thread, view->anchor_sp, &stint->bounds) < 0) {
             look_drop(listening, SNAPSHOT_DROP_UNREADABLE);
             return;
         }
+        seen->at_ticks = ticks_now();
         if (look_blocked(engine, listening, view, clock_ns) == SLEEP_LOOK_DONE) return;
     }
-    if (was_running && listening->draft.builder.sample->snapshot_count > 0 &&
-        (woke_just_now || !is_on_cpu(thread.tid, clock_ns)) &&
+    is_past_waking = !woke_just_now && is_on_cpu(thread.tid, clock_ns);
+    if (seen->was_running && !is_past_waking &&
+        listening->draft.builder.sample->snapshot_count > 0 &&
         look_again(listening, clock_monotonic_ns()))
         return;
-    copy_ask(engine, listening, view, was_running);
+    seen->was_running &= is_past_waking;
+    copy_ask(engine, listening, view, seen);
 }
 
 static void look_attached(struct engine *engine, struct listening *listening,
                           const struct record_view *view, uint64_t now_ns)
 {
     uint64_t clock_ns = thread_cpu_ns(listening->stint.tid);
-    bool was_running = false;
+    struct run_seen seen = { .at_ticks = ticks_now() };
 
     if (draft_is_unchanged(&listening->draft, clock_ns)) {
         look_unchanged(engine, listening, clock_ns, now_ns);
@@ -402,17 +416,17 @@ static void look_attached(struct engine *engine, struct listening *listening,
     case SLEEP_LOOK_DONE:
         return;
     case SLEEP_LOOK_RUNNING:
-        was_running = true;
+        seen.was_running = true;
         break;
     case SLEEP_LOOK_CLOSED:
         if (look_closed(engine, listening, clock_ns)) return;
-        was_running = thread_files_state(listening->stint.tid) == 'R';
+        seen.was_running = thread_files_state(listening->stint.tid) == 'R';
         break;
     }
     if (signal_copy_is_under_way(&listening->copy)) {
         look_drop(listening, SNAPSHOT_DROP_LOAN_LOST);
     } else {
-        look_running(engine, listening, view, clock_ns, was_running);
+        look_running(engine, listening, view, clock_ns, &seen);
     }
 }
 
@@ -516,6 +530,20 @@ static void pause_heed(struct engine *engine, struct listening *listening, const
     budget_thread_spend(&engine->budget, loan->order.slot, now_ns, listening->pause_ns);
 }
 
+/* The thread copied itself in the wait that we knew, or in one that it enters again; or it left. */
+static void old_wait_heed(struct listening *listening, const struct loan *loan)
+{
+    struct old_wait here = { loan->registers[REGISTER_RIP], loan->registers[REGISTER_RSP] };
+    struct old_wait *old = &listening->old_wait;
+
+    if (loan->outcome == LOAN_CALL_ENDED) return; /* then it copied no registers */
+    if (loan->is_made_again) {
+        *old = here;
+    } else if (here.pc != old->pc || here.sp != old->sp) {
+        *old = (struct old_wait){ 0 };
+    }
+}
+
 void listening_collect(struct engine *engine, struct listening *listening, uint64_t now_ns)
 {
     struct signal_copy *copy = &listening->copy;
@@ -527,6 +555,7 @@ void listening_collect(struct engine *engine, struct listening *listening, uint6
     if (rc == -ETIMEDOUT) draft_drop(&listening->draft, SNAPSHOT_DROP_LOAN_LOST);
     if (rc < 0) return;
     pause_heed(engine, listening, signal_copy_loan(copy), now_ns);
+    old_wait_heed(listening, signal_copy_loan(copy));
     copy_heed(engine, listening);
     signal_copy_close(copy);
 }

@@ -27,9 +27,14 @@ struct listening {
     uint32_t record, generation;
     struct draft draft; /* of its sample */
     struct pace pace;
-    uint64_t pause_ns;         /* what its last copy took from its thread; 0: there was none */
-    struct stint stint;        /* on the thread where it is now, */
-    uint64_t slept_clock_ns;   /* its CPU clock when it was last seen asleep; 0: not yet */
+    uint64_t pause_ns;       /* what its last copy took from its thread; 0: there was none */
+    struct stint stint;      /* on the thread where it is now, */
+    uint64_t slept_clock_ns; /* its CPU clock when it was last seen asleep; 0: not yet */
+    /* The wait in which the thread was seen last, or which was made again, until it was seen
+     * elsewhere: its registers. pc 0: none. */
+    struct old_wait {
+        uint64_t pc, sp;
+    } old_wait;
     uint32_t retry_count;      /* of the look that is due */
     struct closed_wait closed; /* the one of an opaque thread, */
     struct signal_copy copy;   /* and what was asked of it, */

@@ -14,8 +14,7 @@
  *     in our place later is never replaced: then we send no more.
  * (4) The kernel makes one of two signals that are pending for a thread. So whichever comes serves
  *     the thread's loan, also one of the host's; but only one of ours repairs what it met, and
- * calls
- *     young what our order says.
+ *     calls young what the order of the loan that it served says.
  *
  * The copy is made by one string instruction: it is not instrumented by sanitizers, which would
  * object to reading the redzones of somebody else's frames, and it calls nothing. */
@@ -37,6 +36,7 @@
 enum {
     RED_ZONE_SIZE = 128,         /* below the stack pointer, yet in use: the ABI's */
     COOKIE_MAGIC = 0x57a,        /* beside the sequence: chance does not make it */
+    YOUNG_NS = 200000,           /* from the look to the handler; it takes some 20 us */
     HANDLER_FRAMES_SIZE = 16384, /* between the kernel's frame and ours: a sanitizer's, at most */
 };
 
@@ -194,6 +194,7 @@ static bool loan_serve(struct loan *loan, const ucontext_t *context, uint64_t en
                                                  memory_order_acquire, memory_order_relaxed))
         return false;
     loan->taken_ticks = entered_ticks;
+    loan->is_made_again = false;
     loan->cpu_ns = clock_thread_cpu_ns();
     loan->outcome = loan_fill(loan, context);
     return true;
@@ -224,22 +225,41 @@ static bool is_live(const void *context)
     return there > here && there - here < HANDLER_FRAMES_SIZE;
 }
 
+/* Was the thread seen running so shortly before that what it met now began since then? The sampler
+ * may have lost its CPU between its look and the signal, and the thread before the handler. */
+static bool was_running_just_now(const struct loan *served)
+{
+    uint64_t late = served->taken_ticks - served->order.seen_ticks;
+
+    /* Clocks of two cores may differ by a few ticks either way. */
+    return served->order.was_running && ((int64_t)late <= 0 || ticks_to_ns(late) <= YOUNG_NS);
+}
+
+/* A thread that is woken in vain runs, and sleeps on in the same call. */
+static bool is_old_wait(const struct loan_order *order, const ucontext_t *context)
+{
+    return (uint64_t)context->uc_mcontext.gregs[REG_RIP] == order->old_pc &&
+           (uint64_t)context->uc_mcontext.gregs[REG_RSP] == order->old_sp;
+}
+
 /* `served`: the loan that this handler works on, whose order nobody changes meanwhile; or NULL. */
-static enum wait_age wait_age_of(const struct loan *served)
+static enum wait_age wait_age_of(const struct loan *served, const ucontext_t *context)
 {
     if (!served || !served->order.may_repair) return WAIT_AGE_UNKNOWN;
-    return served->order.was_running ? WAIT_YOUNG : WAIT_OLD;
+    if (!was_running_just_now(served) || is_old_wait(&served->order, context)) return WAIT_OLD;
+    return WAIT_YOUNG;
 }
 
 /* Repairs the call that our signal met. Returns a transfer that is to be completed, or NULL. */
-static struct transfer *call_mend(uint64_t cookie, const struct loan *served, ucontext_t *context)
+static struct transfer *call_mend(uint64_t cookie, struct loan *served, ucontext_t *context)
 {
     struct slot *slot = slot_mine();
     struct transfer *transfer = NULL;
     enum repair repair = REPAIR_LEFT;
     uint32_t account;
 
-    if (is_live(context)) repair = repair_call(context, wait_age_of(served));
+    if (is_live(context)) repair = repair_call(context, wait_age_of(served, context));
+    if (served) served->is_made_again = repair == REPAIR_RESTARTED;
     if (repair == REPAIR_TRANSFER && served) {
         transfer = transfer_begin(context, served->order.tid);
     } else if (repair == REPAIR_TRANSFER && slot) {

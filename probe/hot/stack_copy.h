@@ -64,7 +64,11 @@ struct loan_order {
     bool stack_is_own;  /* the thread's own: mapped as long as it lives. Another is read warily */
     uint32_t account;   /* index into hot.interrupted */
     bool may_repair;    /* the thread did not block our signal just before: what it met, it did */
-    bool was_running;   /* just before: a call that the signal meets is young (repair.h) */
+    /* A call that the signal meets is young (repair.h) if the thread was seen running just before, at
+     * seen_ticks, and if it is not the wait that the thread was in before, of which these are the
+     * registers; 0: none is known. */
+    bool was_running;
+    uint64_t seen_ticks, old_pc, old_sp;
     /* Of a visit: the address at which the lock names its owner, and the thread's own pointer,
      * which says that the bounds are of its stack (0: they are not known yet). */
     uint64_t lock_owner_at, thread_pointer;
@@ -77,6 +81,7 @@ struct loan {
     enum loan_outcome outcome;
     uint64_t taken_ticks; /* when the copy was made */
     uint64_t cpu_ns;      /* the thread's CPU clock then */
+    bool is_made_again;   /* the call that it met is made again */
     uint64_t pause_ticks; /* how long the handler took */
     uint64_t base;        /* the address of stack_bytes[0] */
     uint32_t size;        /* bytes copied, from `base` up */

