@@ -214,7 +214,8 @@ static int open_link(struct link *link)
                                        .on_event = on_event,
                                        .name_data = name_data,
                                        .others_cpu_ns = others_cpu_ns,
-                                       .signal_number = link->settings.signal_number };
+                                       .signal_number = link->settings.signal_number,
+                                       .completes_writes = link->settings.completes_writes };
     struct poller_options poller = { .settings = &link->settings,
                                      .incarnation = link->sender.options.incarnation,
                                      .context = link,

@@ -48,6 +48,7 @@ static int sampler_open(const struct sampler_options *options, bool statistics_o
         return rc;
     }
     budget_set(&sampler.engine.budget, sampler.core_ppm, sampler.thread_ppm);
+    transfer_allow(options->completes_writes);
     if (stack_copy_open(options->signal_number != 0 ? options->signal_number : SIGURG) < 0)
         sampler.engine.handler_taken = true;
     sampler.is_stopping = sampler.is_off = sampler.is_at_rest = false;

@@ -54,7 +54,8 @@ struct sampler_options {
     /* Optional. The CPU time of the probe's other threads so far: the budget pays for it, too. */
     uint64_t (*others_cpu_ns)(void *context);
 
-    int signal_number; /* 0: SIGURG */
+    int signal_number;     /* 0: SIGURG */
+    bool completes_writes; /* that our signal cut short: hot/transfer.h */
 
     /* /proc files that are kept open, three to a thread: THREAD_FILES_HELD in a descriptor table of
      * our own; 0, none, in the host's. */

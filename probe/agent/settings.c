@@ -182,6 +182,16 @@ static int read_statistics(struct reading *reading)
     return rc;
 }
 
+static int read_complete_writes(struct reading *reading)
+{
+    static const char variable[] = "STAKEOUT_COMPLETE_WRITES";
+    bool is_off;
+    int rc = read_switch(reading, variable, &is_off);
+
+    reading->settings->completes_writes = rc == 0 && *setting_or(NULL, variable) && !is_off;
+    return rc;
+}
+
 /* "0.5", in millionths. Digits and one point: strtod() would ask the host's locale. */
 static int percent_parse(const char *value, uint32_t *ret_ppm)
 {
@@ -244,7 +254,7 @@ static int read_budgets(struct reading *reading)
 
 static int (*const readers[])(struct reading *) = {
     read_application, read_instance,   read_server,  read_token,
-    read_signal,      read_statistics, read_budgets,
+    read_signal,      read_statistics, read_budgets, read_complete_writes,
 };
 
 int settings_read(const struct stakeout_options *options, struct settings *ret, char *ret_why,

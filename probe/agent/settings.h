@@ -30,6 +30,7 @@ struct stakeout_options;
 struct settings {
     bool is_off;
     bool is_statistics_off;
+    bool completes_writes;    /* STAKEOUT_COMPLETE_WRITES=on; off without it */
     bool is_instance_default; /* a forked child makes its own */
     int signal_number;
     uint32_t budget_core_ppm, budget_thread_ppm; /* 0: the default; UINT32_MAX: no bound */
@@ -41,7 +42,7 @@ struct settings {
     struct http_target target;
 };
 
-/* The two switches may also be 0, no or false, in any case; and on, 1, yes or true.
+/* The switches may also be 0, no or false, in any case; and on, 1, yes or true.
  *
  * Returns 0; or -EINVAL and one sentence that names the setting. `ret->log` is filled in any
  * case, so that the sentence can be written there. `options` may be NULL. */

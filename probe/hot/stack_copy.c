@@ -251,20 +251,16 @@ static enum wait_age wait_age_of(const struct loan *served, const ucontext_t *co
 }
 
 /* Repairs the call that our signal met. Returns a transfer that is to be completed, or NULL. */
-static struct transfer *call_mend(uint64_t cookie, struct loan *served, ucontext_t *context)
+static struct transfer *call_mend(uint64_t cookie, struct loan *served, ucontext_t *context,
+                                  struct made_call *ret_call)
 {
-    struct slot *slot = slot_mine();
     struct transfer *transfer = NULL;
     enum repair repair = REPAIR_LEFT;
     uint32_t account;
 
     if (is_live(context)) repair = repair_call(context, wait_age_of(served, context));
     if (served) served->is_made_again = repair == REPAIR_RESTARTED;
-    if (repair == REPAIR_TRANSFER && served) {
-        transfer = transfer_begin(context, served->order.tid);
-    } else if (repair == REPAIR_TRANSFER && slot) {
-        transfer = transfer_begin(context, atomic_load_explicit(&slot->tid, memory_order_relaxed));
-    }
+    if (repair == REPAIR_TRANSFER) transfer = transfer_begin(context, ret_call);
     if (transfer || repair == REPAIR_NONE || repair == REPAIR_RESTARTED) return transfer;
     /* Of a loan that is not its own any more it is another's account: a count all the same. */
     account = hot.loans[cookie_loan(cookie)].order.account % INTERRUPTION_ACCOUNTS;
@@ -288,12 +284,13 @@ static void on_signal(int number, siginfo_t *info, void *context)
     bool for_us = is_ours(info), is_served = false;
     struct loan *loan = for_us ? loan_of_cookie(cookie_of(info)) : NULL;
     struct transfer *transfer = NULL;
+    struct made_call call;
 
     if (!loan) loan = loan_of_thread();
     if (loan) is_served = loan_serve(loan, context, entered_ticks);
-    if (for_us) transfer = call_mend(cookie_of(info), is_served ? loan : NULL, context);
+    if (for_us) transfer = call_mend(cookie_of(info), is_served ? loan : NULL, context, &call);
     if (loan) loan_give_back(loan, is_served, entered_ticks);
-    if (transfer) transfer_complete(transfer, context);
+    if (transfer) transfer_complete(transfer, &call, context);
     if (!for_us) pass_on(number, info, context);
     errno = error;
 }

@@ -6,13 +6,16 @@
  * write would take it away from the host: the count stays short then, and the host's next call
  * meets the error itself, with the SIGPIPE that belongs to it.
  *
- * A signal of the host's ends the wait, as it would have ended the write. Its handler may leave by
- * a jump, and our frame with it: what this thread held is then found by its tid the next time. */
+ * A signal of the host's ends the wait, as it would have ended the write: it is let in by ppoll()
+ * alone, so that none can be handled before the wait. Its handler may leave by a jump, and our
+ * frame with it: what this thread held is then found by its tid the next time, and closed if it is
+ * still the same file. */
 #include "probe/hot/transfer.h"
 
 #include "probe/hot/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -27,6 +30,13 @@ enum {
     SIGNALS_SIZE = 8, /* bytes of the kernel's signal set */
     FLAGS_KNOWN = MSG_NOSIGNAL | MSG_MORE,
 };
+
+static _Atomic bool is_transfer_allowed;
+
+void transfer_allow(bool is_allowed)
+{
+    atomic_store_explicit(&is_transfer_allowed, is_allowed, memory_order_relaxed);
+}
 
 /* ---- which ---- */
 
@@ -53,14 +63,42 @@ static bool is_pipe(uint64_t fd)
     return syscall(SYS_fstat, fd, &about) == 0 && S_ISFIFO(about.st_mode);
 }
 
-static bool is_to_be_completed(const struct made_call *call)
+static bool is_to_be_completed(const struct made_call *call, uint64_t fd)
 {
     if (call->number == SYS_sendto) {
         if (call->arguments[4] != 0 || (call->arguments[3] & ~(uint64_t)FLAGS_KNOWN) != 0)
             return false;
-        return is_patient_stream(call->arguments[0]);
+        return is_patient_stream(fd);
     }
-    return is_patient_stream(call->arguments[0]) || is_pipe(call->arguments[0]);
+    return is_patient_stream(fd) || is_pipe(fd);
+}
+
+/* ---- the file ---- */
+
+/* A descriptor of our own for the call's file; -1: none is to be had. */
+static long file_hold(const struct made_call *call)
+{
+    return syscall(SYS_fcntl, call->arguments[0], F_DUPFD_CLOEXEC, 3L);
+}
+
+static void file_note(struct held_file *held, long fd)
+{
+    struct stat about = { 0 };
+
+    syscall(SYS_fstat, fd, &about);
+    *held = (struct held_file){ (int)fd, about.st_dev, about.st_ino };
+}
+
+/* What a jump left behind. The host may have closed all that it does not know, and have opened
+ * something else since. */
+static void file_close_left(struct held_file *held)
+{
+    struct stat about;
+
+    if (held->fd != 0 && syscall(SYS_fstat, (long)held->fd, &about) == 0 &&
+        about.st_dev == held->device && about.st_ino == held->inode)
+        syscall(SYS_close, (long)held->fd);
+    held->fd = 0;
 }
 
 static struct transfer *transfer_find(uint32_t tid)
@@ -77,73 +115,91 @@ static struct transfer *transfer_find(uint32_t tid)
     }
 }
 
-struct transfer *transfer_begin(const ucontext_t *context, uint32_t tid)
+static void transfer_show(struct transfer *transfer, const struct made_call *call,
+                          const ucontext_t *context)
 {
-    struct transfer *transfer;
-    struct made_call call;
-
-    if (!repair_call_read(context, &call) || !is_to_be_completed(&call)) return NULL;
-    transfer = transfer_find(tid);
-    if (!transfer) return NULL;
     /* Left odd if a jump left it behind: then nobody believes it while it is written anew. */
     atomic_fetch_and_explicit(&transfer->version, ~1u, memory_order_relaxed);
     atomic_thread_fence(memory_order_release); /* pairs with the acquire fence in transfer_read() */
-    transfer->view.call = call;
+    transfer->view.call = *call;
     stack_copy_registers(context, transfer->view.registers);
     atomic_fetch_add_explicit(&transfer->version, 1, memory_order_release);
+}
+
+struct transfer *transfer_begin(const ucontext_t *context, struct made_call *ret_call)
+{
+    struct transfer *transfer = NULL;
+    struct made_call call;
+    long fd;
+
+    if (!atomic_load_explicit(&is_transfer_allowed, memory_order_relaxed)) return NULL;
+    if (!repair_call_read(context, &call)) return NULL;
+    fd = file_hold(&call);
+    if (fd < 0) return NULL;
+    if (is_to_be_completed(&call, (uint64_t)fd))
+        transfer = transfer_find((uint32_t)syscall(SYS_gettid));
+    if (!transfer) {
+        syscall(SYS_close, fd);
+        return NULL;
+    }
+    file_close_left(&transfer->held);
+    file_note(&transfer->held, fd);
+    transfer_show(transfer, &call, context);
+    *ret_call = call;
     return transfer;
 }
 
 /* ---- the rest ---- */
 
 /* The host's signals as they were, without ours. */
-static void signals_let_in(const ucontext_t *context)
+static uint64_t mask_of_host(const ucontext_t *context)
 {
     uint64_t mask;
 
     /* The kernel's set is the first word of the C library's. */
     memcpy(&mask, &context->uc_sigmask, sizeof mask);
-    mask |= UINT64_C(1) << (stack_copy_signal() - 1);
-    syscall(SYS_rt_sigprocmask, (long)SIG_SETMASK, &mask, NULL, (long)SIGNALS_SIZE);
+    return mask | UINT64_C(1) << (stack_copy_signal() - 1);
 }
 
-static bool has_room(uint64_t fd)
+/* Waits for room; false: a signal or an error came instead. */
+static bool has_room(uint64_t fd, uint64_t mask)
 {
     struct pollfd poller = { .fd = (int)fd, .events = POLLOUT };
 
-    return syscall(SYS_poll, &poller, 1L, -1L) == 1 && poller.revents == POLLOUT;
+    return syscall(SYS_ppoll, &poller, 1L, NULL, &mask, (long)SIGNALS_SIZE) == 1 &&
+           poller.revents == POLLOUT;
 }
 
 /* Writes without waiting. Returns how much, 0 if there is no room after all, or -1. */
-static int64_t write_some(const struct made_call *call, bool is_stream, uint64_t written)
+static int64_t write_some(const struct made_call *call, uint64_t fd, uint64_t written)
 {
     uint64_t at = call->arguments[1] + written, left = call->arguments[2] - written;
     uint64_t flags = call->number == SYS_sendto ? call->arguments[3] : 0;
     long rc;
 
-    if (is_stream) {
+    if (is_patient_stream(fd)) {
         flags |= MSG_DONTWAIT | MSG_NOSIGNAL;
-        rc = syscall(SYS_sendto, call->arguments[0], at, left, flags, NULL, 0L);
+        rc = syscall(SYS_sendto, fd, at, left, flags, NULL, 0L);
     } else {
-        rc = syscall(SYS_write, call->arguments[0], at, left < PIPE_BUF ? left : PIPE_BUF);
+        rc = syscall(SYS_write, fd, at, left < PIPE_BUF ? left : PIPE_BUF);
     }
     return rc < 0 && errno == EAGAIN ? 0 : rc;
 }
 
-void transfer_complete(struct transfer *transfer, ucontext_t *context)
+void transfer_complete(struct transfer *transfer, const struct made_call *call, ucontext_t *context)
 {
-    const struct made_call call = transfer->view.call;
-    bool is_stream = is_patient_stream(call.arguments[0]);
-    uint64_t written = call.result;
+    uint64_t fd = (uint64_t)transfer->held.fd, mask = mask_of_host(context);
+    uint64_t written = call->result;
 
-    signals_let_in(context);
-    while (written < call.arguments[2] && has_room(call.arguments[0])) {
-        int64_t more = write_some(&call, is_stream, written);
+    while (written < call->arguments[2] && has_room(fd, mask)) {
+        int64_t more = write_some(call, fd, written);
 
         if (more < 0) break;
         written += (uint64_t)more;
         context->uc_mcontext.gregs[REG_RAX] = (greg_t)written;
     }
+    syscall(SYS_close, fd);
+    transfer->held.fd = 0;
     atomic_fetch_add_explicit(&transfer->version, 1, memory_order_release);
     atomic_store_explicit(&transfer->tid, 0, memory_order_release);
 }

@@ -13,8 +13,15 @@
 #include <unistd.h>
 
 static const char *const variables[] = {
-    "STAKEOUT",          "STAKEOUT_APPLICATION", "STAKEOUT_SERVER",     "STAKEOUT_TOKEN",
-    "STAKEOUT_INSTANCE", "STAKEOUT_SIGNAL",      "STAKEOUT_STATISTICS", "STAKEOUT_LOG",
+    "STAKEOUT",
+    "STAKEOUT_APPLICATION",
+    "STAKEOUT_SERVER",
+    "STAKEOUT_TOKEN",
+    "STAKEOUT_INSTANCE",
+    "STAKEOUT_SIGNAL",
+    "STAKEOUT_STATISTICS",
+    "STAKEOUT_LOG",
+    "STAKEOUT_COMPLETE_WRITES",
 };
 
 static int setup(void **state)
@@ -87,6 +94,22 @@ static void options_come_before_the_environment(void **state)
     assert_string_equal(settings.instance, "ie");
     assert_int_equal(settings.signal_number, SIGUSR2);
     assert_true(settings.is_statistics_off);
+}
+
+static void writes_are_completed_only_where_that_is_asked_for(void **state)
+{
+    struct stakeout_options options = { .size = sizeof options, .application = "a" };
+    struct settings settings;
+
+    (void)state;
+    assert_int_equal(read_settings(&options, &settings), 0);
+    assert_false(settings.completes_writes);
+    setenv("STAKEOUT_COMPLETE_WRITES", "off", 1);
+    assert_int_equal(read_settings(&options, &settings), 0);
+    assert_false(settings.completes_writes);
+    setenv("STAKEOUT_COMPLETE_WRITES", "on", 1);
+    assert_int_equal(read_settings(&options, &settings), 0);
+    assert_true(settings.completes_writes);
 }
 
 static void budgets_are_percent_of_a_core_and_of_a_thread(void **state)
@@ -177,6 +200,7 @@ static const struct {
     { "STAKEOUT_SIGNAL", "32", "32" },
     { "STAKEOUT_SIGNAL", "nonsense", "nonsense" },
     { "STAKEOUT_SIGNAL", "65", "65" },
+    { "STAKEOUT_COMPLETE_WRITES", "maybe", "STAKEOUT_COMPLETE_WRITES is 'maybe'" },
     { "STAKEOUT_STATISTICS", "maybe", "STAKEOUT_STATISTICS is 'maybe'; it must be on, 1," },
     { "STAKEOUT", "of", "STAKEOUT is 'of'; it must be on, 1, yes or true, or off, 0, no or false" },
     { "STAKEOUT", "01", "STAKEOUT is '01'" },
@@ -254,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(nothing_is_needed, setup),
         cmocka_unit_test_setup(options_come_before_the_environment, setup),
+        cmocka_unit_test_setup(writes_are_completed_only_where_that_is_asked_for, setup),
         cmocka_unit_test_setup(budgets_are_percent_of_a_core_and_of_a_thread, setup),
         cmocka_unit_test_setup(options_of_any_size_are_read_as_far_as_they_are_known, setup),
         cmocka_unit_test_setup(what_is_not_acceptable_is_refused_by_name, setup),

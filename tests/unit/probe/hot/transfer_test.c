@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -291,6 +292,100 @@ static void what_has_a_time_out_of_its_own_is_counted(void **state)
     assert_int_equal(left_count(), before + 1);
 }
 
+/* Bytes that arrive at `fd`, which nobody writes to any more. */
+static size_t drain(int fd)
+{
+    static unsigned char bytes[65536];
+    size_t count = 0;
+
+    for (ssize_t got; (got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0;) {
+        count += (size_t)got;
+    }
+    return count;
+}
+
+/* As when a log is opened anew, or a connection's number is given to the next. */
+static void the_rest_goes_to_the_file_that_was_written_to(void **state)
+{
+    struct writing writing = { .size = SIZE };
+    size_t arrived = 0;
+    pthread_t thread;
+    int others[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, others), 0);
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    thread = writer_start(&writing);
+    assert_true(wait_until(is_transferring, NULL, 10000));
+    assert_int_equal(dup2(others[0], ends[0]), ends[0]);
+    while (!atomic_load(&writer_is_done)) {
+        arrived += read_some(arrived);
+        if (drain(others[1]) > 0) fail_msg("bytes in another file");
+    }
+    pthread_join(thread, NULL);
+    for (size_t got; (got = read_some(arrived)) > 0;) {
+        arrived += got;
+    }
+    assert_int_equal(drain(others[1]), 0);
+    assert_int_equal(writing.count, SIZE);
+    assert_int_equal(arrived, SIZE);
+    close(others[0]);
+    close(others[1]);
+}
+
+static void assert_stays_short(void)
+{
+    struct writing writing = { .size = SIZE };
+    uint32_t before = left_count();
+    pthread_t thread;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    thread = writer_start(&writing);
+    while (!atomic_load(&writer_is_done)) {
+        signal_writer();
+    }
+    pthread_join(thread, NULL); /* nobody reads */
+    assert_in_range(writing.count, 1, SIZE - 1);
+    assert_int_equal(left_count(), before + 1);
+}
+
+static void where_it_is_not_allowed_a_count_stays_short(void **state)
+{
+    (void)state;
+    transfer_allow(false);
+    assert_stays_short();
+    transfer_allow(true);
+}
+
+static void without_a_descriptor_a_count_stays_short(void **state)
+{
+    struct rlimit before, none = { 0 };
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    pair_close(NULL);
+    none.rlim_cur = (rlim_t)(ends[0] > ends[1] ? ends[0] : ends[1]) + 1;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_stays_short();
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static void no_descriptor_is_left(void **state)
+{
+    int before = dup(0), after;
+
+    (void)state;
+    close(before);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_whole(false);
+    after = dup(0);
+    close(after);
+    assert_int_equal(after, before + 2); /* the pair stands below */
+}
+
 static int open_all(void **state)
 {
     struct sigaction action = { .sa_handler = on_foreign };
@@ -302,6 +397,7 @@ static int open_all(void **state)
         sent[i] = (unsigned char)(i * 2654435761u >> 13);
     }
     if (memory_open(true) < 0) return -1;
+    transfer_allow(true);
     return stack_copy_open(SIGURG);
 }
 
@@ -322,6 +418,10 @@ int main(void)
         cmocka_unit_test_teardown(who_completes_a_write_is_seen_in_it, pair_close),
         cmocka_unit_test_teardown(an_error_on_the_way_is_left_to_the_host, pair_close),
         cmocka_unit_test_teardown(a_signal_of_the_hosts_ends_it_and_is_handled_in_time, pair_close),
+        cmocka_unit_test_teardown(the_rest_goes_to_the_file_that_was_written_to, pair_close),
+        cmocka_unit_test_teardown(where_it_is_not_allowed_a_count_stays_short, pair_close),
+        cmocka_unit_test_teardown(without_a_descriptor_a_count_stays_short, pair_close),
+        cmocka_unit_test_teardown(no_descriptor_is_left, pair_close),
         cmocka_unit_test_teardown(what_has_a_time_out_of_its_own_is_counted, pair_close),
     };
 
