@@ -139,50 +139,50 @@ uint64_t budget_interval_ns(const struct budget *budget, uint64_t ordered_ns)
 }
 
 /* The thread's allowance, up to date; a new one in a place of one that is full; or NULL. */
-static struct allowance *thread_allowance(struct budget *budget, uint32_t slot, uint64_t now_ns)
+static struct allowance *thread_allowance(struct budget *budget, uint32_t tid, uint64_t now_ns)
 {
     struct budget_thread *vacant = NULL;
 
     for (uint32_t i = 0; i < PROBES; i++) {
-        struct budget_thread *it = &budget->threads[(slot + i) % BUDGET_THREADS];
+        struct budget_thread *it = &budget->threads[(tid + i) % BUDGET_THREADS];
 
         allowance_refill(&it->allowance, budget->thread_ppm, now_ns);
-        if (it->slot == slot + 1) return &it->allowance;
+        if (it->tid == tid) return &it->allowance;
         /* Full is what covers more than there can be. */
         if (!vacant && allowance_covers(&it->allowance, budget->thread_ppm, UINT64_MAX))
             vacant = it;
     }
     if (!vacant) return NULL;
-    vacant->slot = slot + 1;
+    vacant->tid = tid;
     return &vacant->allowance;
 }
 
-bool budget_thread_covers(struct budget *budget, uint32_t slot, uint64_t now_ns, uint64_t pause_ns)
+bool budget_thread_covers(struct budget *budget, uint32_t tid, uint64_t now_ns, uint64_t pause_ns)
 {
     const struct allowance *allowance;
 
     if (budget->thread_ppm == BUDGET_NONE) return true;
-    allowance = thread_allowance(budget, slot, now_ns);
+    allowance = thread_allowance(budget, tid, now_ns);
     return allowance && allowance_covers(allowance, budget->thread_ppm, pause_ns);
 }
 
-uint64_t budget_thread_wait_ns(struct budget *budget, uint32_t slot, uint64_t now_ns,
+uint64_t budget_thread_wait_ns(struct budget *budget, uint32_t tid, uint64_t now_ns,
                                uint64_t pause_ns)
 {
     const struct allowance *allowance;
 
     if (budget->thread_ppm == BUDGET_NONE) return 0;
-    allowance = thread_allowance(budget, slot, now_ns);
+    allowance = thread_allowance(budget, tid, now_ns);
     budget->is_core_bound = false;
     if (!allowance) return NS_PER_S; /* so many were paused that some are full again by then */
     return allowance_wait_ns(allowance, budget->thread_ppm, pause_ns);
 }
 
-void budget_thread_spend(struct budget *budget, uint32_t slot, uint64_t now_ns, uint64_t pause_ns)
+void budget_thread_spend(struct budget *budget, uint32_t tid, uint64_t now_ns, uint64_t pause_ns)
 {
     struct allowance *allowance;
 
     if (budget->thread_ppm == BUDGET_NONE) return;
-    allowance = thread_allowance(budget, slot, now_ns);
+    allowance = thread_allowance(budget, tid, now_ns);
     if (allowance) allowance_spend(allowance, budget->thread_ppm, pause_ns);
 }

@@ -6,8 +6,8 @@
  *     budget_plan(&budget, now_ns, wanted_ppm)               now and then: sets the stretch
  *     interval_ns = budget_interval_ns(&budget, ordered_ns)
  *     if (budget_covers(&budget, cost_ns)) ... look ...      else budget_wait_ns()
- *     if (budget_thread_covers(&budget, slot, now_ns, pause_ns)) ... send the signal ...
- *     budget_thread_spend(&budget, slot, now_ns, pause_ns)   it came back
+ *     if (budget_thread_covers(&budget, tid, now_ns, pause_ns)) ... send the signal ...
+ *     budget_thread_spend(&budget, tid, now_ns, pause_ns)   it came back
  *
  * Two bounds, in millionths; BUDGET_NONE is none:
  *   core_ppm    of one core: the sampler's thread, and what our handlers take from the host's
@@ -41,7 +41,7 @@ enum {
 #define BUDGET_NONE UINT32_MAX
 
 struct budget_thread {
-    uint32_t slot; /* of the thread, + 1; 0: nobody's */
+    uint32_t tid; /* of the thread; 0: nobody's */
     struct allowance allowance;
 };
 
@@ -83,9 +83,9 @@ void budget_plan(struct budget *budget, uint64_t now_ns, uint64_t wanted_ppm);
 /* A stretched interval, in whole milliseconds; or what was ordered. */
 uint64_t budget_interval_ns(const struct budget *budget, uint64_t ordered_ns);
 
-bool budget_thread_covers(struct budget *budget, uint32_t slot, uint64_t now_ns, uint64_t pause_ns);
-uint64_t budget_thread_wait_ns(struct budget *budget, uint32_t slot, uint64_t now_ns,
+bool budget_thread_covers(struct budget *budget, uint32_t tid, uint64_t now_ns, uint64_t pause_ns);
+uint64_t budget_thread_wait_ns(struct budget *budget, uint32_t tid, uint64_t now_ns,
                                uint64_t pause_ns);
-void budget_thread_spend(struct budget *budget, uint32_t slot, uint64_t now_ns, uint64_t pause_ns);
+void budget_thread_spend(struct budget *budget, uint32_t tid, uint64_t now_ns, uint64_t pause_ns);
 
 #endif

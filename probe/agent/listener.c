@@ -189,13 +189,13 @@ static uint64_t pause_ns_of(const struct engine *engine, const struct listening 
 static bool pause_is_covered(struct engine *engine, struct listening *listening, uint64_t now_ns)
 {
     uint64_t pause_ns = pause_ns_of(engine, listening);
-    uint32_t slot = listening->stint.slot;
+    uint32_t tid = listening->stint.tid;
 
     if (draft_is_new(&listening->draft) ||
-        budget_thread_covers(&engine->budget, slot, now_ns, pause_ns))
+        budget_thread_covers(&engine->budget, tid, now_ns, pause_ns))
         return true;
     pace_put_off(&listening->pace,
-                 now_ns + budget_thread_wait_ns(&engine->budget, slot, now_ns, pause_ns));
+                 now_ns + budget_thread_wait_ns(&engine->budget, tid, now_ns, pause_ns));
     return false;
 }
 
@@ -527,7 +527,7 @@ static void pause_heed(struct engine *engine, struct listening *listening, const
     draft_count_pause(&listening->draft, handler_ns);
     engine->signal_count++;
     listening->pause_ns = handler_ns + engine->signal_ns;
-    budget_thread_spend(&engine->budget, loan->order.slot, now_ns, listening->pause_ns);
+    budget_thread_spend(&engine->budget, loan->order.tid, now_ns, listening->pause_ns);
 }
 
 /* The thread copied itself in the wait that we knew, or in one that it enters again; or it left. */

@@ -48,6 +48,12 @@ static bool has_our_filters(uint32_t tid)
            theirs == thread_files_filters((uint32_t)syscall(SYS_gettid));
 }
 
+/* What a visit takes from its thread: as the last one, and before that as a signal does. */
+static uint64_t pause_ns_of(const struct lock_watch *watch, const struct engine *engine)
+{
+    return watch->pause_ns > 0 ? watch->pause_ns : engine->signal_ns;
+}
+
 static void visit_send(struct lock_watch *watch, struct engine *engine, struct draft *draft)
 {
     struct owner_visit *visit = &watch->visit;
@@ -56,9 +62,14 @@ static void visit_send(struct lock_watch *watch, struct engine *engine, struct d
                                 .lock_owner_at = visit->at,
                                 .account = draft->watch->account,
                                 .was_running = false }; /* it may have waited for long */
-    int defers = thread_files_defers(&engine->files, visit->tid, stack_copy_signal());
+    uint64_t now_ns = clock_monotonic_ns();
+    int defers;
 
-    if (defers > 0) return; /* it is named, without its stack */
+    if (!budget_thread_covers(&engine->budget, visit->tid, now_ns, pause_ns_of(watch, engine)))
+        return; /* it is named, without its stack */
+    defers = thread_files_defers(&engine->files, visit->tid, stack_copy_signal());
+
+    if (defers > 0) return;
     order.may_repair = defers == 0;
     if (watch->stack.tid == visit->tid) {
         order.thread_pointer = watch->stack.pointer;
@@ -66,7 +77,7 @@ static void visit_send(struct lock_watch *watch, struct engine *engine, struct d
         order.high = watch->stack.bounds.high;
         order.stack_is_own = watch->stack.bounds.is_own;
     }
-    signal_copy_send(&visit->copy, &order, clock_monotonic_ns());
+    signal_copy_send(&visit->copy, &order, now_ns);
 }
 
 struct running_owner {
@@ -131,6 +142,9 @@ void lock_watch_collect(struct lock_watch *watch, struct engine *engine, struct 
         return;
     loan = signal_copy_loan(&visit->copy);
     draft_count_pause(draft, ticks_to_ns(loan->pause_ticks));
+    engine->signal_count++;
+    watch->pause_ns = ticks_to_ns(loan->pause_ticks) + engine->signal_ns;
+    budget_thread_spend(&engine->budget, visit->tid, now_ns, watch->pause_ns);
     if (loan->outcome == LOAN_COPIED) visit_take(watch, engine, draft);
     if (loan->outcome == LOAN_STACK_BOUNDS) again = visit_learn(watch, engine, loan);
     signal_copy_close(&visit->copy);

@@ -28,6 +28,7 @@ struct lock_watch {
     uint64_t clock_ns;
     uint32_t owner; /* the sample's number of it, if it was not thinned since */
     uint32_t thinned_count;
+    uint64_t pause_ns; /* what the last visit took from its thread; 0: there was none */
     /* A running owner was sent a signal. */
     struct owner_visit {
         struct signal_copy copy;

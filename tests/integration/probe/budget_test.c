@@ -8,6 +8,8 @@
 #include "common/model/task_event.h"
 #include "common/wire/messages.h"
 #include "probe/agent/sampler.h"
+#include "probe/hot/memory.h"
+#include "probe/hot/ticks.h"
 #include "probe/include/stakeout/stakeout.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
@@ -234,6 +236,53 @@ static void a_thread_is_paused_no_longer_than_its_share(void **state)
     assert_in_range((uint64_t)atomic_load(&snapshot_count) * NS_PER_US, 1, bound_ns);
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void *call_for_lock(void *context)
+{
+    stakeout_call call = stakeout_call_begin(*(stakeout_interface_id *)context);
+
+    pthread_mutex_lock(&lock);
+    pthread_mutex_unlock(&lock);
+    stakeout_call_end(call, 0);
+    return NULL;
+}
+
+static uint64_t handler_ns(void)
+{
+    return ticks_to_ns(atomic_load(&hot.handler_ticks));
+}
+
+/* The holder of a lock runs no call; those that wait for it ask for its stack, each at each look. */
+static void so_is_the_holder_of_a_lock(void **state)
+{
+    pthread_t threads[CALLERS];
+    stakeout_interface_id interface;
+    uint64_t begin_ns, now_ns, paused_ns, bound_ns;
+
+    (void)state;
+    sampler_set_budget(SAMPLER_BUDGET_NONE, BUDGET_PPM_MIN);
+    interface = arm("locked");
+    pthread_mutex_lock(&lock);
+    paused_ns = handler_ns();
+    begin_ns = clock_monotonic_ns();
+    for (int i = 0; i < CALLERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, call_for_lock, &interface), 0);
+    }
+    do {
+        now_ns = clock_monotonic_ns();
+    } while (now_ns - begin_ns < 3 * NS_PER_S);
+    paused_ns = handler_ns() - paused_ns;
+    pthread_mutex_unlock(&lock);
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    bound_ns = (2 * NS_PER_S + (now_ns - begin_ns) / 4 * 3) / 1000000 * BUDGET_PPM_MIN;
+    print_message("  the holder was paused for %.2f ms, and may be for %.2f\n",
+                  (double)paused_ns / 1e6, (double)bound_ns / 1e6);
+    assert_in_range(paused_ns, 1, bound_ns);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -253,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(looks_get_rarer_rather_than_pass_the_budget),
         cmocka_unit_test(a_thread_is_paused_no_longer_than_its_share),
+        cmocka_unit_test(so_is_the_holder_of_a_lock),
     };
 
     return cmocka_run_group_tests_name("budget", tests, start, stop);

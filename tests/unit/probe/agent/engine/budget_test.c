@@ -226,14 +226,14 @@ static void threads_that_rested_make_way_for_others(void **state)
     (void)state;
     machine_new(0);
     for (; slot < 16; slot++) {
-        uint32_t place = slot * BUDGET_THREADS; /* all want the same places */
+        uint32_t place = (slot + 1) * BUDGET_THREADS; /* all want the same places */
 
         assert_true(budget_thread_covers(&machine.budget, place, now_ns, 1000));
         budget_thread_spend(&machine.budget, place, now_ns, 1000);
     }
-    assert_false(budget_thread_covers(&machine.budget, slot * BUDGET_THREADS, now_ns, 1000));
+    assert_false(budget_thread_covers(&machine.budget, (slot + 1) * BUDGET_THREADS, now_ns, 1000));
     now_ns += NS_PER_MS;
-    assert_true(budget_thread_covers(&machine.budget, slot * BUDGET_THREADS, now_ns, 1000));
+    assert_true(budget_thread_covers(&machine.budget, (slot + 1) * BUDGET_THREADS, now_ns, 1000));
 }
 
 int main(void)
