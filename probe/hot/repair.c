@@ -11,7 +11,8 @@
  * SA_RESTART does, except that a relative time-out begins anew. So it is done
  *
  * - whatever the time-out, where the call is young: the sampler saw the thread running just before
- *   it sent the signal, so that the new begin is late by no more than the signal took. A thread that
+ *   it sent the signal, so that the new begin is late by no more than the signal took. A thread
+ *   that
  *   is woken in vain is seen running, too, inside of a wait of any age: so the wait in which it was
  *   seen before, or that was made again before, is not young until it was seen elsewhere;
  * - of a call of any age only where no time is lost: it waits without end, or until a moment, or

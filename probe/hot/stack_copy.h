@@ -64,7 +64,8 @@ struct loan_order {
     bool stack_is_own;  /* the thread's own: mapped as long as it lives. Another is read warily */
     uint32_t account;   /* index into hot.interrupted */
     bool may_repair;    /* the thread did not block our signal just before: what it met, it did */
-    /* A call that the signal meets is young (repair.h) if the thread was seen running just before, at
+    /* A call that the signal meets is young (repair.h) if the thread was seen running just
+     * before, at
      * seen_ticks, and if it is not the wait that the thread was in before, of which these are the
      * registers; 0: none is known. */
     bool was_running;

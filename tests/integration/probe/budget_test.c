@@ -253,7 +253,8 @@ static uint64_t handler_ns(void)
     return ticks_to_ns(atomic_load(&hot.handler_ticks));
 }
 
-/* The holder of a lock runs no call; those that wait for it ask for its stack, each at each look. */
+/* The holder of a lock runs no call; those that wait for it ask for its stack, each at each
+ * look. */
 static void so_is_the_holder_of_a_lock(void **state)
 {
     pthread_t threads[CALLERS];
