@@ -2,7 +2,7 @@
 /* transfer.h: a write that our signal cut short, completed.
  *
  *     transfer_allow(true);                                       at start; else none is begun
- *     struct transfer *transfer = transfer_begin(context, &call); in the handler; NULL: not this one
+ *     struct transfer *transfer = transfer_begin(context, &call); in the handler; NULL: not this
  *     ... give the copy of the stack back ...
  *     transfer_complete(transfer, &call, context);                in the handler
  *
