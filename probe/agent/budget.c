@@ -13,7 +13,7 @@
 enum {
     STRETCH_NONE = 1000,
     STRETCH_MAX = 1000 * STRETCH_NONE,
-    BURDEN_MAX = 8,  /* of what comes with a look, in looks */
+    BURDEN_MAX = 2,  /* of what comes with a look, in looks */
     SHRINK_PART = 8, /* a plan comes down by an eighth at most */
     PPM = 1000000,
     PROBES = 16, /* places that a thread's allowance may have */
@@ -31,28 +31,19 @@ void budget_set(struct budget *budget, uint32_t core_ppm, uint32_t thread_ppm)
         budget->stretch_milli = STRETCH_NONE;
 }
 
-void budget_account(struct budget *budget, uint64_t now_ns, uint64_t spent_ns, uint64_t once_ns)
+void budget_account(struct budget *budget, uint64_t now_ns, uint64_t spent_ns)
 {
     uint64_t grown_ns = spent_ns > budget->spent_ns ? spent_ns - budget->spent_ns : 0;
-    uint64_t paid_ns;
 
     if (!budget->is_begun) {
         budget->is_begun = true;
-        budget->once_ns = once_ns;
         budget->planned_spent_ns = spent_ns;
         grown_ns = 0;
     }
-    if (once_ns > budget->once_ns) budget->owed_ns += once_ns - budget->once_ns;
     budget->spent_ns = spent_ns;
-    budget->once_ns = once_ns;
-    if (budget->core_ppm == BUDGET_NONE) {
-        budget->owed_ns = 0;
-        return;
-    }
-    paid_ns = allowance_refill(&budget->core, budget->core_ppm, now_ns) / 2;
-    if (paid_ns > budget->owed_ns) paid_ns = budget->owed_ns;
-    budget->owed_ns -= paid_ns;
-    allowance_spend(&budget->core, budget->core_ppm, grown_ns + paid_ns);
+    if (budget->core_ppm == BUDGET_NONE) return;
+    allowance_refill(&budget->core, budget->core_ppm, now_ns);
+    allowance_spend(&budget->core, budget->core_ppm, grown_ns);
 }
 
 bool budget_covers(const struct budget *budget, uint64_t cost_ns)
@@ -82,14 +73,6 @@ static uint64_t burden_eighths(const struct budget *budget)
     return eighths < 8 * BURDEN_MAX ? eighths : 8 * BURDEN_MAX;
 }
 
-/* What is there for looks: debts are paid from half of it. */
-static uint64_t available_ppm(const struct budget *budget)
-{
-    uint64_t gain_ppm = allowance_gain_ppm(budget->core_ppm);
-
-    return (budget->owed_ns > 0 ? gain_ppm / 2 : gain_ppm) + 1;
-}
-
 /* How much of the plan is needed, in thousandths: nothing while the allowance is half full, which
  * is for bursts; all of it when it is down to a quarter. */
 static uint64_t urgency_milli(const struct budget *budget)
@@ -104,7 +87,8 @@ static uint64_t urgency_milli(const struct budget *budget)
 
 static uint64_t stretch_needed(const struct budget *budget, uint64_t wanted_ppm)
 {
-    uint64_t whole = wanted_ppm * burden_eighths(budget) / 8 * STRETCH_NONE / available_ppm(budget);
+    uint64_t gain_ppm = allowance_gain_ppm(budget->core_ppm) + 1;
+    uint64_t whole = wanted_ppm * burden_eighths(budget) / 8 * STRETCH_NONE / gain_ppm;
 
     if (whole <= STRETCH_NONE) return STRETCH_NONE;
     if (whole > STRETCH_MAX) whole = STRETCH_MAX;

@@ -2,7 +2,7 @@
 /* budget.h: what watching and looking may cost the host, and how much rarer looks become for it.
  *
  *     budget_set(&budget, core_ppm, thread_ppm)
- *     budget_account(&budget, now_ns, spent_ns, once_ns)     readings of what was spent so far
+ *     budget_account(&budget, now_ns, spent_ns)              a reading of what was spent so far
  *     budget_plan(&budget, now_ns, wanted_ppm)               now and then: sets the stretch
  *     interval_ns = budget_interval_ns(&budget, ordered_ns)
  *     if (budget_covers(&budget, cost_ns)) ... look ...      else budget_wait_ns()
@@ -18,9 +18,8 @@
  * allowance (allowance.h, with the proof) that a look must be covered by, whatever the plan
  * expected. The first snapshot of a call is taken in any case, and spent.
  *
- * What is spent once, tables of modules and names of functions, is owed: it is paid from half of
- * what the time gives, so that a library of 100 MB makes looks rarer for a while, and does not end
- * them.
+ * What is spent once, on tables of modules and names of functions, by threads that give way to all
+ * others, is none of it: the first slow calls of a process would pay with their snapshots.
  *
  * The second has its guard alone, one allowance for each thread that was paused lately.
  *
@@ -49,21 +48,20 @@ struct budget {
     uint32_t core_ppm, thread_ppm;
     struct allowance core;
     bool is_begun;
-    uint64_t spent_ns, once_ns; /* the readings, as of the last account */
-    uint64_t owed_ns;           /* of once_ns, not paid yet */
-    uint64_t planned_at_ns;     /* when the stretch was set, */
-    uint64_t planned_spent_ns;  /* and what had been spent by then, */
-    uint64_t looks_ns;          /* and, since, on looks */
-    uint32_t stretch_milli;     /* 1000: intervals are as ordered */
-    bool is_core_bound;         /* the core's bound was the last to be met, not a thread's */
+    uint64_t spent_ns;         /* the reading, as of the last account */
+    uint64_t planned_at_ns;    /* when the stretch was set, */
+    uint64_t planned_spent_ns; /* and what had been spent by then, */
+    uint64_t looks_ns;         /* and, since, on looks */
+    uint32_t stretch_milli;    /* 1000: intervals are as ordered */
+    bool is_core_bound;        /* the core's bound was the last to be met, not a thread's */
     struct budget_thread threads[BUDGET_THREADS];
 };
 
 /* 0: the default. What was spent so far stays spent. */
 void budget_set(struct budget *budget, uint32_t core_ppm, uint32_t thread_ppm);
 
-/* Both readings only ever grow. What was spent before the first account does not count. */
-void budget_account(struct budget *budget, uint64_t now_ns, uint64_t spent_ns, uint64_t once_ns);
+/* The reading only ever grows. What was spent before the first account does not count. */
+void budget_account(struct budget *budget, uint64_t now_ns, uint64_t spent_ns);
 
 bool budget_covers(const struct budget *budget, uint64_t cost_ns);
 uint64_t budget_wait_ns(const struct budget *budget, uint64_t cost_ns);

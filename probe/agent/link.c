@@ -59,7 +59,6 @@ struct link {
     _Atomic uint64_t cut_ns;        /* UINT64_MAX; or, once stopping, when all must be over */
     _Atomic bool is_over;           /* both threads have ended */
     _Atomic bool is_off;            /* as the scheduler said last */
-    _Atomic uint64_t cpu_ns;        /* of stakeout-link */
     pthread_t thread;
 
     pthread_mutex_t lock;
@@ -132,13 +131,6 @@ static void on_settings(void *context, const struct poller_settings *settings)
     pulser_hasten(&link->sender.pulser);
 }
 
-static uint64_t others_cpu_ns(void *context)
-{
-    const struct link *link = context;
-
-    return poller_cpu_ns(&link->poller) + atomic_load_explicit(&link->cpu_ns, memory_order_relaxed);
-}
-
 static void on_poll_answer(void *context)
 {
     struct link *link = context;
@@ -192,7 +184,6 @@ static void serve(struct link *link)
         if (host_threads_have_ended()) leave(link);
         sender_encode(&link->sender);
         sender_send(&link->sender);
-        atomic_store_explicit(&link->cpu_ns, clock_thread_cpu_ns(), memory_order_relaxed);
     }
 }
 
@@ -213,7 +204,6 @@ static int open_link(struct link *link)
                                        .on_sample = on_sample,
                                        .on_event = on_event,
                                        .name_data = name_data,
-                                       .others_cpu_ns = others_cpu_ns,
                                        .signal_number = link->settings.signal_number,
                                        .completes_writes = link->settings.completes_writes };
     struct poller_options poller = { .settings = &link->settings,

@@ -51,9 +51,6 @@ struct sampler_options {
      * there is none. Takes no lock of the host's and does not block for long. */
     size_t (*name_data)(void *context, uint64_t address, char *ret, size_t ret_size);
 
-    /* Optional. The CPU time of the probe's other threads so far: the budget pays for it, too. */
-    uint64_t (*others_cpu_ns)(void *context);
-
     int signal_number;     /* 0: SIGURG */
     bool completes_writes; /* that our signal cut short: hot/transfer.h */
 

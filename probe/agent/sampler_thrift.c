@@ -81,21 +81,12 @@ void thrift_begin(void)
 
 /* ---- the core ---- */
 
-/* What is spent once: tables, and the work of the other threads. */
-static uint64_t once_ns(void)
-{
-    const struct sampler_options *options = &sampler.engine.options;
-    uint64_t others_ns = options->others_cpu_ns ? options->others_cpu_ns(options->context) : 0;
-
-    return unwinder_cpu_ns() + others_ns;
-}
-
 void thrift_account(struct listening *listening)
 {
     struct budget *budget = &sampler.engine.budget;
     uint64_t before_ns = budget->spent_ns, spent_ns = sampler_spent_ns();
 
-    budget_account(budget, clock_monotonic_ns(), spent_ns, listening ? budget->once_ns : once_ns());
+    budget_account(budget, clock_monotonic_ns(), spent_ns);
     if (!listening) return;
     listening->pace.spent_ns += spent_ns - before_ns;
     budget_looked(budget, spent_ns - before_ns);
