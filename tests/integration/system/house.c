@@ -300,14 +300,16 @@ size_t house_samples_count(struct house *house, const struct task_id *task)
     return count;
 }
 
-/* Each snapshot came one way; a detached call's, and lookback's, by none of these. */
+/* Each snapshot came one way; a detached call's, and lookback's, by none of these. A system call
+ * that may have been interrupted was so by a signal, of a snapshot or of one that was lost. */
 static void assert_snapshots_add_up(const json_t *instance)
 {
     int64_t ways = figure_of(instance, "signals") + figure_of(instance, "perf") +
                    figure_of(instance, "reads") + figure_of(instance, "repeats");
 
     assert_in_range(ways, figure_of(instance, "snapshots") > 0, figure_of(instance, "snapshots"));
-    assert_int_equal(figure_of(instance, "interrupted"), 0);
+    assert_in_range(figure_of(instance, "interrupted"), 0,
+                    figure_of(instance, "signals") + figure_of(instance, "snapshot_drops"));
 }
 
 void house_assert_ledger_adds_up(struct house *house, const struct task_id *task)
