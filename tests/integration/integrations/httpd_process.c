@@ -20,7 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONFIG_SIZE_MAX = 65536, PATH_SIZE = 160, START_MS_MAX = 30000, TRIES_MAX = 5 };
+enum {
+    CONFIG_SIZE_MAX = 65536,
+    PATH_SIZE = 160,
+    START_MS_MAX = 30000,
+    STOP_AGAIN_MS = 2000,
+    TRIES_MAX = 5,
+};
 
 /* The configuration ------------------------------------------------------------------------- */
 
@@ -214,12 +220,21 @@ static bool has_ended(void *context)
     return waitpid(httpd->pid, NULL, WNOHANG) == httpd->pid;
 }
 
+/* A server that is about to begin anew forgets what it was told just before: so it is told again. */
+static bool was_ended(struct httpd_process *httpd)
+{
+    for (int waited_ms = 0; waited_ms < START_MS_MAX; waited_ms += STOP_AGAIN_MS) {
+        kill(httpd->pid, SIGTERM);
+        if (wait_until(has_ended, httpd, STOP_AGAIN_MS)) return true;
+    }
+    return false;
+}
+
 void httpd_process_stop(struct httpd_process *httpd)
 {
     if (httpd->pid > 0) {
-        kill(httpd->pid, SIGTERM);
-        if (!wait_until(has_ended, httpd, START_MS_MAX)) {
-            kill(httpd->pid, SIGKILL);
+        if (!was_ended(httpd)) {
+            kill(-httpd->pid, SIGKILL); /* its children, too, which would go on */
             waitpid(httpd->pid, NULL, 0);
             fail_msg("apache2 does not stop");
         }
