@@ -220,7 +220,7 @@ static bool has_ended(void *context)
     return waitpid(httpd->pid, NULL, WNOHANG) == httpd->pid;
 }
 
-/* A server that is about to begin anew forgets what it was told just before: so it is told again. */
+/* A server that is about to begin anew forgets what it was told just before: it is told again. */
 static bool was_ended(struct httpd_process *httpd)
 {
     for (int waited_ms = 0; waited_ms < START_MS_MAX; waited_ms += STOP_AGAIN_MS) {
