@@ -104,7 +104,7 @@ static void a_socket_makes_it_a_wait_for_the_network(void **state)
 
 static void selected_descriptors_count_once(void **state)
 {
-    fd_set reads, writes;
+    fd_set reads = { 0 }, writes = { 0 };
     struct wait_view wait = { .syscall = SYS_select,
                               .arguments = { FD_SETSIZE, at(&reads), at(&writes) } };
 
