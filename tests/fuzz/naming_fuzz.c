@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     snprintf(itself, sizeof itself, "%s", text + strcspn(text, " ") + 1);
     itself[strcspn(itself, " ")] = '\0';
     text[strcspn(text, " ")] = '\0';
-    snprintf(name, sizeof name, "%s", text);
+    snprintf(name, sizeof name, "%.*s", (int)sizeof name - 1, text);
     text[strlen(text)] = ' ';
     if (strlen(text) < STAKEOUT_NAME_SIZE) CHECK(stakeout_rule_matches(text, name, itself));
     return 0;
