@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define MAIN_STACK_MAX (UINT64_C(128) << 20) /* however large its limit is */
 
@@ -42,10 +43,11 @@ static int mapping_find(const struct known_stacks *stacks, uint64_t sp, struct m
     return 0;
 }
 
-int known_stacks_read(const struct known_stacks *stacks, uint64_t sp, uint64_t thread_pointer,
-                      struct stack_bounds *ret)
+int known_stacks_read(const struct known_stacks *stacks, const struct stack_thread *thread,
+                      uint64_t sp, struct stack_bounds *ret)
 {
-    uint64_t top = thread_pointer;
+    /* The C library keeps the main thread elsewhere, in a mapping that may have neighbours. */
+    uint64_t top = thread->tid == (uint32_t)getpid() ? 0 : thread->pointer;
     struct mapping mapping;
     int rc = mapping_find(stacks, sp, &mapping);
 
@@ -73,7 +75,7 @@ int known_stacks_find(struct known_stacks *stacks, const struct stack_thread *th
         *ret = known->bounds;
         return 0;
     }
-    rc = known_stacks_read(stacks, sp, thread->pointer, ret);
+    rc = known_stacks_read(stacks, thread, sp, ret);
     if (rc == 0 && ret->is_own && ret->high == thread->pointer)
         *known = (struct known_stack){ thread->tid, *ret };
     return rc;

@@ -43,8 +43,8 @@ void known_stacks_init(struct known_stacks *stacks);
 int known_stacks_find(struct known_stacks *stacks, const struct stack_thread *thread, uint64_t sp,
                       struct stack_bounds *ret);
 
-/* The same of any thread, by where the C library keeps it; nothing is remembered. */
-int known_stacks_read(const struct known_stacks *stacks, uint64_t sp, uint64_t thread_pointer,
-                      struct stack_bounds *ret);
+/* The same, remembering nothing; the thread's slot does not matter. */
+int known_stacks_read(const struct known_stacks *stacks, const struct stack_thread *thread,
+                      uint64_t sp, struct stack_bounds *ret);
 
 #endif

@@ -108,8 +108,10 @@ static bool visit_learn(struct lock_watch *watch, const struct engine *engine,
     bool was_known = stack->tid == watch->visit.tid && stack->pointer == loan->thread_pointer;
 
     *stack = (struct owner_stack){ .tid = watch->visit.tid, .pointer = loan->thread_pointer };
-    if (!was_known && known_stacks_read(&engine->stacks, loan->registers[REGISTER_RSP],
-                                        stack->pointer, &stack->bounds) == 0)
+    if (!was_known &&
+        known_stacks_read(&engine->stacks,
+                          &(struct stack_thread){ .tid = stack->tid, .pointer = stack->pointer },
+                          loan->registers[REGISTER_RSP], &stack->bounds) == 0)
         return true;
     stack->tid = 0;
     return false;

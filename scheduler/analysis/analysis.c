@@ -59,11 +59,12 @@ static uint32_t intake_expand(struct intake *intake, uint32_t stack_index)
 
 static uint32_t intake_path(struct intake *intake, uint32_t stack_index)
 {
-    uint32_t *known = &intake->path_of_stack[stack_index];
+    uint32_t *known = &intake->path_of_stack[stack_index], count;
 
     if (*known != HASH_NONE) return *known;
-    *known = path_table_add(&intake->analysis->paths, &intake->analysis->frames, intake->scratch,
-                            intake_expand(intake, stack_index));
+    count = intake_expand(intake, stack_index); /* which may move the scratch */
+    *known =
+        path_table_add(&intake->analysis->paths, &intake->analysis->frames, intake->scratch, count);
     return *known;
 }
 

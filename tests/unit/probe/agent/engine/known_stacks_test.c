@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static uint64_t here(void)
 {
@@ -38,7 +39,7 @@ static int teardown(void **state)
 
 static void the_main_stack_ends_below_the_environment(void **state)
 {
-    struct stack_thread thread = this_thread(1);
+    struct stack_thread thread = this_thread((uint32_t)getpid());
     struct stack_bounds bounds;
 
     assert_int_equal(known_stacks_find(*state, &thread, here(), &bounds), 0);
@@ -90,7 +91,7 @@ static void a_threads_stack_ends_where_the_thread_is_kept(void **state)
 static void a_stack_that_is_not_the_threads_own_is_not_kept(void **state)
 {
     struct known_stacks *stacks = *state;
-    struct stack_thread thread = this_thread(1);
+    struct stack_thread thread = this_thread((uint32_t)getpid());
     char *pages = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uint64_t sp = (uint64_t)(uintptr_t)pages + 32768;
     struct stack_bounds bounds;
