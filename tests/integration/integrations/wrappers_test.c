@@ -33,7 +33,7 @@ static void catch_call(const char *interface, uint16_t port, const char *path, i
     assert_string_equal(ret->interface, interface);
     assert_string_equal(ret->trace, TRACE);
     assert_int_equal(ret->response_code, code);
-    assert_in_range(ret->elapsed_ms, 290, 5000);
+    assert_in_range(ret->elapsed_ms, 250, 5000); /* 300 by a loop that reads its clock in turns */
 }
 
 static void upload(uint16_t port)
