@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a scheduler's answer: whole and byte by byte they come to the same, within the
  * bound. */
-#include "probe/agent/http_answer.h"
+#include "probe/agent/link/http_answer.h"
 
 #include "tests/fuzz/fuzz.h"
 

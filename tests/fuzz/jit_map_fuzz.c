@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a perf map: what is found holds the address, and nothing is read outside. */
 #include "common/base/own.h"
-#include "probe/agent/jit_map.h"
+#include "probe/agent/names/jit_map.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as the body of a refusal: a line of printable text within its bound, and the same for
  * any smaller bound, but for what that cuts. */
-#include "probe/agent/problem_detail.h"
+#include "probe/agent/link/problem_detail.h"
 
 #include "tests/fuzz/fuzz.h"
 

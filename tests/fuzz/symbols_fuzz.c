@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as the file of a module: what is looked up in it has a bounded name, or none. */
 #include "common/base/own.h"
-#include "probe/agent/elf_file.h"
-#include "probe/agent/symbol_index.h"
+#include "probe/agent/names/symbol_index.h"
+#include "probe/agent/unwind/elf_file.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>

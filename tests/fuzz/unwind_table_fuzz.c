@@ -2,7 +2,7 @@
 /* Any bytes as .eh_frame: rows in order, found where they are, within the bound; or no table. */
 #include "tests/fuzz/fuzz.h"
 
-#include "probe/agent/unwind_table.h"
+#include "probe/agent/unwind/unwind_table.h"
 
 enum { ADDRESS = 0x500000, LOW = 0x400000, HIGH = 0x600000, TABLE_SIZE_MAX = 64 * 1024 };
 

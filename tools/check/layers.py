@@ -11,7 +11,7 @@ FOLDERS = ("common/", "probe/", "scheduler/", "tools/", "tests/")
 # Each outside library has one door: who may include these headers.
 DOORS = {
     "hiredis/": ("scheduler/store/redis_link.c", "scheduler/store/redis_value.c", "tests/"),
-    "libunwind": ("probe/agent/remote_unwinder", "tests/"),
+    "libunwind": ("probe/agent/unwind/remote_unwinder", "tests/"),
     "elfutils/": ("scheduler/symbols/",),
     "dwarf.h": ("scheduler/symbols/",),
     "event2/http": ("scheduler/http/", "probe/include/stakeout/evhttp.h", "tests/"),

@@ -6,8 +6,8 @@
  * them: what it cost the thread, and how many signals it was sent. */
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "probe/agent/blocked_stack.h"
-#include "probe/agent/unwind_tables.h"
+#include "probe/agent/engine/blocked_stack.h"
+#include "probe/agent/unwind/unwind_tables.h"
 #include "probe/hot/memory.h"
 #include "probe/hot/ticks.h"
 #include "tests/bench/pairs.h"

@@ -8,7 +8,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/agent/sampler.h"
+#include "probe/agent/engine/sampler.h"
 #include "tests/integration/probe/interrupted_work.h"
 
 #include <inttypes.h>

@@ -13,7 +13,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/agent/sampler.h"
+#include "probe/agent/engine/sampler.h"
 #include "probe/include/stakeout/stakeout.h"
 
 #include <pthread.h>

@@ -13,7 +13,7 @@
  *   wrong   anything else */
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "probe/agent/blocked_stack.h"
+#include "probe/agent/engine/blocked_stack.h"
 #include "probe/hot/memory.h"
 #include "probe/hot/ticks.h"
 #include "tests/bench/probe/unwind_chain.h"

@@ -7,7 +7,7 @@
 #include "common/base/clock.h"
 #include "common/model/task_event.h"
 #include "common/wire/messages.h"
-#include "probe/agent/sampler.h"
+#include "probe/agent/engine/sampler.h"
 #include "probe/hot/memory.h"
 #include "probe/hot/ticks.h"
 #include "probe/include/stakeout/stakeout.h"

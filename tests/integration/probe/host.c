@@ -34,8 +34,8 @@
 #include <stakeout/stakeout.h>
 
 #ifdef HOST_HAS_INSIDES
-#include "probe/agent/invariant.h"
-#include "probe/agent/sampler_state.h"
+#include "probe/agent/base/invariant.h"
+#include "probe/agent/engine/sampler_state.h"
 #endif
 
 #include <dirent.h>

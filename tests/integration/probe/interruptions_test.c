@@ -6,7 +6,7 @@
  * write in parts, under looks 1 ms apart, until there were enough of signals. */
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/agent/sampler.h"
+#include "probe/agent/engine/sampler.h"
 #include "tests/integration/probe/interrupted_work.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"

@@ -7,7 +7,7 @@
 #include "common/base/clock.h"
 #include "common/model/problem.h"
 #include "common/wire/messages.h"
-#include "probe/agent/sampler.h"
+#include "probe/agent/engine/sampler.h"
 #include "probe/include/stakeout/stakeout.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"

@@ -2,7 +2,7 @@
 /* looks_test.c: looks that meet threads in awkward places, and what the threads notice of it. */
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/agent/sampler.h"
+#include "probe/agent/engine/sampler.h"
 #include "probe/hot/memory.h"
 #include "probe/include/stakeout/stakeout.h"
 #include "tests/integration/probe/truth_work.h"

@@ -5,7 +5,7 @@
  * found by rbp. Counted are both ends: the signals that were sent, and what the host saw. */
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/agent/sampler.h"
+#include "probe/agent/engine/sampler.h"
 #include "probe/hot/memory.h"
 #include "probe/include/stakeout/stakeout.h"
 #include "tests/support/test.h"

@@ -8,7 +8,7 @@
  * with frame pointers and without, on a machine that is quiet and on one where others want both
  * cores. */
 #include "common/base/clock.h"
-#include "probe/agent/sampler.h"
+#include "probe/agent/engine/sampler.h"
 #include "probe/hot/record.h"
 #include "probe/include/stakeout/stakeout.h"
 #include "tests/integration/probe/truth_call.h"

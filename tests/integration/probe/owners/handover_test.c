@@ -5,7 +5,7 @@
  * stack tells whether its thread held the lock at that moment. In between each runs or sleeps where
  * it does not hold it, which is what a wrong snapshot would show. */
 #include "common/base/clock.h"
-#include "probe/agent/sampler.h"
+#include "probe/agent/engine/sampler.h"
 #include "tests/integration/probe/owners/watched_call.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* owners_test.c: who holds the lock for which a call waits, by kind of lock and of holding. */
 #include "common/base/clock.h"
-#include "probe/agent/sampler.h"
+#include "probe/agent/engine/sampler.h"
 #include "tests/integration/probe/owners/cpp_locks.h"
 #include "tests/integration/probe/owners/watched_call.h"
 #include "tests/support/test.h"

@@ -3,7 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/agent/sampler.h"
+#include "probe/agent/engine/sampler.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 

@@ -16,11 +16,11 @@
  *
  * In the last two there may be none. TRUTH_PRINT=1 prints the walks of each difference. */
 #include "common/base/check.h"
-#include "probe/agent/modules.h"
-#include "probe/agent/remote_unwinder.h"
-#include "probe/agent/unwind_build.h"
-#include "probe/agent/unwind_tables.h"
-#include "probe/agent/unwinder.h"
+#include "probe/agent/unwind/modules.h"
+#include "probe/agent/unwind/remote_unwinder.h"
+#include "probe/agent/unwind/unwind_build.h"
+#include "probe/agent/unwind/unwind_tables.h"
+#include "probe/agent/unwind/unwinder.h"
 #include "tests/integration/probe/unwinding/works.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The proof of allowance.h, tried: whatever is asked for, and whenever, ten seconds never hold more
  * than their share. */
-#include "probe/agent/allowance.h"
+#include "probe/agent/engine/allowance.h"
 
 #include "tests/support/test.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The counters are those of this process, and never reset: each test has interfaces of its own. */
-#include "probe/agent/books.h"
+#include "probe/agent/engine/books.h"
 
 #include "probe/hot/registry.h"
 #include "probe/hot/ticks.h"

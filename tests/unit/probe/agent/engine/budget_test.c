@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The budget under loads that want more than it gives, with a clock of its own: bounded, fair, and
  * over when the load is. */
-#include "probe/agent/budget.h"
+#include "probe/agent/engine/budget.h"
 
-#include "probe/agent/pace.h"
+#include "probe/agent/base/pace.h"
 #include "tests/support/test.h"
 
 #include <string.h>

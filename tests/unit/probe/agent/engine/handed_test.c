@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "probe/agent/handed.h"
+#include "probe/agent/engine/handed.h"
 
 #include "tests/support/test.h"
 

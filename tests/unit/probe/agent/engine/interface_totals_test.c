@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The statistics are those of this process, and never reset: each test has interfaces of its own,
  * and its own totals, which begin with what is there. */
-#include "probe/agent/interface_totals.h"
+#include "probe/agent/engine/interface_totals.h"
 
 #include "probe/hot/registry.h"
 #include "probe/hot/ticks.h"

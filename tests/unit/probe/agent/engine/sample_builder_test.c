@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "probe/agent/sample_builder.h"
+#include "probe/agent/engine/sample_builder.h"
 
 #include "common/base/clock.h"
 #include "common/model/problem.h"
-#include "probe/agent/modules.h"
+#include "probe/agent/unwind/modules.h"
 #include "tests/support/test.h"
 
 #include <errno.h>

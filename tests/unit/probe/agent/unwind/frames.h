@@ -11,7 +11,7 @@
 #ifndef STAKEOUT_TESTS_UNIT_PROBE_AGENT_UNWIND_FRAMES_H
 #define STAKEOUT_TESTS_UNIT_PROBE_AGENT_UNWIND_FRAMES_H
 
-#include "probe/agent/unwind_table.h"
+#include "probe/agent/unwind/unwind_table.h"
 
 enum { FRAMES_SIZE_MAX = 256 * 1024 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A module that lies in this test's memory: what its .eh_frame_hdr may say, and what not. */
-#include "probe/agent/unwind_build.h"
+#include "probe/agent/unwind/unwind_build.h"
 
 #include "tests/support/test.h"
 #include "tests/unit/probe/agent/unwind/frames.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One step by each kind of row, over a stack that is written here. */
-#include "probe/agent/unwind_step.h"
+#include "probe/agent/unwind/unwind_step.h"
 
-#include "probe/agent/unwind_row.h"
-#include "probe/agent/unwinder.h"
+#include "probe/agent/unwind/unwind_row.h"
+#include "probe/agent/unwind/unwinder.h"
 #include "tests/support/test.h"
 
 enum { BASE = 0x7000, WORDS = 64, PC = 0x401234 };

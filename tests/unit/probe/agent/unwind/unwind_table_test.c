@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sections are written here byte by byte; what a table says of each address is the claim. */
-#include "probe/agent/unwind_table.h"
+#include "probe/agent/unwind/unwind_table.h"
 
 #include "common/base/check.h"
 #include "tests/support/test.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables of real modules: built meanwhile, kept, dropped, pushed out, inherited. The clock is the
  * test's. */
-#include "probe/agent/unwind_tables.h"
+#include "probe/agent/unwind/unwind_tables.h"
 
 #include "common/model/limits.h"
-#include "probe/agent/modules.h"
+#include "probe/agent/unwind/modules.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/agent/look/thread_files.h"
+
+#include "tests/support/test.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static uint32_t count_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    uint32_t count = 0;
+
+    while (readdir(directory)) {
+        count++;
+    }
+    closedir(directory);
+    return count;
+}
+
+static _Atomic uint32_t tids[10];
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void *waiter_main(void *context)
+{
+    *(_Atomic uint32_t *)context = (uint32_t)syscall(SYS_gettid);
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    return NULL;
+}
+
+static void files_are_kept_open_up_to_their_bound(void **state)
+{
+    struct thread_files files;
+    pthread_t threads[10];
+    uint32_t before = count_descriptors();
+    char line[256];
+
+    (void)state;
+    pthread_mutex_lock(&gate);
+    thread_files_init(&files, 8);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, waiter_main, (void *)&tids[i]), 0);
+        while (tids[i] == 0) {
+        }
+    }
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 10; i++) {
+            uint64_t queue_ns;
+
+            assert_int_equal(thread_files_syscall(&files, tids[i], line, sizeof line), 0);
+            assert_int_equal(thread_files_queue_ns(&files, tids[i], &queue_ns), 0);
+        }
+    }
+    assert_int_equal(count_descriptors(), before + 6); /* three to a thread */
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < 10; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_true(thread_files_syscall(&files, tids[9], line, sizeof line) < 0); /* it is gone */
+    thread_files_done(&files);
+    assert_int_equal(count_descriptors(), before);
+}
+
+static void without_places_none_is_kept(void **state)
+{
+    struct thread_files files;
+    uint32_t before = count_descriptors();
+    char line[256];
+
+    (void)state;
+    thread_files_init(&files, 0);
+    assert_int_equal(thread_files_syscall(&files, (uint32_t)syscall(SYS_gettid), line, sizeof line),
+                     0);
+    assert_int_equal(count_descriptors(), before);
+    assert_true(thread_files_syscall(&files, 0x3fffff, line, sizeof line) < 0);
+    thread_files_done(&files);
+}
+
+static void who_asks_is_running(void **state)
+{
+    struct thread_files files;
+    char line[256];
+
+    (void)state;
+    thread_files_init(&files, 3);
+    assert_int_equal(thread_files_syscall(&files, (uint32_t)syscall(SYS_gettid), line, sizeof line),
+                     0);
+    assert_int_equal(strncmp(line, "running", 7) == 0 || strncmp(line, "17 ", 3) == 0, 1);
+    thread_files_done(&files);
+}
+
+static _Atomic bool may_end;
+
+static void *computer_main(void *context)
+{
+    *(_Atomic uint32_t *)context = (uint32_t)syscall(SYS_gettid);
+    while (!may_end) {
+    }
+    return NULL;
+}
+
+/* `number` is blocked by a thread; `asked` is what is asked for. */
+static int defers_of_blocker(uint32_t file_count_max, int number, int asked)
+{
+    _Atomic uint32_t tid = 0;
+    struct thread_files files;
+    sigset_t set, before;
+    pthread_t thread;
+    int rc;
+
+    may_end = false;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    pthread_sigmask(SIG_BLOCK, &set, &before);
+    assert_int_equal(pthread_create(&thread, NULL, computer_main, (void *)&tid), 0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    while (tid == 0) {
+    }
+    pthread_setname_np(thread, "a) R 1 2 (b");
+    pthread_kill(thread, number); /* what is blocked and pending is no hindrance to others */
+    thread_files_init(&files, file_count_max);
+    rc = thread_files_defers(&files, tid, asked);
+    thread_files_done(&files);
+    may_end = true;
+    pthread_join(thread, NULL);
+    return rc;
+}
+
+static void a_blocked_signal_is_put_off(void **state)
+{
+    struct thread_files files;
+
+    (void)state;
+    for (uint32_t max = 0; max <= 3; max += 3) {
+        assert_int_equal(defers_of_blocker(max, SIGURG, SIGURG), 1);
+        assert_int_equal(defers_of_blocker(max, SIGUSR1, SIGURG), 0);
+        assert_int_equal(defers_of_blocker(max, SIGRTMIN + 3, SIGRTMIN + 3), 1);
+        assert_int_equal(defers_of_blocker(max, SIGURG, SIGRTMIN + 3), 0);
+        thread_files_init(&files, max);
+        assert_true(thread_files_defers(&files, 0x3fffff, SIGURG) < 0);
+        assert_true(thread_files_defers(&files, 0x3fffff, SIGRTMIN) < 0);
+        thread_files_done(&files);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_are_kept_open_up_to_their_bound),
+        cmocka_unit_test(without_places_none_is_kept),
+        cmocka_unit_test(who_asks_is_running),
+        cmocka_unit_test(a_blocked_signal_is_put_off),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
