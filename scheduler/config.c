@@ -1,236 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config.c: one table, read four times: defaults, file, environment, flags; the later wins.
+/* config.c: the settings are read four times: defaults, file, environment, flags; the later wins.
  *
- * A setting is a text until its row's reader has parsed it, wherever it came from: so it means
- * the same everywhere, and the sentence that refuses it differs only in where it stood. */
+ * What a value means is setting.c's; here is where it may stand. */
 #include "scheduler/config.h"
 
 #include "common/base/check.h"
 #include "common/base/own.h"
 #include "common/base/text.h"
-#include "scheduler/store/redis_address.h"
+#include "scheduler/setting.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The worker opens no larger file. */
-#define SYMBOLS_UPLOAD_BYTES_MAX ((uint64_t)4 << 30)
-#define SYMBOLS_BYTES_MIN        ((uint64_t)1 << 20)
-
-enum {
-    LINE_SIZE = CONFIG_TEXT_SIZE_MAX + 100,
-    DAYS_MAX = 3650,
-    NAME_SIZE = 64,
-    SHOWN_SIZE_MAX = 80 /* of a value in the sentence that refuses it */
-};
-
-/* ------------------------------------------------------------------ values by kind */
-
-/* Where a value goes: the member that config.def names. */
-struct place {
-    struct config *config;
-    void *member;
-    struct problem *problem; /* of one who knows more than the row's words: ends the sentence */
-};
-
-/* Each returns 0 and fills the member, or -EINVAL. */
-typedef int (*reader_fn)(const struct place *place, struct text value);
-
-static bool is_loopback(const char *address)
-{
-    struct in_addr v4;
-    struct in6_addr v6;
-
-    if (inet_pton(AF_INET, address, &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
-    return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
-/* "127.0.0.1:7411" or "[::1]:7411" */
-static int read_listen(const struct place *place, struct text value)
-{
-    const char *colon = value.size > 0 ? memrchr(value.data, ':', value.size) : NULL;
-    struct text host, port;
-    char address[sizeof place->config->address];
-    uint64_t number;
-
-    if (!colon) return -EINVAL;
-    host = (struct text){ value.data, (size_t)(colon - value.data) };
-    port = (struct text){ colon + 1, value.size - host.size - 1 };
-    if (host.size > 2 && host.data[0] == '[' && host.data[host.size - 1] == ']')
-        host = (struct text){ host.data + 1, host.size - 2 };
-    if (host.size >= sizeof address || text_to_u64(port, &number) < 0 || number > UINT16_MAX)
-        return -EINVAL;
-    snprintf(address, sizeof address, "%.*s", TEXT_ARGS(host));
-    if (!is_loopback(address)) return -EINVAL;
-    memcpy(place->member, address, sizeof address);
-    place->config->port = (uint16_t)number;
-    return 0;
-}
-
-static int read_text(const struct place *place, struct text value)
-{
-    char *to = place->member;
-
-    if (value.size == 0 || value.size > CONFIG_TEXT_SIZE_MAX) return -EINVAL;
-    if (memchr(value.data, '\0', value.size)) return -EINVAL;
-    memcpy(to, value.data, value.size);
-    to[value.size] = '\0';
-    return 0;
-}
-
-static int read_redis(const struct place *place, struct text value)
-{
-    struct redis_address address;
-
-    if (redis_address_parse(value, &address, place->problem) < 0) return -EINVAL;
-    return read_text(place, value);
-}
-
-/* Up to CONFIG_URLS_MAX of http or https, with spaces between them. */
-static int read_urls(const struct place *place, struct text value)
-{
-    struct text rest = value;
-    size_t count = 0;
-
-    while (rest.size > 0) {
-        const char *blank = memchr(rest.data, ' ', rest.size);
-        size_t size = blank ? (size_t)(blank - rest.data) : rest.size;
-        struct text url = { rest.data, size };
-
-        if (size > 0) {
-            if (!text_starts_with(url, TEXT("http://")) && !text_starts_with(url, TEXT("https://")))
-                return -EINVAL;
-            if (++count > CONFIG_URLS_MAX) return -EINVAL;
-        }
-        rest =
-            (struct text){ rest.data + size + (blank != NULL), rest.size - size - (blank != NULL) };
-    }
-    return count == 0 ? -EINVAL : read_text(place, value);
-}
-
-static int read_days(const struct place *place, struct text value)
-{
-    uint64_t days;
-
-    if (text_to_u64(value, &days) < 0 || days < 1 || days > DAYS_MAX) return -EINVAL;
-    *(uint32_t *)place->member = (uint32_t)days;
-    return 0;
-}
-
-/* "500M": the units are powers of 1024. */
-static int parse_bytes(struct text value, uint64_t *ret)
-{
-    static const char units[] = "KMG";
-    const char *unit = value.size > 0 ? strchr(units, value.data[value.size - 1]) : NULL;
-    unsigned shift = 0;
-    uint64_t count;
-
-    if (unit && *unit) {
-        shift = 10 * (unsigned)(unit - units + 1);
-        value.size--;
-    }
-    if (text_to_u64(value, &count) < 0 || count > UINT64_MAX >> shift) return -EINVAL;
-    *ret = count << shift;
-    return 0;
-}
-
-static int read_bytes_within(const struct place *place, struct text value, uint64_t least,
-                             uint64_t most)
-{
-    uint64_t bytes;
-
-    if (parse_bytes(value, &bytes) < 0 || bytes < least || bytes > most) return -EINVAL;
-    *(uint64_t *)place->member = bytes;
-    return 0;
-}
-
-static int read_bytes(const struct place *place, struct text value)
-{
-    return read_bytes_within(place, value, 0, UINT64_MAX);
-}
-
-static int read_store_bytes(const struct place *place, struct text value)
-{
-    return read_bytes_within(place, value, SYMBOLS_BYTES_MIN, UINT64_MAX);
-}
-
-static int read_upload_bytes(const struct place *place, struct text value)
-{
-    return read_bytes_within(place, value, 1, SYMBOLS_UPLOAD_BYTES_MAX);
-}
-
-static int read_flag(const struct place *place, struct text value)
-{
-    bool is_yes = text_is_equal(value, TEXT("yes"));
-
-    if (!is_yes && !text_is_equal(value, TEXT("no"))) return -EINVAL;
-    *(bool *)place->member = is_yes;
-    return 0;
-}
-
-static int read_level(const struct place *place, struct text value)
-{
-    static const char *const levels[] = { "debug", "info", "warn", "error" };
-
-    for (size_t i = 0; i < ARRAY_COUNT(levels); i++) {
-        if (!text_is_equal(value, text_of(levels[i]))) continue;
-        *(enum log_level *)place->member = (enum log_level)i;
-        return 0;
-    }
-    return -EINVAL;
-}
-
-static const struct setting {
-    const char *name;
-    reader_fn read;
-    size_t offset;
-    const char *argument, *fallback, *accepts, *says;
-} settings[] = {
-#define SETTING(name, kind, member, argument, fallback, accepts, says) \
-    { name, read_##kind, offsetof(struct config, member), argument, fallback, accepts, says },
-#include "scheduler/config.def"
-#undef SETTING
-};
-
-static const struct setting *setting_find(struct text name)
-{
-    for (size_t i = 0; i < ARRAY_COUNT(settings); i++) {
-        if (text_is_equal(text_of(settings[i].name), name)) return &settings[i];
-    }
-    return NULL;
-}
-
-/* As much of a value as may be repeated: nothing that cannot be shown, and no password of a URL. */
-static struct text showable(struct text value)
-{
-    const char *at = value.size > 0 ? memrchr(value.data, '@', value.size) : NULL;
-
-    if (value.size > SHOWN_SIZE_MAX || !text_is_printable(value)) return TEXT("...");
-    if (!at || !memmem(value.data, value.size, "://", 3)) return value;
-    return (struct text){ at, (size_t)(value.data + value.size - at) };
-}
-
-/* `where` is how the user wrote it: "--listen", "STAKEOUT_LISTEN", "FILE:3: listen". */
-static int apply(const struct setting *setting, struct text value, const char *where,
-                 struct config *config, struct problem *problem)
-{
-    struct problem why = { 0 };
-    struct place place = { config, (char *)config + setting->offset, &why };
-    struct text shown = showable(value);
-
-    if (setting->read(&place, value) == 0) return 0;
-    if (*why.detail)
-        return problem_set_field(problem, setting->name, "%s is '%.*s'; %s.", where,
-                                 TEXT_ARGS(shown), why.detail);
-    return problem_set_field(problem, setting->name, "%s is '%.*s'; it must be %s.", where,
-                             TEXT_ARGS(shown), setting->accepts);
-}
+enum { LINE_SIZE = CONFIG_TEXT_SIZE_MAX + 100 };
 
 /* ------------------------------------------------------------------ the four readings */
 
@@ -238,10 +24,10 @@ static void apply_defaults(struct config *config)
 {
     struct problem problem = { 0 };
 
-    for (size_t i = 0; i < ARRAY_COUNT(settings); i++) {
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
         if (*settings[i].fallback)
-            CHECK(apply(&settings[i], text_of(settings[i].fallback), "the default", config,
-                        &problem) == 0);
+            CHECK(setting_apply(&settings[i], text_of(settings[i].fallback), "the default", config,
+                                &problem) == 0);
     }
 }
 
@@ -263,7 +49,7 @@ struct file_reading {
     struct problem *problem;
     char where[CONFIG_TEXT_SIZE_MAX + 16]; /* "FILE:LINE" */
     int line;
-    int given_on[ARRAY_COUNT(settings)]; /* the line that gave this setting; 0: none yet */
+    int given_on[SETTING_COUNT]; /* the line that gave this setting; 0: none yet */
 };
 
 /* Of two lines that give one setting, one was not meant: nobody can know which. */
@@ -282,7 +68,7 @@ static int note_line(struct file_reading *reading, const struct setting *setting
 /* "name = value"; empty lines and lines that begin with '#' say nothing. */
 static int apply_line(struct file_reading *reading, struct text line)
 {
-    char place[sizeof reading->where + NAME_SIZE];
+    char place[sizeof reading->where + SETTING_NAME_SIZE];
     const struct setting *setting;
     const char *equals;
     struct text name, value;
@@ -302,7 +88,7 @@ static int apply_line(struct file_reading *reading, struct text line)
                            reading->where);
     if (note_line(reading, setting) < 0) return -1;
     snprintf(place, sizeof place, "%s: %s", reading->where, setting->name);
-    return apply(setting, value, place, reading->config, reading->problem);
+    return setting_apply(setting, value, place, reading->config, reading->problem);
 }
 
 static void file_closep(FILE **file)
@@ -335,9 +121,9 @@ static int apply_file(const char *path, struct config *config, struct problem *p
 }
 
 /* "retention-days" is STAKEOUT_RETENTION_DAYS there. */
-static void environment_name(const char *name, char ret[NAME_SIZE])
+static void environment_name(const char *name, char ret[SETTING_NAME_SIZE])
 {
-    snprintf(ret, NAME_SIZE, "STAKEOUT_%s", name);
+    snprintf(ret, SETTING_NAME_SIZE, "STAKEOUT_%s", name);
     for (char *at = ret; *at; at++) {
         *at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
     }
@@ -345,14 +131,14 @@ static void environment_name(const char *name, char ret[NAME_SIZE])
 
 static int apply_environment(struct config *config, struct problem *problem)
 {
-    for (size_t i = 0; i < ARRAY_COUNT(settings); i++) {
-        char name[NAME_SIZE];
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        char name[SETTING_NAME_SIZE];
         const char *value;
 
         environment_name(settings[i].name, name);
         value = getenv(name);
         if (!value || !*value) continue;
-        if (apply(&settings[i], text_of(value), name, config, problem) < 0) return -1;
+        if (setting_apply(&settings[i], text_of(value), name, config, problem) < 0) return -1;
     }
     return 0;
 }
@@ -376,7 +162,7 @@ static struct flag flag_at(char **words, int left)
 static int apply_flag(const struct flag *flag, struct config *config, struct problem *problem)
 {
     const struct setting *setting = setting_find(flag->name);
-    char where[NAME_SIZE];
+    char where[SETTING_NAME_SIZE];
 
     if (text_is_equal(flag->name, TEXT("config")) && flag->value) return 0;
     if (text_is_equal(flag->name, TEXT("config")))
@@ -384,12 +170,12 @@ static int apply_flag(const struct flag *flag, struct config *config, struct pro
     if (!setting)
         return problem_set(
             problem, PROBLEM_BAD_FIELD, "--%.*s is not an option; 'stakeoutd --help' lists them.",
-            flag->name.size <= NAME_SIZE ? (int)flag->name.size : 0, flag->name.data);
+            flag->name.size <= SETTING_NAME_SIZE ? (int)flag->name.size : 0, flag->name.data);
     if (!flag->value)
         return problem_set_field(problem, setting->name, "--%s needs a value; it must be %s.",
                                  setting->name, setting->accepts);
     snprintf(where, sizeof where, "--%s", setting->name);
-    return apply(setting, text_of(flag->value), where, config, problem);
+    return setting_apply(setting, text_of(flag->value), where, config, problem);
 }
 
 static int apply_arguments(int argc, char **argv, struct config *config, struct problem *problem)
@@ -495,7 +281,7 @@ enum config_outcome config_read(int argc, char **argv, struct config *ret, struc
 
 static void print_setting(FILE *to, const struct setting *setting)
 {
-    char flag[NAME_SIZE];
+    char flag[SETTING_NAME_SIZE];
 
     snprintf(flag, sizeof flag, "--%s %s", setting->name, setting->argument);
     fprintf(to, "  %-28s  %s", flag, setting->says);
@@ -511,7 +297,7 @@ void config_print_help(FILE *to)
           "       stakeoutd token revoke NAME [OPTION]...\n\n"
           "The control service of stakeout: keeps tasks, tells probes, takes samples.\n\n",
           to);
-    for (size_t i = 0; i < ARRAY_COUNT(settings); i++) {
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
         print_setting(to, &settings[i]);
     }
     fputs(
