@@ -148,10 +148,11 @@ void books_refresh(struct books *books)
 }
 
 /* Begins to watch; what ended before, or while this begins, does not count. */
-static void watch_begin(struct books *books, struct watch *watch)
+static void watch_begin(struct books *books, struct watch *watch, uint64_t now_ns)
 {
     struct tally now;
 
+    watch->watched_from_ns = now_ns;
     watch->phase = WATCH_ARMED;
     watch->matched_end = 1;
     watch->matched_other = false;
@@ -184,7 +185,7 @@ struct watch *books_arm(struct books *books, const struct task_order *order, uin
     *watch = (struct watch){ .order = *order, .armed_at_ns = now_ns, .cpu_base_ns = cpu_ns };
     watch->account = (uint32_t)(watch - books->watches);
     watch->interrupted_base = interrupted_now(watch);
-    watch_begin(books, watch);
+    watch_begin(books, watch, now_ns);
     return watch;
 }
 
@@ -192,7 +193,7 @@ void books_rearm(struct books *books, struct watch *watch, uint64_t now_ns, uint
 {
     watch->armed_at_ns = now_ns - (watch->over_at_ns - watch->armed_at_ns);
     watch->cpu_base_ns = cpu_ns - watch->cpu_ns;
-    watch_begin(books, watch);
+    watch_begin(books, watch, now_ns);
 }
 
 void books_disarm(struct books *books, struct watch *watch, uint64_t now_ns, uint64_t cpu_ns)

@@ -33,10 +33,11 @@ struct watch {
     uint32_t interrupted_base; /* which read this when the watch was armed first */
     struct task_order order;
     uint64_t armed_at_ns, over_at_ns;
-    uint32_t matched_end; /* ids below were compared with the order's pattern */
-    bool matched_other;   /* and so was (other) */
-    struct tally base;    /* when it was armed */
-    struct tally since;   /* until now, or until it was over */
+    uint64_t watched_from_ns; /* no call was noticed before; not moved back, as armed_at_ns is */
+    uint32_t matched_end;     /* ids below were compared with the order's pattern */
+    bool matched_other;       /* and so was (other) */
+    struct tally base;        /* when it was armed */
+    struct tally since;       /* until now, or until it was over */
     uint64_t slowest_below_ns;
     uint64_t listened; /* calls that the sampler counted as triggered */
     uint64_t cpu_base_ns, cpu_ns;
@@ -72,6 +73,15 @@ static inline uint64_t watch_notice_ns(const struct watch *watch)
 }
 
 struct watch *books_find(struct books *books, const struct task_id *task);
+
+/* When a call that began then had to be noticed: one in flight when the watch was armed is due at
+ * once, however long ago it passed the threshold. */
+static inline uint64_t watch_due_ns(const struct watch *watch, uint64_t began_ns)
+{
+    uint64_t due_ns = began_ns + watch->order.threshold_ns;
+
+    return due_ns > watch->watched_from_ns ? due_ns : watch->watched_from_ns;
+}
 
 /* Arms a new watch; NULL if there is no room. `cpu_ns`: the probe's own CPU time so far. */
 struct watch *books_arm(struct books *books, const struct task_order *order, uint64_t now_ns,

@@ -62,7 +62,7 @@ int draft_begin(struct draft *draft, struct watch *watch, const struct record_vi
     struct sample *sample = sample_make(watch, view, began_ns);
 
     if (!sample) return -ENOMEM;
-    *draft = (struct draft){ .watch = watch, .due_ns = began_ns + watch->order.threshold_ns };
+    *draft = (struct draft){ .watch = watch, .due_ns = watch_due_ns(watch, began_ns) };
     builder_init(&draft->builder, sample, began_ns);
     return 0;
 }

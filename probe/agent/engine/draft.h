@@ -31,7 +31,7 @@ struct draft {
     bool is_lookback; /* it may never turn slow */
     /* By which ways it got its snapshots until it turned slow. */
     uint64_t early_signals, early_perf, early_reads, early_repeats;
-    uint64_t due_ns;         /* when the call passed its threshold */
+    uint64_t due_ns;         /* when the call had to be noticed as slow */
     uint64_t next_report_ns; /* 0: there is nothing to report yet */
     uint64_t still_clock_ns; /* as in a sighting, of the last look */
     struct look last;

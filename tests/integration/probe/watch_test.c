@@ -322,7 +322,7 @@ static void a_call_in_flight_is_watched_from_its_begin(void **state)
 {
     struct task_order order = order_make("early*");
     stakeout_call call = stakeout_call_begin(stakeout_interface("early bird"));
-    uint64_t began_ns = clock_monotonic_ns(), ended_ns;
+    uint64_t began_ns = clock_monotonic_ns(), armed_ns, ended_ns;
     const struct sample *sample;
 
     (void)state;
@@ -330,11 +330,14 @@ static void a_call_in_flight_is_watched_from_its_begin(void **state)
     while (clock_monotonic_ns() - began_ns < 3 * THRESHOLD_MS * NS_PER_MS) {
         nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
     }
+    armed_ns = clock_monotonic_ns();
     sampler_set_tasks(&order, 1);
     assert_ledger(&(struct expectation){ .order = &order, .seen = 1, .pending = 1 });
     stakeout_call_end(call, 204);
     ended_ns = clock_monotonic_ns();
     await_samples(1);
+    /* It is due when it is watched; that it had passed the threshold before makes nobody late. */
+    assert_in_range(books_of(&order).ledger.late_ns_max, 1, ended_ns - armed_ns);
     sample = inbox.samples[0];
     assert_in_range(sample->elapsed_ns, ended_ns - began_ns - NS_PER_MS,
                     ended_ns - began_ns + 50 * NS_PER_US);

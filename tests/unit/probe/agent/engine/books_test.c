@@ -193,6 +193,21 @@ static void the_smallest_threshold_is_that_of_the_armed(void **state)
     assert_true(books.notice_ns_min == UINT64_MAX);
 }
 
+/* A call is late from when it had to be noticed: not from before anybody watched. */
+static void a_call_is_due_at_its_threshold_and_not_before_it_is_watched(void **state)
+{
+    struct task_order order = order_of(1, "books: due");
+    struct watch *watch = books_arm(&books, &order, 1000 * NS_PER_MS, 0);
+
+    (void)state;
+    assert_int_equal(watch_due_ns(watch, 950 * NS_PER_MS), 1050 * NS_PER_MS);
+    assert_int_equal(watch_due_ns(watch, 300 * NS_PER_MS), 1000 * NS_PER_MS);
+    books_disarm(&books, watch, 1200 * NS_PER_MS, 0);
+    books_rearm(&books, watch, 2000 * NS_PER_MS, 0);
+    assert_int_equal(watch_due_ns(watch, 950 * NS_PER_MS), 2000 * NS_PER_MS);
+    assert_int_equal(watch_due_ns(watch, 1950 * NS_PER_MS), 2050 * NS_PER_MS);
+}
+
 static void beyond_its_room_an_order_is_left_out(void **state)
 {
     struct task_order order;
@@ -225,6 +240,7 @@ int main(void)
         CASE(at_its_end_the_figures_stand_and_go_on_when_it_is_taken_up),
         CASE(what_is_pending_keeps_a_watch_that_is_over),
         CASE(the_smallest_threshold_is_that_of_the_armed),
+        CASE(a_call_is_due_at_its_threshold_and_not_before_it_is_watched),
         CASE(beyond_its_room_an_order_is_left_out),
     };
 
