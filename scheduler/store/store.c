@@ -10,11 +10,8 @@
  * and tried again as if Redis were away, and health says why. */
 #include "scheduler/store/store.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <event2/event.h>
 
@@ -23,7 +20,7 @@
 #include "scheduler/store/embedded_redis.h"
 #include "scheduler/store/store_private.h"
 
-enum { REFRESH_MS = 2000, CLOCK_TRUST_MS = 10000 };
+enum { REFRESH_MS = 2000 };
 
 /* Deferring --------------------------------------------------------------------------------- */
 
@@ -59,187 +56,6 @@ void store_defer(struct store *store, void (*fn)(void *context), void *context)
     event_active(store->defer, EV_TIMEOUT, 0);
 }
 
-/* Judging answers --------------------------------------------------------------------------- */
-
-static int judge_failure(int rc, struct problem *problem)
-{
-    switch (rc) {
-    case -ENOBUFS:
-        return problem_set(problem, PROBLEM_BUSY,
-                           "Too much is waiting for Redis; try again later.");
-    case -ENOTCONN:
-        return problem_set(problem, PROBLEM_STORE_DOWN, "Redis does not answer; try again later.");
-    default:
-        return problem_set(problem, PROBLEM_STORE_DOWN,
-                           "The connection to Redis was lost before it answered; try again later.");
-    }
-}
-
-/* What Redis says no with, by its first word. */
-static const struct refusal {
-    const char *word;
-    enum problem_code code;
-    const char *says;
-    bool is_another; /* not the Redis that it was: look again */
-} refusals[] = {
-    { "OOM", PROBLEM_STORE_FULL, "Redis has reached its maxmemory", false },
-    { "READONLY", PROBLEM_STORE_DOWN, "this Redis is a replica and takes no writes", true },
-    { "LOADING", PROBLEM_STORE_DOWN, "Redis is loading its data", true },
-    { "MASTERDOWN", PROBLEM_STORE_DOWN, "this Redis is a replica without its master", true },
-    { "MISCONF", PROBLEM_STORE_DOWN, "Redis cannot write to its disk", false },
-    { "BUSY", PROBLEM_STORE_DOWN, "Redis is busy with a script", false },
-    { "NOREPLICAS", PROBLEM_STORE_DOWN, "Redis has too few replicas to take writes", false },
-    { "NOPERM", PROBLEM_STORE_DOWN, "the Redis user may not do this", false },
-    { "NOAUTH", PROBLEM_STORE_DOWN, "Redis wants a password", true },
-    { "CLUSTERDOWN", PROBLEM_STORE_DOWN, "the Redis Cluster is down", false },
-    { "MOVED", PROBLEM_STORE_DOWN, "Redis Cluster is not available in this version", false },
-};
-
-static const struct refusal *find_refusal(struct text error)
-{
-    for (size_t i = 0; i < ARRAY_COUNT(refusals); i++) {
-        if (text_starts_with(error, text_of(refusals[i].word))) return &refusals[i];
-    }
-    return NULL;
-}
-
-struct drop_later {
-    struct store *store;
-    const char *why;
-};
-
-static void drop_now(void *context)
-{
-    struct drop_later *later = context;
-
-    redis_conn_drop(later->store->conn, later->why);
-    free(later);
-}
-
-/* Later, because dropping answers everything that is under way. */
-static void drop_later(struct store *store, const char *why)
-{
-    struct drop_later *later = mem_alloc(sizeof(*later));
-
-    *later = (struct drop_later){ store, why };
-    store_defer(store, drop_now, later);
-}
-
-int store_judge(struct store *store, const struct redis_value *value, int rc,
-                struct problem *problem)
-{
-    struct text error = redis_value_text(value);
-    const struct refusal *refusal;
-
-    if (rc < 0) return judge_failure(rc, problem);
-    if (!redis_value_is_error(value)) return 0;
-    if (error.size > 0 && error.data[error.size - 1] == '.') error.size--; /* ours follows */
-
-    refusal = find_refusal(error);
-    if (!refusal) {
-        return problem_set(problem, PROBLEM_INTERNAL, "Redis refused a command: %.*s.",
-                           TEXT_ARGS(error));
-    }
-    if (refusal->code == PROBLEM_STORE_FULL) {
-        store->refused_full++;
-        store->has_problem_full = true;
-    }
-    if (refusal->is_another && store->is_up) drop_later(store, refusal->says);
-    return problem_set(problem, refusal->code, "%s (%.*s).", refusal->says, TEXT_ARGS(error));
-}
-
-void store_misread(struct problem *problem, const char *what)
-{
-    problem_set(problem, PROBLEM_INTERNAL, "What Redis holds of %s cannot be read.", what);
-}
-
-/* Functions --------------------------------------------------------------------------------- */
-
-struct redis_command *round_add_function(struct round *round, const char *name, unsigned keys)
-{
-    struct redis_command *command = round_add(round, "FCALL");
-
-    redis_command_add(command, text_of(name));
-    redis_command_add_u64(command, keys);
-    return command;
-}
-
-static void on_loaded(struct redis_request *request, const struct redis_value *value, int rc)
-{
-    struct store *store =
-        (struct store *)(void *)((char *)request - offsetof(struct store, loader));
-
-    (void)value;
-    (void)rc; /* a refusal shows at the next call of a function */
-    redis_command_done(&request->command);
-    store->is_loading = false;
-}
-
-void store_load_functions(struct store *store)
-{
-    if (store->is_loading) return;
-    store->is_loading = true;
-    store->function_loads++;
-    store->loader =
-        (struct redis_request){ .command = redis_command_make("FUNCTION"), .on_answer = on_loaded };
-    redis_command_add(&store->loader.command, TEXT("LOAD"));
-    redis_command_add(&store->loader.command, TEXT("REPLACE"));
-    redis_command_add(&store->loader.command, text_of(store_functions));
-    redis_conn_send(store->conn, &store->loader);
-}
-
-/* FUNCTION LIST WITHCODE: [[..., "library_code", code]] */
-static bool library_is_ours(const struct redis_value *list)
-{
-    const struct redis_value *library = redis_value_at(list, 0);
-
-    for (size_t i = 0; i + 1 < redis_value_count(library); i += 2) {
-        if (!text_is_equal(redis_value_text(redis_value_at(library, i)), TEXT("library_code"))) {
-            continue;
-        }
-        return text_is_equal(redis_value_text(redis_value_at(library, i + 1)),
-                             text_of(store_functions));
-    }
-    return false;
-}
-
-/* Clock ------------------------------------------------------------------------------------- */
-
-static int64_t monotonic_ms(void)
-{
-    return (int64_t)ns_to_ms(clock_monotonic_ns());
-}
-
-/* An answer that was long on its way makes Redis' clock look late, never early: so the largest
- * offset is the truest, for CLOCK_TRUST_MS; then a lower one may be a clock that was set back. */
-void store_note_clock(struct store *store, uint64_t wall_ms)
-{
-    int64_t now_ms = monotonic_ms(), offset_ms = (int64_t)wall_ms - now_ms;
-
-    if (wall_ms == 0) return;
-    if (store->clock_known && offset_ms < store->clock_offset_ms &&
-        now_ms - store->clock_noted_ms < CLOCK_TRUST_MS) {
-        return;
-    }
-    store->clock_offset_ms = offset_ms;
-    store->clock_noted_ms = now_ms;
-    store->clock_known = true;
-}
-
-uint64_t store_now_wall_ms(const struct store *store)
-{
-    if (!store->clock_known) return ns_to_ms(clock_wall_ns());
-    return (uint64_t)(monotonic_ms() + store->clock_offset_ms);
-}
-
-static void read_time(struct store *store, const struct redis_value *value)
-{
-    uint64_t seconds = redis_value_u64(redis_value_at(value, 0));
-    uint64_t micros = redis_value_u64(redis_value_at(value, 1));
-
-    store_note_clock(store, seconds * 1000 + micros / 1000);
-}
-
 /* Preparing and refreshing ------------------------------------------------------------------ */
 
 enum prepare_step {
@@ -254,7 +70,7 @@ enum prepare_step {
 static void refuse_redis(struct store *store, const char *why)
 {
     snprintf(store->down_says, sizeof(store->down_says), "%s", why);
-    drop_later(store, why);
+    store_drop_later(store, why);
 }
 
 static void on_prepare_answer(void *my, size_t index, const struct redis_value *value)
@@ -274,7 +90,7 @@ static void on_prepare_answer(void *my, size_t index, const struct redis_value *
         if (why) refuse_redis(store, why);
         break;
     case STEP_TIME:
-        read_time(store, value);
+        store_read_time(store, value);
         break;
     case STEP_TOKENS:
         store_tokens_read(store, value);
@@ -283,7 +99,7 @@ static void on_prepare_answer(void *my, size_t index, const struct redis_value *
         store_settings_read(store, value);
         break;
     case STEP_LIBRARY:
-        if (!library_is_ours(value)) store_load_functions(store);
+        store_library_read(store, value);
         break;
     }
 }
@@ -326,17 +142,12 @@ static void on_conn_up(void *context)
 {
     struct store *store = context;
     struct round *round = round_new(store, on_prepare_answer, on_prepared, store);
-    struct redis_command *list;
 
     store->down_says[0] = '\0';
-    store->clock_noted_ms -= CLOCK_TRUST_MS; /* it may be another Redis: its word counts */
+    store_distrust_clock(store);
     round_tolerate(round);
     add_readings(round);
-    list = round_add(round, "FUNCTION");
-    redis_command_add(list, TEXT("LIST"));
-    redis_command_add(list, TEXT("LIBRARYNAME"));
-    redis_command_add(list, TEXT(STORE_LIBRARY));
-    redis_command_add(list, TEXT("WITHCODE"));
+    store_library_request(round);
     round_send(round);
 }
 

@@ -58,11 +58,28 @@ struct store {
 int store_judge(struct store *store, const struct redis_value *value, int rc,
                 struct problem *problem);
 
+/* Words for answers that make no sense: PROBLEM_INTERNAL. */
+void store_misread(struct problem *problem, const char *what);
+
+/* Leaves this Redis, and tries again later. Not at once, because that answers everything that is
+ * under way. */
+void store_drop_later(struct store *store, const char *why);
+
+/* The library of functions: is it there, as it is here? If not, it is loaded. */
+void store_library_request(struct round *round);
+void store_library_read(struct store *store, const struct redis_value *value);
+
 /* Sends FUNCTION LOAD unless that is under way already; what is sent later finds them. */
 void store_load_functions(struct store *store);
 
-/* Takes Redis' time from an answer. */
+/* FCALL of a function; its keys and arguments are added behind. */
+struct redis_command *round_add_function(struct round *round, const char *name, unsigned keys);
+
+/* Takes Redis' time from an answer: in milliseconds, or TIME's own. */
 void store_note_clock(struct store *store, uint64_t wall_ms);
+void store_read_time(struct store *store, const struct redis_value *value);
+/* After a new connection: what the clock was before says nothing. */
+void store_distrust_clock(struct store *store);
 
 /* INFO; and CONFIG GET appendfsync, which may be forbidden, and then is an error. */
 void store_read_info(struct store *store, struct text info);
@@ -70,18 +87,11 @@ void store_read_appendfsync(struct store *store, const struct redis_value *value
 /* Why this Redis will not do, whose INFO was read; NULL: it will. */
 const char *store_unfit(const struct store *store, struct text info);
 
-/* Tokens, with every refresh. */
+/* Settings and tokens, with every refresh. */
 void store_settings_request(struct round *round);
 void store_settings_read(struct store *store, const struct redis_value *value);
-
 void store_tokens_request(struct round *round);
 void store_tokens_read(struct store *store, const struct redis_value *value);
-
-/* Words for answers that make no sense: PROBLEM_INTERNAL. */
-void store_misread(struct problem *problem, const char *what);
-
-/* FCALL of a function; its keys and arguments are added behind. */
-struct redis_command *round_add_function(struct round *round, const char *name, unsigned keys);
 
 /* The keys with which every function begins that may move a task: move_keys() of
  * functions/2_tasks.lua. */

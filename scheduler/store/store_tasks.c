@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_tasks.c: tasks: creating and moving them by functions, and reading those that live.
+/* store_tasks.c: tasks: creating and moving them, by functions that decide.
  *
  * Creating, step by step: the application enters the list of all (so that whatever the function
  * creates can be found), a pointer from the id to the application is staged for an hour, the
@@ -8,9 +8,7 @@
  *
  * The id is made here, by Redis' clock as last measured, because the key needs it; the function
  * refuses (SKEW) when that is more than a second off, and is called again with the right time. */
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/check.h"
 #include "common/model/task_spec.h"
@@ -28,7 +26,7 @@ struct move {
     store_answer_fn then;
     void *context;
     unsigned tries;
-    bool is_creation, skewed, misread;
+    bool skewed, misread;
     struct store_answer answer;
     struct task task;
 };
@@ -190,7 +188,6 @@ void store_task_create(struct store *store, const struct task_spec *spec, store_
     move->store = store;
     move->tag = key_tag_make(text_of(spec->application));
     move->spec = *spec;
-    move->is_creation = true;
     move->then = then;
     move->context = context;
     create_send(move);
@@ -281,211 +278,5 @@ void store_task_extend(struct store *store, struct text application, const struc
 #define DURATION(minutes) redis_command_add_u64(command, minutes);
     DURATIONS_MIN(DURATION)
 #undef DURATION
-    round_send(round);
-}
-
-/* What lives -------------------------------------------------------------------------------- */
-
-struct live_load {
-    struct store *store;
-    char application[APPLICATION_SIZE_MAX + 1];
-    struct key_tag tag;
-    store_live_fn then;
-    void *context;
-    struct task_id *ids;
-    struct task *tasks;
-    size_t id_count, task_count;
-    uint64_t version;
-    bool misread;
-};
-
-static void live_end(struct live_load *load, const struct problem *problem)
-{
-    struct store_live live = { load->tasks, load->task_count, load->version };
-    struct problem misread;
-
-    if (!problem && load->misread) {
-        store_misread(&misread, "tasks");
-        problem = &misread;
-    }
-    load->then(load->context, problem ? NULL : &live, problem);
-    free(load->ids);
-    free(load->tasks);
-    free(load);
-}
-
-/* Two answers per task: its pointer was written, its fields. */
-static void on_live_task(void *my, size_t index, const struct redis_value *value)
-{
-    struct live_load *load = my;
-    int rc;
-
-    if (index % 2 == 0) return;
-    rc = record_read_task(value, &load->ids[index / 2], &load->tasks[load->task_count]);
-    if (rc == -EBADMSG) load->misread = true;
-    if (rc == 0) load->task_count++;
-}
-
-static void on_live_tasks(void *my, const struct problem *problem)
-{
-    live_end(my, problem);
-}
-
-static void live_add_ids(struct live_load *load, const struct redis_value *list, size_t step)
-{
-    size_t count = redis_value_count(list);
-
-    load->ids = mem_grow(load->ids, (load->id_count + count + 1) * sizeof(*load->ids));
-    for (size_t i = 0; i < count; i += step) {
-        if (task_id_parse(redis_value_text(redis_value_at(list, i)), &load->ids[load->id_count]) ==
-            0) {
-            load->id_count++;
-        }
-    }
-}
-
-static void on_live_ids(void *my, size_t index, const struct redis_value *value)
-{
-    struct live_load *load = my;
-
-    if (index == 0) load->version = redis_value_u64(value);
-    if (index > 0) live_add_ids(load, value, 1);
-}
-
-static void on_live_list(void *my, const struct problem *problem)
-{
-    struct live_load *load = my;
-    struct round *round;
-
-    if (problem) {
-        live_end(load, problem);
-        return;
-    }
-    load->tasks = mem_zalloc(load->id_count + 1, sizeof(*load->tasks));
-    round = round_new(load->store, on_live_task, on_live_tasks, load);
-    for (size_t i = 0; i < load->id_count; i++) {
-        struct redis_command *pointer = round_add(round, "SET");
-        key_add_task_pointer(pointer, &load->ids[i]);
-        redis_command_add(pointer, text_of(load->application));
-        key_add_task(round_add(round, "HGETALL"), &load->tag, &load->ids[i], "");
-    }
-    round_send(round);
-}
-
-void store_live(struct store *store, struct text application, uint64_t ended_ms, store_live_fn then,
-                void *context)
-{
-    struct live_load *load = mem_zalloc(1, sizeof(*load));
-    struct round *round = round_new(store, on_live_ids, on_live_list, load);
-    uint64_t now_ms = store_now_wall_ms(store);
-    struct redis_command *ended;
-
-    load->store = store;
-    load->tag = key_tag_make(application);
-    memcpy(load->application, application.data, application.size);
-    load->then = then;
-    load->context = context;
-    key_add(round_add(round, "GET"), &load->tag, "version");
-    key_add(round_add(round, "HKEYS"), &load->tag, "live");
-    ended = round_add(round, "ZRANGEBYSCORE");
-    key_add(ended, &load->tag, "ended");
-    redis_command_add_u64(ended, now_ms > ended_ms ? now_ms - ended_ms : 0);
-    redis_command_add(ended, TEXT("+inf"));
-    round_send(round);
-}
-
-/* All applications -------------------------------------------------------------------------- */
-
-struct application_list {
-    struct store *store;
-    store_applications_fn then;
-    void *context;
-    char **names; /* owned, each too */
-    struct text *texts;
-    uint64_t *versions;
-    size_t count;
-};
-
-static void applications_end(struct application_list *list, const struct problem *problem)
-{
-    struct store_applications all = { list->texts, list->versions, list->count };
-
-    list->then(list->context, problem ? NULL : &all, problem);
-    for (size_t i = 0; i < list->count; i++) {
-        free(list->names[i]);
-    }
-    free(list->names);
-    free(list->texts);
-    free(list->versions);
-    free(list);
-}
-
-static void on_application_version(void *my, size_t index, const struct redis_value *value)
-{
-    struct application_list *list = my;
-
-    list->versions[index] = redis_value_u64(value);
-}
-
-static void on_application_versions(void *my, const struct problem *problem)
-{
-    applications_end(my, problem);
-}
-
-static int compare_names(const void *left, const void *right)
-{
-    const char *const *a = left, *const *b = right;
-
-    return strcmp(*a, *b);
-}
-
-static void on_application_names(void *my, size_t index, const struct redis_value *value)
-{
-    struct application_list *list = my;
-    size_t count = redis_value_count(value);
-
-    (void)index;
-    list->names = mem_zalloc(count + 1, sizeof(*list->names));
-    list->texts = mem_zalloc(count + 1, sizeof(*list->texts));
-    list->versions = mem_zalloc(count + 1, sizeof(*list->versions));
-    for (size_t i = 0; i < count; i++) {
-        struct text name = redis_value_text(redis_value_at(value, i));
-        if (name.size == 0 || name.size > APPLICATION_SIZE_MAX) continue;
-        list->names[list->count++] = mem_text(name.data, name.size);
-    }
-    qsort(list->names, list->count, sizeof(*list->names), compare_names);
-}
-
-static void on_application_list(void *my, const struct problem *problem)
-{
-    struct application_list *list = my;
-    struct round *round;
-
-    if (problem) {
-        applications_end(list, problem);
-        return;
-    }
-    round = round_new(list->store, on_application_version, on_application_versions, list);
-    for (size_t i = 0; i < list->count; i++) {
-        struct key_tag tag;
-        list->texts[i] = text_of(list->names[i]);
-        tag = key_tag_make(list->texts[i]);
-        key_add(round_add(round, "GET"), &tag, "version");
-    }
-    round_send(round);
-}
-
-void store_applications(struct store *store, store_applications_fn then, void *context)
-{
-    struct application_list *list = mem_zalloc(1, sizeof(*list));
-    struct round *round = round_new(store, on_application_names, on_application_list, list);
-    struct redis_command *range = round_add(round, "ZRANGE");
-
-    list->store = store;
-    list->then = then;
-    list->context = context;
-    redis_command_add(range, TEXT(KEY_APPLICATIONS));
-    redis_command_add(range, TEXT("0"));
-    redis_command_add(range, TEXT("-1"));
     round_send(round);
 }
