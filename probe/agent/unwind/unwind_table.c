@@ -405,3 +405,16 @@ void unwind_table_find(const struct unwind_table *table, uint64_t pc, struct unw
     }
     ret->function = table->base + table->rows[at - 1].pc;
 }
+
+uint64_t unwind_table_next(const struct unwind_table *table, uint64_t pc)
+{
+    uint32_t at;
+
+    if (pc < table->base || pc >= table->end) return table->end;
+    at = rows_until(table, (uint32_t)(pc - table->base));
+    while (at < table->row_count && !(table->rows[at].rule & ROW_BEGINS) &&
+           row_kind(table->rows[at].rule) != ROW_NONE) {
+        at++;
+    }
+    return at < table->row_count ? table->base + table->rows[at].pc : table->end;
+}

@@ -53,4 +53,8 @@ struct unwind_table *unwind_table_free(struct unwind_table *table); /* NULL is f
 /* The rule at an address; ROW_NONE where no entry is, ROW_OTHER where one may have been lost. */
 void unwind_table_find(const struct unwind_table *table, uint64_t pc, struct unwind_found *ret);
 
+/* Where the next entry begins, or code without any; the table's end if nothing follows. Between an
+ * entry's end and that may lie what fills up lines. */
+uint64_t unwind_table_next(const struct unwind_table *table, uint64_t pc);
+
 #endif

@@ -138,6 +138,13 @@ uint64_t unwinder_function(struct unwinder *unwinder, uint64_t pc)
     return line_get(unwinder, pc)->function;
 }
 
+uint64_t unwinder_function_end(const struct unwinder *unwinder, uint64_t pc)
+{
+    const struct unwind_table *table = unwinder->has_tables ? unwind_tables_peek(pc) : NULL;
+
+    return table ? unwind_table_next(table, pc) : 0;
+}
+
 bool unwinder_read(struct unwinder *unwinder, uint64_t address, void *ret, size_t size)
 {
     return remote_unwinder_read(unwinder->remote, address, ret, size);
@@ -198,6 +205,7 @@ static void walk_steps(struct unwinder *unwinder, struct frame_state *frame, str
             return;
         }
         if (result == STEP_LACKS_RBP) walk->lacks_register = true;
+        if (result == STEP_NO_STACK) walk->ran_out = true;
         if (result != STEP_DONE) return;
         if (!has_progress(walk, sp, frame)) return; /* not a stack */
         walk->reached_begin |= is_begin_frame(unwinder, walk, sp, frame->sp);
@@ -216,7 +224,7 @@ void unwinder_walk(struct unwinder *unwinder, const struct stack_view *view, str
     };
 
     ret->count = 0;
-    ret->is_complete = ret->reached_begin = ret->lacks_register = false;
+    ret->is_complete = ret->reached_begin = ret->lacks_register = ret->ran_out = false;
     unwinder->view = view;
     remote_unwinder_begin(unwinder->remote, view);
     walk_steps(unwinder, &frame, ret);

@@ -51,6 +51,7 @@ struct walk {
     bool is_complete;    /* the thread's outermost frame was reached */
     bool reached_begin;  /* the frame that called begin was passed */
     bool lacks_register; /* it ended for want of a register that is not known */
+    bool ran_out;        /* it ended for want of stack that is not in the copy */
     uint64_t end_sp;     /* the stack pointer of the last frame */
     struct walk_frame frames[WALK_FRAMES_MAX]; /* innermost first */
 };
@@ -79,6 +80,9 @@ void unwinder_walk(struct unwinder *unwinder, const struct stack_view *view, str
 
 /* Where the unwind entry that holds an address begins; 0: there is none. */
 uint64_t unwinder_function(struct unwinder *unwinder, uint64_t pc);
+
+/* Where the code that the entry is about has ended, at the latest; 0: no table tells. */
+uint64_t unwinder_function_end(const struct unwinder *unwinder, uint64_t pc);
 
 /* Reads bytes of a known module, from the pages that the unwinder keeps. False: not all of them are
  * readable, or they are of no known module. */

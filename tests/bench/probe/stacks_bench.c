@@ -8,6 +8,9 @@
  * waits, the sampler's own source, blocked_stack.c, reads and walks it from outside, where /proc
  * tells two registers.
  *
+ * Each row stands twice: with begin called by a function that is still there, and by a helper that
+ * has returned, so that no frame holds the anchor.
+ *
  *   exact   every frame up to the thread's outermost is that of the truth
  *   cut     what is shown is true, and marked as not being all
  *   wrong   anything else */
@@ -166,6 +169,7 @@ static struct {
     uint32_t link_count;
     const struct wait_way *wait;
     uint64_t anchor_sp, anchor_pc; /* as a begin would have left them */
+    bool has_begin_returned;       /* it was called by a function that has ended */
     void *truth[TRUTH_MAX];        /* [0]: in stand(); then its callers' */
     int truth_count;
     struct stack_thread thread;
@@ -231,10 +235,25 @@ static void way_make(struct chain *chain)
     chain->links[length] = stand;
 }
 
-__attribute__((noinline)) static void way_go(struct chain *chain)
+static inline __attribute__((always_inline)) void begin(void)
 {
     __asm__ volatile("mov %%rsp, %0\n\tlea 0(%%rip), %1"
                      : "=r"(worker.anchor_sp), "=r"(worker.anchor_pc));
+}
+
+__attribute__((noinline)) static void begin_for_the_caller(void)
+{
+    begin();
+    sink++;
+}
+
+__attribute__((noinline)) static void way_go(struct chain *chain)
+{
+    if (worker.has_begin_returned) {
+        begin_for_the_caller();
+    } else {
+        begin();
+    }
     sink += chain->links[0](chain);
 }
 
@@ -319,7 +338,7 @@ static enum verdict look(void)
     return verdict;
 }
 
-static void row(const char *says, uint32_t count, bool has_bar)
+static void row_of(const char *says, const char *begun, uint32_t count, bool has_bar)
 {
     uint32_t verdicts[VERDICTS] = { 0 };
 
@@ -327,7 +346,7 @@ static void row(const char *says, uint32_t count, bool has_bar)
         verdicts[look()]++;
         if (i % 256 == 0) unwinder_refresh(engine.unwinder);
     }
-    printf("%-36s %u stacks: %.2f %% exact, %u cut, %u wrong", says, count,
+    printf("%-36s %-10s %u stacks: %.2f %% exact, %u cut, %u wrong", says, begun, count,
            100.0 * verdicts[EXACT] / count, verdicts[CUT], verdicts[WRONG]);
     if (has_bar) {
         bool is_met = verdicts[WRONG] == 0 &&
@@ -336,6 +355,14 @@ static void row(const char *says, uint32_t count, bool has_bar)
         printf("; bar 99.5 and none: %s", is_met ? "met" : "missed");
     }
     printf("\n");
+}
+
+static void row(const char *says, uint32_t count, bool has_bar)
+{
+    worker.has_begin_returned = false;
+    row_of(says, "", count, has_bar);
+    worker.has_begin_returned = true;
+    row_of(says, "by helper", count, has_bar);
 }
 
 /* ---- the whole ---- */

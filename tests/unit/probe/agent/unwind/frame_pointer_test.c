@@ -6,6 +6,7 @@
 #include "probe/agent/unwind/frame_pointer.h"
 
 #include "tests/support/test.h"
+#include "tests/support/wait.h"
 #include "tests/unit/probe/agent/unwind/moment.h"
 #include "tests/unit/probe/agent/unwind/unwound.h"
 
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -58,6 +60,7 @@ __attribute__((noinline)) static void variable(void *context)
     char *bytes = __builtin_alloca((size_t)(64 + way->at * 112 % 900));
 
     memset(bytes, way->at, 64);
+    __asm__ volatile("" : : "r"(bytes) : "memory"); /* or compilers see that none is needed */
     go_on(way);
     way->sink += (uint64_t)bytes[7];
 }
@@ -135,10 +138,27 @@ static bool walks_are_equal(void)
     return true;
 }
 
-static __attribute__((noinline)) void way_go(struct way *way, uint64_t anchor[2])
+static inline __attribute__((always_inline)) void anchor_take(uint64_t anchor[2])
 {
     anchor[0] = (uint64_t)(uintptr_t)__builtin_frame_address(0) - 8;
     __asm__ volatile("lea 0(%%rip), %0" : "=r"(anchor[1]));
+}
+
+/* As a wrapper calls begin: nothing of it is there while the call waits. */
+static __attribute__((noinline)) void anchor_take_in_a_helper(uint64_t anchor[2])
+{
+    anchor_take(anchor);
+}
+
+static bool has_begin_returned;
+
+static __attribute__((noinline)) void way_go(struct way *way, uint64_t anchor[2])
+{
+    if (has_begin_returned) {
+        anchor_take_in_a_helper(anchor);
+    } else {
+        anchor_take(anchor);
+    }
     go_on(way);
     way->sink++;
 }
@@ -150,12 +170,13 @@ static void stand_somewhere(void)
     struct way way;
 
     way_make(&way);
-    moment.high = (uint64_t)(uintptr_t)__builtin_frame_address(0) + 1024;
+    moment.high = has_begin_returned ? (uint64_t)getauxval(AT_RANDOM)
+                                     : (uint64_t)(uintptr_t)__builtin_frame_address(0) + 1024;
     way_go(&way, anchor);
     moment.view.anchor_sp = anchor[0];
     moment.view.anchor_pc = anchor[1];
     unwinder_walk(unwinder, &moment.view, &whole);
-    assert_true(whole.reached_begin);
+    assert_true(has_begin_returned ? whole.is_complete : whole.reached_begin);
     moment.view.known = REGISTER_BIT(REGISTER_RIP) | REGISTER_BIT(REGISTER_RSP);
     unwinder_walk(unwinder, &moment.view, &walk);
 }
@@ -183,6 +204,43 @@ static void it_is_found_and_the_walk_is_the_true_one(void **state)
     assert_int_equal(wrong, fixed - found);
 }
 
+static bool has_tables(void *context)
+{
+    (void)context;
+    stand_somewhere();
+    unwinder_refresh(unwinder);
+    return unwinder_function_end(unwinder, (uint64_t)(uintptr_t)&variable) != 0 &&
+           unwinder_function_end(unwinder, (uint64_t)(uintptr_t)library_descend) != 0;
+}
+
+/* A frame of alloca looks like any other where its prologue is read, and what lies there may be the
+ * pair of a call that has returned: here begin's frame cannot tell, so the function's code must. */
+static void it_is_found_where_begin_has_returned_and_frames_are_fixed(void **state)
+{
+    uint32_t fixed = 0, found = 0, grown = 0, wrong = 0;
+
+    (void)state;
+    has_begin_returned = true;
+    assert_true(wait_until(has_tables, NULL, 10000));
+    for (int round = 0; round < 1000; round++) {
+        bool is_grown;
+
+        stand_somewhere();
+        if (!walk.lacks_register) continue;
+        is_grown = walk.frames[walk.count - 1].function == (uint64_t)(uintptr_t)&variable;
+        *(is_grown ? &grown : &fixed) += 1;
+        if (!frame_pointer_find(unwinder, &moment.view, &walk)) continue;
+        found++;
+        wrong += is_grown || !walks_are_equal();
+    }
+    has_begin_returned = false;
+    print_message("  %u of %u found, %u in frames that grew, %u wrong\n", found, fixed, grown,
+                  wrong);
+    assert_true(fixed >= 100 && grown >= 100);
+    assert_true(found >= fixed * 95 / 100);
+    assert_int_equal(wrong, 0);
+}
+
 static void what_is_not_found_changes_nothing(void **state)
 {
     (void)state;
@@ -197,6 +255,67 @@ static void what_is_not_found_changes_nothing(void **state)
     assert_true(walks_are_equal());
     assert_true(walk.lacks_register);
     assert_false(moment.view.known & REGISTER_BIT(REGISTER_RBP));
+}
+
+/* ---- a pair that looks true, where a frame grew ---- */
+
+static struct forgery {
+    struct way *way;
+    uint64_t pair[2]; /* the frame pointer of a frame that is there, and where a call returned to */
+    uint32_t phase;
+} forgery;
+
+/* Fills what it takes of the stack with the pair, as returned calls could leave it. */
+__attribute__((noinline)) static void forger(struct forgery *of)
+{
+    uint64_t *words;
+
+    if (!of->way) {
+        of->pair[1] = (uint64_t)(uintptr_t)__builtin_return_address(0);
+        return;
+    }
+    words = __builtin_alloca((size_t)(2048 + of->way->at * 16));
+    for (uint32_t i = 0; i < 256; i++) {
+        ((volatile uint64_t *)words)[i] = of->pair[(i + of->phase) & 1];
+    }
+    go_on(of->way);
+}
+
+/* Has called it, and returned. */
+__attribute__((noinline)) static void forger_call_before(struct forgery *of)
+{
+    forger(of);
+    *(volatile uint32_t *)&of->phase = of->phase;
+}
+
+__attribute__((noinline)) static void forger_call(struct way *way, uint64_t anchor[2])
+{
+    anchor_take_in_a_helper(anchor);
+    forgery.pair[0] = *(uint64_t *)__builtin_frame_address(0);
+    forgery.way = way;
+    forger(&forgery);
+    way->sink++;
+}
+
+static void a_forged_pair_in_a_frame_that_grew_is_not_believed(void **state)
+{
+    (void)state;
+    assert_true(wait_until(has_tables, NULL, 10000));
+    for (uint32_t phase = 0; phase < 2; phase++) {
+        struct way way = { .steps = { stand } };
+        uint64_t anchor[2];
+
+        forgery = (struct forgery){ .phase = phase };
+        forger_call_before(&forgery);
+        moment.high = (uint64_t)getauxval(AT_RANDOM);
+        forger_call(&way, anchor);
+        moment.view.anchor_sp = anchor[0];
+        moment.view.anchor_pc = anchor[1];
+        moment.view.known = REGISTER_BIT(REGISTER_RIP) | REGISTER_BIT(REGISTER_RSP);
+        unwinder_walk(unwinder, &moment.view, &walk);
+        assert_true(walk.lacks_register);
+        assert_false(frame_pointer_find(unwinder, &moment.view, &walk));
+    }
 }
 
 /* The pair is destroyed: whatever else is on the stack, nothing false is believed. */
@@ -262,6 +381,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_found_and_the_walk_is_the_true_one),
+        cmocka_unit_test(it_is_found_where_begin_has_returned_and_frames_are_fixed),
+        cmocka_unit_test(a_forged_pair_in_a_frame_that_grew_is_not_believed),
         cmocka_unit_test(what_is_not_found_changes_nothing),
         cmocka_unit_test(a_stack_without_the_pair_is_not_explained),
         cmocka_unit_test(garbage_harms_nobody),

@@ -67,6 +67,8 @@ static void check_program(const char *says, const void *program, size_t size, ui
     assert_int_equal(rule_at(table, CODE + SIZE - 1), wanted);
     assert_int_equal(rule_at(table, CODE + SIZE), RULE(NONE, 0, 0));
     assert_int_equal(function_at(table, CODE + 0x10), CODE);
+    assert_int_equal(unwind_table_next(table, CODE), CODE + SIZE);
+    assert_int_equal(unwind_table_next(table, CODE + SIZE - 1), CODE + SIZE);
     unwind_table_free(table);
 }
 
