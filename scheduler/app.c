@@ -29,6 +29,7 @@
 #include "scheduler/live/live.h"
 #include "scheduler/metrics/metrics.h"
 #include "scheduler/notify.h"
+#include "scheduler/readiness.h"
 #include "scheduler/store/store.h"
 #include "scheduler/symbols/symbols.h"
 #include "scheduler/task/tasks.h"
@@ -36,15 +37,12 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 enum { TICK_MS = 1000, DRAIN_MS_MAX = 1500, DRAIN_LOOK_MS = 20, WHY_SIZE = 256 };
-
-enum doors { DOORS_UNKNOWN, DOORS_OPEN, DOORS_CLOSED }; /* to those who have no token */
 
 struct app {
     const struct config *config;
@@ -61,11 +59,9 @@ struct app {
     struct intake *intake;
     struct api *api;
     struct gauges gauges;
+    struct readiness readiness;
     struct event *on_term, *on_int, *tasks_timer, *tick_timer, *drain_timer;
-    uint64_t drain_end_ns;            /* 0: not draining */
-    struct store_health health, told; /* as it is now; as it was when the log last spoke of it */
-    enum doors doors;                 /* as the log last said */
-    char store_says[sizeof(struct store_health)];
+    uint64_t drain_end_ns; /* 0: not draining */
     int exit_code;
 };
 
@@ -89,46 +85,11 @@ static void on_settings(void *context, const struct application_settings *settin
     if (app->intake) intake_task_changed(app->intake, text_of(settings->application));
 }
 
-/* Says in the log what is wrong with Redis, or what can be lost; and when that is over. */
-static void log_health(struct app *app)
-{
-    const struct store_health *now = &app->health, *told = &app->told;
-    bool is_told = now->is_up == told->is_up && now->is_writable == told->is_writable &&
-                   now->keeps_all == told->keeps_all &&
-                   now->has_lost_replicas == told->has_lost_replicas;
-
-    if (is_told) return;
-    app->told = app->health;
-    if (*now->says)
-        log_line(LOG_WARN, "scheduler: %s", now->says);
-    else
-        log_line(LOG_INFO, "scheduler: Redis %s answers; what is acknowledged survives kill -9",
-                 now->version);
-}
-
-/* Says in the log who may come in, once that is known; and when it has changed. */
-static void log_doors(struct app *app)
-{
-    enum doors doors;
-
-    if (!store_tokens_are_known(app->store)) return;
-    doors = tokens_are_there(app->store) ? DOORS_CLOSED : DOORS_OPEN;
-    if (doors == app->doors) return;
-    app->doors = doors;
-    if (doors == DOORS_CLOSED)
-        log_line(LOG_INFO, "scheduler: there are tokens: who has none may do nothing");
-    else
-        log_line(LOG_INFO, "scheduler: there are no tokens: until 'stakeoutd token create' is "
-                           "used, everybody on this machine may do everything");
-}
-
 static void on_ready(void *context)
 {
     struct app *app = context;
 
-    store_health(app->store, &app->health);
-    log_health(app);
-    log_doors(app);
+    readiness_look(&app->readiness);
     log_line(LOG_INFO, "scheduler: ready");
     notify("READY=1");
 }
@@ -164,30 +125,6 @@ static bool has_tokens(void *context)
     return tokens_are_there(app->store);
 }
 
-static void tell_health(void *context, struct api_health *ret)
-{
-    struct app *app = context;
-    struct store_health *health = &app->health;
-    char replicas[48] = "";
-
-    store_health(app->store, health);
-    if (health->is_up && health->replica_count > 0)
-        snprintf(replicas, sizeof replicas, ", with %" PRIu64 " replica%s", health->replica_count,
-                 health->replica_count > 1 ? "s" : "");
-    snprintf(app->store_says, sizeof app->store_says, "%s Redis%s%s %s%s%s%s",
-             health->is_embedded ? "The private" : "The given", *health->version ? " " : "",
-             health->version, health->is_up ? "answers" : "does not answer", replicas,
-             *health->says ? ": " : ".", health->says);
-    *ret = (struct api_health){
-        .store_answers = health->is_up && health->is_writable,
-        .store = app->store_says,
-        .guarantee = health->keeps_all && !health->has_lost_replicas
-                         ? "What was acknowledged survives kill -9 of scheduler, Redis or both."
-                         : health->says,
-        .loop_lag_ms = ns_to_ms(loop_lag_ns(app->loop_lag)),
-    };
-}
-
 static bool tokens_are_known(void *context)
 {
     struct app *app = context;
@@ -220,11 +157,10 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     timer_set(app->tick_timer, TICK_MS);
-    store_health(app->store, &app->health);
-    log_health(app);
-    log_doors(app);
-    if (app->health.is_up)
-        metrics_observe_ns(app->metrics, METRIC_REDIS_LATENCY, NULL, app->health.latency_ns);
+    readiness_look(&app->readiness);
+    if (app->readiness.health.is_up)
+        metrics_observe_ns(app->metrics, METRIC_REDIS_LATENCY, NULL,
+                           app->readiness.health.latency_ns);
     intake_tick(app->intake, now_ns);
     api_tick(app->api, now_ns);
 }
@@ -350,6 +286,7 @@ static void build_rooms(struct app *app)
 
     app->live = live_new(app->base);
     app->census = census_new(clock_monotonic_ns());
+    readiness_init(&app->readiness, app->store, app->loop_lag);
     app->tasks = tasks_new(app->store, &tasks, on_ready);
     app->history = history_new(app->store);
 }
@@ -365,8 +302,8 @@ static void open_doors(struct app *app)
                                .symbols = app->symbols,
                                .metrics = app->metrics,
                                .retention_days = app->config->retention_days,
-                               .health = tell_health,
-                               .context = app };
+                               .health = readiness_tell,
+                               .context = &app->readiness };
 
     app->intake = intake_new(app->http, app->tasks, app->live, app->census, app->metrics);
     app->api = api_new(&api);
@@ -464,7 +401,7 @@ static void take_down(struct app *app)
 
 int app_run(const struct config *config)
 {
-    struct app app = { .config = config, .told.is_up = true }; /* so that its absence is news */
+    struct app app = { .config = config };
     struct problem problem = { 0 };
 
     log_start(STDERR_FILENO, config->log_level);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store_refusals.c: what it means when Redis says no, or nothing at all.
  *
- * Each answer is judged once, by its first word: it becomes the problem that the caller is told, and
- * what follows for all others is drawn here: a full Redis is remembered, and one that is not the
- * Redis that it was (a replica now, a stranger) is left, to be looked at anew. */
+ * Each answer is judged once, by its first word: it becomes the problem that the caller is told.
+ * What follows for all others is drawn here, too: a full Redis is remembered, and one that is not
+ * the Redis that it was (a replica now, a stranger) is left, to be looked at anew. */
 #include <errno.h>
 #include <stdlib.h>
 

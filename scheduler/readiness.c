@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* readiness.c: the store's health and the tokens, looked at each second; each change is one line of
+ * the log, so that what was true at any time can be read there afterwards. */
+#include "scheduler/readiness.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "scheduler/api/api.h"
+#include "scheduler/metrics/metrics.h"
+#include "scheduler/tokens.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void readiness_init(struct readiness *readiness, struct store *store,
+                    const struct loop_lag *loop_lag)
+{
+    *readiness = (struct readiness){
+        .store = store, .loop_lag = loop_lag, .told.is_up = true /* so that its absence is news */
+    };
+}
+
+/* What is wrong with Redis, or what can be lost; and when that is over. */
+static void log_health(struct readiness *readiness)
+{
+    const struct store_health *now = &readiness->health, *told = &readiness->told;
+    bool is_told = now->is_up == told->is_up && now->is_writable == told->is_writable &&
+                   now->keeps_all == told->keeps_all &&
+                   now->has_lost_replicas == told->has_lost_replicas;
+
+    if (is_told) return;
+    readiness->told = readiness->health;
+    if (*now->says)
+        log_line(LOG_WARN, "scheduler: %s", now->says);
+    else
+        log_line(LOG_INFO, "scheduler: Redis %s answers; what is acknowledged survives kill -9",
+                 now->version);
+}
+
+/* Who may come in, once that is known. */
+static void log_doors(struct readiness *readiness)
+{
+    enum doors doors;
+
+    if (!store_tokens_are_known(readiness->store)) return;
+    doors = tokens_are_there(readiness->store) ? DOORS_CLOSED : DOORS_OPEN;
+    if (doors == readiness->doors) return;
+    readiness->doors = doors;
+    if (doors == DOORS_CLOSED)
+        log_line(LOG_INFO, "scheduler: there are tokens: who has none may do nothing");
+    else
+        log_line(LOG_INFO, "scheduler: there are no tokens: until 'stakeoutd token create' is "
+                           "used, everybody on this machine may do everything");
+}
+
+void readiness_look(struct readiness *readiness)
+{
+    store_health(readiness->store, &readiness->health);
+    log_health(readiness);
+    log_doors(readiness);
+}
+
+void readiness_tell(void *context, struct api_health *ret)
+{
+    struct readiness *readiness = context;
+    struct store_health *health = &readiness->health;
+    char replicas[48] = "";
+
+    store_health(readiness->store, health);
+    if (health->is_up && health->replica_count > 0)
+        snprintf(replicas, sizeof replicas, ", with %" PRIu64 " replica%s", health->replica_count,
+                 health->replica_count > 1 ? "s" : "");
+    snprintf(readiness->store_says, sizeof readiness->store_says, "%s Redis%s%s %s%s%s%s",
+             health->is_embedded ? "The private" : "The given", *health->version ? " " : "",
+             health->version, health->is_up ? "answers" : "does not answer", replicas,
+             *health->says ? ": " : ".", health->says);
+    *ret = (struct api_health){
+        .store_answers = health->is_up && health->is_writable,
+        .store = readiness->store_says,
+        .guarantee = health->keeps_all && !health->has_lost_replicas
+                         ? "What was acknowledged survives kill -9 of scheduler, Redis or both."
+                         : health->says,
+        .loop_lag_ms = ns_to_ms(loop_lag_ns(readiness->loop_lag)),
+    };
+}
