@@ -285,7 +285,7 @@ static void build_rooms(struct app *app)
                                    .context = app };
 
     app->live = live_new(app->base);
-    app->census = census_new(clock_monotonic_ns());
+    app->census = census_new();
     readiness_init(&app->readiness, app->store, app->loop_lag);
     app->tasks = tasks_new(app->store, &tasks, on_ready);
     app->history = history_new(app->store);

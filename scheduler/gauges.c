@@ -63,7 +63,7 @@ static void collect_census(const struct gauges *gauges, struct metrics *metrics)
 {
     struct head_count count = { 0 };
 
-    census_applications(gauges->census, clock_monotonic_ns(), count_application, &count);
+    census_applications(gauges->census, count_application, &count);
     census_instances(gauges->census, (struct text){ 0 }, count_instance, &count);
     metrics_set(metrics, METRIC_APPLICATIONS, NULL, NULL, count.applications);
     metrics_set(metrics, METRIC_INTERFACES, NULL, NULL, count.interfaces);

@@ -86,7 +86,7 @@ void on_applications(struct api *api, struct http_request *request)
     struct list list = list_begin();
 
     list.tasks = api->rooms.tasks;
-    census_applications(api->rooms.census, list.now_ns, add_application, &list);
+    census_applications(api->rooms.census, add_application, &list);
     answer_list(request, "applications", &list);
 }
 
@@ -208,8 +208,7 @@ static int write_interfaces(void *context, struct buf *to)
     int rc;
 
     wanted->list = list_begin();
-    census_applications(wanted->pending.api->rooms.census, wanted->list.now_ns, add_interfaces,
-                        wanted);
+    census_applications(wanted->pending.api->rooms.census, add_interfaces, wanted);
     value_set(object, "interfaces", wanted->list.array);
     text = value_print(object, &size);
     json_decref(object);
@@ -265,7 +264,7 @@ void on_interfaces(struct api *api, struct http_request *request)
     if (!application_of(request, &application)) return;
     wanted = pending_new(api, request, sizeof *wanted);
     snprintf(wanted->application, sizeof wanted->application, "%.*s", TEXT_ARGS(application));
-    census_applications(api->rooms.census, clock_monotonic_ns(), count_interfaces, wanted);
+    census_applications(api->rooms.census, count_interfaces, wanted);
     if (wanted->count <= INTERFACES_INLINE_MAX) {
         write_here(wanted);
         return;

@@ -15,7 +15,7 @@
 
 struct census;
 
-struct census *census_new(uint64_t now_ns);
+struct census *census_new(void);
 struct census *census_free(struct census *census);
 
 /* Random per scheduler: a probe that sees another one sends all its interfaces. */
@@ -78,8 +78,7 @@ typedef void (*census_instance_fn)(void *context, struct text application,
                                    const struct census_instance *instance);
 typedef void (*census_interface_fn)(void *context, struct text application,
                                     const struct census_interface *interface);
-void census_applications(struct census *census, uint64_t now_ns, census_application_fn each,
-                         void *context);
+void census_applications(struct census *census, census_application_fn each, void *context);
 void census_instances(struct census *census, struct text application, census_instance_fn each,
                       void *context); /* application size 0: all */
 void census_interfaces(struct census *census, struct text application, uint64_t now_ns,

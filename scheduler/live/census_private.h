@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* census_private.h: what census.c, pulse.c and nearest.c share.
+/* census_private.h: the census as its own files see it.
  *
  *   census --< application --< instance --< baseline >-- interface >-- application
  *
@@ -85,6 +85,7 @@ struct census {
 };
 
 struct application *census_application_find(struct census *census, struct text name);
+struct application *census_application_make(struct census *census, struct text name);
 struct instance *census_instance_make(struct census *census, struct text application,
                                       struct text name, uint64_t incarnation,
                                       uint64_t now_ns); /* NULL: too many */
@@ -108,7 +109,8 @@ struct application **census_applications_sorted(struct census *census, size_t *r
 /* All interfaces of an application, by name. Owned by the caller; *ret_count says how many. */
 struct interface **census_interfaces_sorted(struct application *application, size_t *ret_count);
 
-/* pulse.c */
+/* With its baselines. */
+void instance_free(struct census *census, struct instance *instance);
 void baseline_free(struct census *census, struct baseline *baseline);
 
 #endif
