@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* census.c: who has reported, as long as it is remembered.
  *
- * Instances are in instances.c, counting in pulse.c, the ring of turns in ring.c, the lists that are
- * shown in lists.c, likeness of names in nearest.c. Hash tables with lists: names are bounded by
- * limits.h, and found once per pulse or poll. */
+ * Instances are in instances.c, counting in pulse.c, the ring of turns in ring.c, the lists that
+ * are shown in lists.c, likeness of names in nearest.c. Hash tables with lists: names are bounded
+ * by limits.h, and found once per pulse or poll. */
 #include "scheduler/live/census_private.h"
 
 #include "common/base/check.h"

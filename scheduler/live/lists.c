@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lists.c: what is known, as it is shown: sorted by name, each with its figures of the last 1, 5 and
- * 15 minutes. Lists are made when they are asked for; nothing is kept sorted. */
+/* lists.c: what is known, as it is shown: sorted by name, each with its figures of the last 1, 5
+ * and 15 minutes. Lists are made when they are asked for; nothing is kept sorted. */
 #include "scheduler/live/census_private.h"
 
 #include "common/base/check.h"

@@ -19,7 +19,10 @@
 #include "common/base/check.h"
 #include "scheduler/symbols/demangle.h"
 #include "scheduler/symbols/elf_module.h"
+#include "scheduler/symbols/ranges.h"
+#include "scheduler/symbols/source_path.h"
 #include "scheduler/symbols/split_unit.h"
+#include "scheduler/symbols/symbol_table.h"
 #include "scheduler/symbols/symbol_wire.h"
 
 #include <dwarf.h>
@@ -31,18 +34,6 @@
 enum {
     SCOPES_DEPTH_MAX = 256, /* blocks within blocks of one function */
     ENTRIES_DEPTH_MAX = 32, /* namespaces and classes within each other */
-    PATH_PARTS_MAX = 64,    /* folders of a path that a later ".." can take back */
-    RANGES_BACK_MAX = 8,    /* ranges that may overlap the one that is looked for */
-};
-
-struct range {
-    uint64_t low, high;
-    uint32_t row; /* of what has the range */
-};
-
-struct range_list {
-    struct range *rows;
-    uint32_t count, capacity;
 };
 
 struct unit {
@@ -62,63 +53,10 @@ struct elf_lines {
     struct range_list ranges; /* of units */
     struct unit *units;
     uint32_t unit_count, unit_capacity;
-    struct range_list symbols;
-    const char **symbol_names; /* within the file */
-    uint32_t symbol_count, symbol_capacity;
+    struct symbol_table symbols;
     char *owned[2 * LOCATIONS_MAX]; /* names and files of the last answer that are not the file's */
     uint32_t owned_count;
 };
-
-static void room_for(void *array_pointer, uint32_t count, uint32_t *capacity, size_t item_size)
-{
-    void *array;
-
-    if (count < *capacity) return;
-    *capacity = *capacity ? *capacity * 2 : 64;
-    memcpy(&array, array_pointer, sizeof array);
-    array = mem_grow(array, *capacity * item_size);
-    memcpy(array_pointer, &array, sizeof array);
-}
-
-/* ---- ranges ---- */
-
-static void range_add(struct range_list *list, struct range range)
-{
-    if (range.low >= range.high) return;
-    room_for(&list->rows, list->count, &list->capacity, sizeof *list->rows);
-    list->rows[list->count++] = range;
-}
-
-static int range_compare(const void *left_item, const void *right_item)
-{
-    const struct range *left = left_item, *right = right_item;
-
-    if (left->low != right->low) return left->low < right->low ? -1 : 1;
-    return left->row < right->row ? -1 : left->row > right->row;
-}
-
-static void ranges_sort(struct range_list *list)
-{
-    if (list->count > 0) qsort(list->rows, list->count, sizeof *list->rows, range_compare);
-}
-
-/* The range that has the address, the one that begins last if several do; or NULL. */
-static const struct range *range_find(const struct range_list *list, uint64_t address)
-{
-    uint32_t low = 0, high = list->count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (list->rows[middle].low <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (uint32_t i = 0; i < RANGES_BACK_MAX && i < low; i++)
-        if (address < list->rows[low - 1 - i].high) return &list->rows[low - 1 - i];
-    return NULL;
-}
 
 /* Adds all ranges of an entry. Those at 0 are of code that the linker dropped. */
 static bool ranges_of_entry(struct range_list *list, Dwarf_Die *die, uint32_t row)
@@ -128,11 +66,20 @@ static bool ranges_of_entry(struct range_list *list, Dwarf_Die *die, uint32_t ro
     ptrdiff_t at = 0;
 
     while ((at = dwarf_ranges(die, at, &base, &low, &high)) > 0)
-        if (low != 0) range_add(list, (struct range){ low, high, row });
+        if (low != 0) range_list_add(list, (struct range){ low, high, row });
     return list->count > before;
 }
 
 /* ---- indexes ---- */
+
+static void unit_add(struct elf_lines *lines, const struct unit *unit)
+{
+    if (lines->unit_count == lines->unit_capacity) {
+        lines->unit_capacity = lines->unit_capacity ? lines->unit_capacity * 2 : 64;
+        lines->units = mem_grow(lines->units, lines->unit_capacity * sizeof *lines->units);
+    }
+    lines->units[lines->unit_count++] = *unit;
+}
 
 static void units_read(struct elf_lines *lines)
 {
@@ -144,11 +91,19 @@ static void units_read(struct elf_lines *lines)
     while (dwarf_get_units(lines->dwarf, unit, &unit, &version, &type, &die, NULL) == 0) {
         if (type != DW_UT_compile && type != DW_UT_skeleton) continue;
         if (!ranges_of_entry(&lines->ranges, &die, lines->unit_count)) continue;
-        room_for(&lines->units, lines->unit_count, &lines->unit_capacity, sizeof *lines->units);
-        lines->units[lines->unit_count++] =
-            (struct unit){ .die = die, .is_skeleton = type == DW_UT_skeleton };
+        unit_add(lines, &(struct unit){ .die = die, .is_skeleton = type == DW_UT_skeleton });
     }
-    ranges_sort(&lines->ranges);
+    range_list_sort(&lines->ranges);
+}
+
+static void function_add(struct unit *unit, const Dwarf_Die *die)
+{
+    if (unit->function_count == unit->function_capacity) {
+        unit->function_capacity = unit->function_capacity ? unit->function_capacity * 2 : 64;
+        unit->functions =
+            mem_grow(unit->functions, unit->function_capacity * sizeof *unit->functions);
+    }
+    unit->functions[unit->function_count++] = *die;
 }
 
 static bool may_hold_functions(int tag)
@@ -168,9 +123,7 @@ static void functions_read(struct unit *unit, Dwarf_Die *parent, int depth)
         if (may_hold_functions(tag)) functions_read(unit, &die, depth + 1);
         if (tag != DW_TAG_subprogram) continue;
         if (!ranges_of_entry(&unit->ranges, &die, unit->function_count)) continue;
-        room_for(&unit->functions, unit->function_count, &unit->function_capacity,
-                 sizeof *unit->functions);
-        unit->functions[unit->function_count++] = die;
+        function_add(unit, &die);
     } while (dwarf_siblingof(&die, &die) == 0);
 }
 
@@ -184,43 +137,20 @@ static void unit_index(struct elf_lines *lines, struct unit *unit)
     unit->is_indexed = true;
     if (lines->reads_path && unit->is_skeleton) split_unit_open(&from, &unit->die, &unit->split);
     functions_read(unit, unit->split.dwarf ? &unit->split.die : &unit->die, 0);
-    ranges_sort(&unit->ranges);
+    range_list_sort(&unit->ranges);
 }
 
-static void symbol_add(struct elf_lines *lines, const GElf_Sym *symbol, const char *name)
+static void symbols_read(struct elf_lines *lines)
 {
-    int type = GELF_ST_TYPE(symbol->st_info);
+    const struct elf_module *files = &lines->files;
+    struct symbol_table *symbols = &lines->symbols;
 
-    if ((type != STT_FUNC && type != STT_GNU_IFUNC) || symbol->st_shndx == SHN_UNDEF) return;
-    if (!name || name[0] == '\0' || symbol->st_value == 0) return;
-    range_add(&lines->symbols,
-              (struct range){
-                  .low = symbol->st_value,
-                  .high = symbol->st_value + (symbol->st_size ? symbol->st_size : 1),
-                  .row = lines->symbol_count,
-              });
-    room_for(&lines->symbol_names, lines->symbol_count, &lines->symbol_capacity,
-             sizeof *lines->symbol_names);
-    lines->symbol_names[lines->symbol_count++] = name;
-}
-
-/* Returns whether the file has such a table with anything in it. */
-static bool symbols_read(struct elf_lines *lines, Elf *elf, GElf_Word table_type)
-{
-    Elf_Scn *section = NULL;
-    uint32_t before = lines->symbol_count;
-
-    while (elf && (section = elf_nextscn(elf, section)) != NULL) {
-        GElf_Shdr header;
-        Elf_Data *data;
-        GElf_Sym symbol;
-
-        if (!gelf_getshdr(section, &header) || header.sh_type != table_type) continue;
-        data = elf_getdata(section, NULL);
-        for (int i = 0; data && gelf_getsym(data, i, &symbol); i++)
-            symbol_add(lines, &symbol, elf_strptr(elf, header.sh_link, symbol.st_name));
+    if (!symbol_table_read(symbols, files->main.elf, SHT_SYMTAB) &&
+        !symbol_table_read(symbols, files->debug.elf, SHT_SYMTAB)) {
+        symbol_table_read(symbols, files->mini, SHT_SYMTAB); /* without what is in .dynsym */
+        symbol_table_read(symbols, files->main.elf, SHT_DYNSYM);
     }
-    return lines->symbol_count > before;
+    symbol_table_sort(symbols);
 }
 
 struct elf_lines *elf_lines_open(const struct elf_lines_options *options)
@@ -233,12 +163,7 @@ struct elf_lines *elf_lines_open(const struct elf_lines_options *options)
     elf_module_open(&lines->files, options);
     lines->dwarf = lines->files.main.dwarf ? lines->files.main.dwarf : lines->files.debug.dwarf;
     if (lines->dwarf) units_read(lines);
-    if (!symbols_read(lines, lines->files.main.elf, SHT_SYMTAB) &&
-        !symbols_read(lines, lines->files.debug.elf, SHT_SYMTAB)) {
-        symbols_read(lines, lines->files.mini, SHT_SYMTAB); /* without what is in .dynsym */
-        symbols_read(lines, lines->files.main.elf, SHT_DYNSYM);
-    }
-    ranges_sort(&lines->symbols);
+    symbols_read(lines);
     return lines;
 }
 
@@ -254,13 +179,12 @@ struct elf_lines *elf_lines_close(struct elf_lines *lines)
     owned_free(lines);
     for (uint32_t i = 0; i < lines->unit_count; i++) {
         split_unit_close(&lines->units[i].split);
-        free(lines->units[i].ranges.rows);
+        range_list_done(&lines->units[i].ranges);
         free(lines->units[i].functions);
     }
     free(lines->units);
-    free(lines->ranges.rows);
-    free(lines->symbols.rows);
-    free(lines->symbol_names);
+    range_list_done(&lines->ranges);
+    symbol_table_done(&lines->symbols);
     elf_module_close(&lines->files);
     free(lines);
     return NULL;
@@ -294,35 +218,6 @@ static struct text show_name(struct elf_lines *lines, const char *name)
     return demangled ? own(lines, demangled) : text_of(name);
 }
 
-/* Takes "folder/.." and "." out of a path, in place: "./time/../sysdeps/x.c" is "sysdeps/x.c".
- * What is written never overtakes what is read. A path with too many folders keeps its rest. */
-static void path_tidy(char *path)
-{
-    size_t parts[PATH_PARTS_MAX], count = 0, to = path[0] == '/';
-
-    for (const char *at = path + to; *at != '\0';) {
-        size_t size = strcspn(at, "/");
-        bool has_more = at[size] == '/';
-        bool is_up = size == 2 && memcmp(at, "..", 2) == 0;
-
-        if (is_up && count > 0) {
-            to = parts[--count];
-        } else if (size > 0 && !(size == 1 && at[0] == '.')) {
-            if (!is_up) parts[count++] = to;
-            memmove(path + to, at, size);
-            to += size;
-            if (has_more) path[to++] = '/';
-        }
-        at += size + has_more;
-        if (count == PATH_PARTS_MAX) {
-            memmove(path + to, at, strlen(at) + 1);
-            return;
-        }
-    }
-    if (to > 1 && path[to - 1] == '/') to--;
-    path[to] = '\0';
-}
-
 /* A relative name is relative to the folder in which the unit was compiled. */
 static struct text show_file(struct elf_lines *lines, struct unit *unit, const char *name)
 {
@@ -336,15 +231,8 @@ static struct text show_file(struct elf_lines *lines, struct unit *unit, const c
     else if (asprintf(&path, "%s/%s", folder, name) < 0)
         path = NULL;
     if (!path) return text_of(name);
-    path_tidy(path);
+    source_path_tidy(path);
     return own(lines, path);
-}
-
-static const char *symbol_name(const struct elf_lines *lines, uint64_t offset)
-{
-    const struct range *range = range_find(&lines->symbols, offset);
-
-    return range ? lines->symbol_names[range->row] : NULL;
 }
 
 static const char *linkage_name(Dwarf_Die *die)
@@ -385,7 +273,7 @@ static uint8_t chain_find(struct elf_lines *lines, struct unit *unit, uint64_t o
     Dwarf_Die scope;
 
     unit_index(lines, unit);
-    range = range_find(&unit->ranges, offset);
+    range = range_list_find(&unit->ranges, offset);
     if (!range) return 0;
     scope = unit->functions[range->row];
     ret[count++] = scope;
@@ -447,9 +335,9 @@ static struct text entry_name(struct elf_lines *lines, Dwarf_Die *die, const cha
 
 uint8_t elf_lines_find(struct elf_lines *lines, uint64_t offset, struct source_location *ret)
 {
-    const struct range *range = range_find(&lines->ranges, offset);
+    const struct range *range = range_list_find(&lines->ranges, offset);
     struct unit *unit = range ? &lines->units[range->row] : NULL;
-    const char *symbol = symbol_name(lines, offset);
+    const char *symbol = symbol_table_find(&lines->symbols, offset);
     Dwarf_Die chain[LOCATIONS_MAX];
     uint8_t count = unit ? chain_find(lines, unit, offset, chain) : 0;
 

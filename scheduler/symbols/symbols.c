@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* symbols.c: the house: cache, jobs (jobs.c) and resolves (resolves.c), worker, and the store's door.
+/* symbols.c: the house: cache, jobs (jobs.c), resolves (resolves.c), worker, and the store's door.
  *
  * Files of the store are symbol_files.c's. What they have to do with answers is a number: each
  * build-id has a generation, which grows when a file of it comes or goes. So older samples gain
