@@ -22,6 +22,19 @@
  * its end, which may come within the younger call, does not end that one. A call that ends while
  * detached is attached by stakeout_call_end() itself.
  *
+ * A stream of HTTP/2 is a connection of its own (conn_rec.master says so), which a thread of
+ * mod_http2 serves until the response is in a buffer. That thread goes on with other streams; the
+ * buffer is emptied, and the request ended, by the one that has the client's connection. Nobody
+ * suspends there, so a filter does the detaching, behind the last bucket of the response.
+ *
+ * THE PROBE'S SIGNAL
+ *
+ * The threads of worker and event block all signals, and children that are not their starter's have
+ * their /proc closed to them: neither way of looking at a thread is left. So each thread that comes
+ * with a request lets the one signal in that the probe has taken, as with prefork, where nothing is
+ * blocked; no other, and only if it is the probe's. StakeoutDumpable opens /proc, and then sleeping
+ * threads are read without any signal.
+ *
  * INVARIANTS
  *
  * (1) Nothing of the probe runs in the parent: children start it (child_init) and stop it. So a
@@ -36,9 +49,14 @@
 #include <http_connection.h>
 #include <http_log.h>
 #include <http_protocol.h>
+#include <http_request.h>
 #include <mpm_common.h>
+#include <util_filter.h>
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
 
 APLOG_USE_MODULE(stakeout);
 
@@ -56,6 +74,42 @@ struct request_call {
 };
 
 static struct stakeout_names default_names;
+static ap_filter_rec_t *stream_filter;
+static sigset_t probe_signals; /* of a child: the one that its probe takes, or none */
+static _Thread_local int has_let_in;
+
+/* The probe's signal ------------------------------------------------------------------------ */
+
+enum { SIGNALS = 64 };
+
+/* Where a function lies: the library's begin; NULL: nowhere. */
+static const void *library_of(uintptr_t function)
+{
+    Dl_info info;
+
+    return function && dladdr((void *)function, &info) ? info.dli_fbase : NULL;
+}
+
+/* The handlers say which it is: options, the environment and other modules have a say in that. */
+static void find_signals(void)
+{
+    const void *probe = library_of((uintptr_t)stakeout_start);
+    struct sigaction action;
+
+    sigemptyset(&probe_signals);
+    for (int number = 1; number <= SIGNALS; number++) {
+        if (sigaction(number, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) &&
+            library_of((uintptr_t)action.sa_sigaction) == probe)
+            sigaddset(&probe_signals, number);
+    }
+}
+
+static void let_signals_in(void)
+{
+    if (has_let_in) return;
+    has_let_in = 1;
+    pthread_sigmask(SIG_UNBLOCK, &probe_signals, NULL);
+}
 
 /* A child's life ---------------------------------------------------------------------------- */
 
@@ -76,13 +130,16 @@ static void on_child_init(apr_pool_t *pool, server_rec *server)
         .token = config->token,
         .instance = config->instance,
     };
-    int rc = stakeout_start(&options);
+    int rc;
 
+    if (config->is_dumpable) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    rc = stakeout_start(&options);
     if (rc < 0 && rc != -EALREADY) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, -rc, server,
                      "stakeout: the probe did not start; requests are served as without it");
         return;
     }
+    find_signals();
     server_config_register(server);
     apr_pool_cleanup_register(pool, NULL, stop_probe, apr_pool_cleanup_null);
 }
@@ -127,6 +184,22 @@ static void detach_all(const struct connection_calls *calls)
     }
 }
 
+/* The response of a stream goes by. */
+static apr_status_t on_stream_output(ap_filter_t *filter, apr_bucket_brigade *brigade)
+{
+    conn_rec *stream = filter->c;
+    int is_last = 0;
+    apr_status_t status;
+
+    for (const apr_bucket *it = APR_BRIGADE_FIRST(brigade); it != APR_BRIGADE_SENTINEL(brigade);
+         it = APR_BUCKET_NEXT(it)) {
+        is_last |= AP_BUCKET_IS_EOR(it);
+    }
+    status = ap_pass_brigade(filter->next, brigade);
+    if (is_last) detach_all(calls_of(stream)); /* one that has ended is not among them */
+    return status;
+}
+
 static int on_request_read(request_rec *request)
 {
     struct connection_calls *calls;
@@ -137,6 +210,7 @@ static int on_request_read(request_rec *request)
     id = server_config_find(server_config_get(request->server), &default_names, request->method,
                             request->unparsed_uri ? request->unparsed_uri : "");
     if (id == 0) return DECLINED;
+    let_signals_in();
     calls = calls_of(request->connection);
     detach_all(calls);
     call = apr_pcalloc(request->pool, sizeof *call);
@@ -146,6 +220,8 @@ static int on_request_read(request_rec *request)
     calls->first = call;
     ap_set_module_config(request->request_config, &stakeout_module, call);
     apr_pool_cleanup_register(request->pool, call, on_request_gone, apr_pool_cleanup_null);
+    if (request->connection->master)
+        ap_add_output_filter_handle(stream_filter, NULL, NULL, request->connection);
     return DECLINED;
 }
 
@@ -182,12 +258,15 @@ static void on_resume(conn_rec *connection, request_rec *request)
     while (oldest->next) {
         oldest = oldest->next;
     }
+    let_signals_in();
     stakeout_call_attach(oldest->call);
 }
 
 static void register_hooks(apr_pool_t *pool)
 {
     (void)pool;
+    stream_filter =
+        ap_register_output_filter("STAKEOUT_STREAM", on_stream_output, NULL, AP_FTYPE_CONNECTION);
     ap_hook_child_init(on_child_init, NULL, NULL, APR_HOOK_LAST);
     ap_hook_post_read_request(on_request_read, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_log_transaction(on_response_written, NULL, NULL, APR_HOOK_REALLY_LAST);

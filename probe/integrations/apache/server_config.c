@@ -163,6 +163,15 @@ static const char *set_token_file(cmd_parms *cmd, void *unused, const char *valu
     return take_token(cmd, apr_pstrdup(cmd->pool, text));
 }
 
+static const char *set_dumpable(cmd_parms *cmd, void *unused, int is_dumpable)
+{
+    const char *refusal = only_in_main_server(cmd);
+
+    (void)unused;
+    if (!refusal) of_command(cmd)->is_dumpable = is_dumpable;
+    return refusal;
+}
+
 static const char *set_switch(cmd_parms *cmd, void *unused, int is_on)
 {
     const char *location, *refusal = location_of(cmd, &location);
@@ -203,6 +212,8 @@ const command_rec server_config_directives[] = {
                   "a file with the probe's token"),
     AP_INIT_TAKE1("StakeoutInstance", set_instance, NULL, RSRC_CONF,
                   "the name of each child; default: its host and pid"),
+    AP_INIT_FLAG("StakeoutDumpable", set_dumpable, NULL, RSRC_CONF,
+                 "whether processes of the children's user may trace them; default: off"),
     AP_INIT_FLAG("Stakeout", set_switch, NULL, RSRC_CONF | ACCESS_CONF,
                  "whether requests are calls; default: on"),
     AP_INIT_TAKE23("StakeoutInterface", add_interface, NULL, RSRC_CONF | ACCESS_CONF,

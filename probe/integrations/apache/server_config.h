@@ -3,7 +3,7 @@
  * say it.
  *
  *     in the main server     StakeoutApplication, StakeoutServer, StakeoutToken, StakeoutTokenFile,
- *                            StakeoutInstance
+ *                            StakeoutInstance, StakeoutDumpable on|off
  *     there, in a            Stakeout on|off, StakeoutInterface METHOD PATH [NAME]
  *     <VirtualHost> and a
  *     <Location>
@@ -37,6 +37,7 @@ struct location_switch {
 struct server_config {
     const char *application, *server, *token, *instance; /* NULL: not said; main server only */
     const char *token_from;    /* the directive that brought the token; NULL: none */
+    int is_dumpable;           /* main server only */
     apr_array_header_t *rules; /* struct interface_rule; a virtual host's own before the main's */
     apr_array_header_t *switches; /* struct location_switch, likewise */
 };

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mod_stakeout in Debian's apache2, as it is: requests are calls under their names, slow ones are
- * looked into, and nothing that a client sees is any different. argv[1] is the MPM. */
-#include "tests/integration/integrations/httpd_process.h"
+/* mod_stakeout in Debian's apache2, as it is: requests are calls under their names, and nothing
+ * that a client sees is any different. argv[1] is the MPM. */
+#include "tests/integration/integrations/httpd_house.h"
 
 #include "common/base/buf.h"
 #include "common/base/own.h"
 #include "common/model/limits.h"
 #include "tests/integration/integrations/http_client.h"
 #include "tests/integration/integrations/watched.h"
-#include "tests/integration/system/house.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -21,32 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SOON_MS = 20000, SAID_SIZE = 4096, LINES_SIZE = 2048, LOAD_CALLS = 10000, LINK_SIZE = 256 };
-
-static const char *mpm;
-static struct house house;
-
-static const char rules[] = "StakeoutInterface GET /item/{id}\n"
-                            "StakeoutInterface ANY /cgi-bin/{script...} scripts\n"
-                            "StakeoutInterface ANY /quiet/{all...} silent\n"
-                            "<Location /quiet>\nStakeout off\n</Location>\n"
-                            "<Location /quiet/but>\nStakeout on\n"
-                            "StakeoutInterface GET /quiet/but/{what} loud\n</Location>\n"
-                            "<VirtualHost 127.0.0.1:*>\nServerName localhost\n"
-                            "StakeoutInterface GET /slow/{id}\n"
-                            "StakeoutInterface GET /item/special\n"
-                            "</VirtualHost>\n";
-
-static char lines[LINES_SIZE];
-
-static struct httpd_process httpd_of(const char *application)
-{
-    snprintf(
-        lines, sizeof lines,
-        "CoreDumpDirectory /tmp\nStakeoutApplication %s\nStakeoutServer http://127.0.0.1:%u\n%s",
-        application, (unsigned)house.scheduler.port, rules);
-    return (struct httpd_process){ .mpm = mpm, .with_stakeout = true, .lines = lines };
-}
+enum { SAID_SIZE = 4096, LOAD_CALLS = 10000, LISTENED_CALLS = 90, LINK_SIZE = 256 };
 
 /* Names and counts -------------------------------------------------------------------------- */
 
@@ -111,7 +85,7 @@ static void requests_are_calls_under_their_names(void **state)
         { "GET /slow/{id}", 2 },
         { NULL, 0 },
     };
-    struct httpd_process httpd = httpd_of("names");
+    struct httpd_process httpd = httpd_house_server("names", NULL);
     struct http_reply reply;
 
     (void)state;
@@ -126,113 +100,7 @@ static void requests_are_calls_under_their_names(void **state)
     on_one_connection(httpd.port);
     in_one_packet(httpd.port);
     httpd_process_stop(&httpd); /* its children tell what they have */
-    watched_assert_counts(&house, "names", expected);
-}
-
-/* As httpd_process.c configures it. */
-static unsigned server_count(void)
-{
-    return strcmp(mpm, "prefork") == 0 ? 3 : 2;
-}
-
-/* A slow call ------------------------------------------------------------------------------- */
-
-#define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
-
-static void a_slow_request_is_looked_into(void **state)
-{
-    struct httpd_process httpd = httpd_of("slow");
-    struct http_reply reply;
-    struct watched_sample sample;
-    struct task_id task;
-
-    (void)state;
-    httpd_process_start(&httpd);
-    house_order(&house,
-                &(struct order){ .application = "slow",
-                                 .interface = "GET /slow/{id}",
-                                 .threshold_ms = 50,
-                                 .sample_cap = 1 },
-                &task);
-    watched_wait_armed(&house, &task, server_count());
-    http_get(httpd.port, "/slow/8?ms=10", NULL, &reply);
-    http_get(httpd.port, "/slow/9?ms=500", "traceparent: 00-" TRACE "-00f067aa0ba902b7-01\r\n",
-             &reply);
-    assert_int_equal(reply.status, 203);
-    watched_wait_sample(&house, &task, &sample);
-    assert_string_equal(sample.interface, "GET /slow/{id}");
-    assert_string_equal(sample.trace, TRACE);
-    assert_int_equal(sample.response_code, 203);
-    assert_in_range(sample.elapsed_ms, 500, 5000);
-    watched_assert_share(&sample, "slow_lookup", 80);
-    watched_sample_done(&sample);
-    httpd_process_stop(&httpd);
-}
-
-/* The response before it is still in httpd's buffer when it begins, and is written with its own. */
-static void a_request_behind_another_is_whole(void **state)
-{
-    struct httpd_process httpd = httpd_of("pipelined");
-    struct watched_sample sample;
-    struct http_reply reply;
-    struct task_id task;
-    int fd;
-
-    (void)state;
-    httpd_process_start(&httpd);
-    house_order(&house,
-                &(struct order){ .application = "pipelined",
-                                 .interface = "GET /slow/{id}",
-                                 .threshold_ms = 50,
-                                 .sample_cap = 1 },
-                &task);
-    watched_wait_armed(&house, &task, server_count());
-    fd = http_connect(httpd.port);
-    http_send(fd, "GET /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n"
-                  "GET /slow/1?ms=300 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    http_read_reply(fd, &reply);
-    assert_int_equal(reply.status, 200);
-    http_read_reply(fd, &reply);
-    assert_int_equal(reply.status, 203);
-    close(fd);
-    watched_wait_sample(&house, &task, &sample);
-    assert_int_equal(sample.response_code, 203);
-    assert_in_range(sample.elapsed_ms, 300, 5000);
-    watched_sample_done(&sample);
-    httpd_process_stop(&httpd);
-}
-
-/* The response is 16 MB, the client does not read for a while: the call is not over. With event, no
- * thread runs it then; with the others, a thread stands in write. */
-static void a_call_ends_when_its_response_was_written(void **state)
-{
-    struct httpd_process httpd = httpd_of("big");
-    struct watched_sample sample;
-    struct task_id task;
-    int fd;
-
-    (void)state;
-    httpd_process_start(&httpd);
-    house_order(&house,
-                &(struct order){ .application = "big",
-                                 .interface = "GET /big.bin",
-                                 .threshold_ms = 50,
-                                 .sample_cap = 1 },
-                &task);
-    watched_wait_armed(&house, &task, server_count());
-    fd = http_connect(httpd.port);
-    http_send(fd, "GET /big.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    watched_wait_snapshots(&house, &task, 20); /* meanwhile we read nothing */
-    assert_in_range(http_drain(fd), HTTPD_BIG_SIZE, HTTPD_BIG_SIZE + 4096);
-    watched_wait_sample(&house, &task, &sample);
-    assert_int_equal(sample.response_code, 200);
-    if (strcmp(mpm, "event") == 0) {
-        assert_true(watched_detached_share(&sample, "detached: the client to read") > 50);
-    } else {
-        assert_int_equal(watched_detached_share(&sample, "detached: the client to read"), 0);
-    }
-    watched_sample_done(&sample);
-    httpd_process_stop(&httpd);
+    watched_assert_counts(&httpd_house, "names", expected);
 }
 
 /* Load and restarts ------------------------------------------------------------------------- */
@@ -250,44 +118,55 @@ static int restart_while_it_runs(const struct httpd_process *httpd, FILE *ab)
     return restarts;
 }
 
-static void assert_load_is_unharmed(const struct httpd_process *httpd, const char *path,
-                                    bool with_restarts)
+/* `calls` requests are answered alike, as ab sees it. */
+static void assert_unharmed(const struct httpd_process *httpd, const char *path, int calls,
+                            bool with_restarts)
 {
-    char command[512], said[SAID_SIZE];
+    char command[512], said[SAID_SIZE], complete[64];
     int restarts = 0;
     FILE *ab;
 
-    snprintf(command, sizeof command, AB " -q -n %d -c 6 http://127.0.0.1:%u%s 2>&1", LOAD_CALLS,
+    snprintf(command, sizeof command, AB " -q -n %d -c 6 http://127.0.0.1:%u%s 2>&1", calls,
              (unsigned)httpd->port, path);
+    snprintf(complete, sizeof complete, "Complete requests:      %d\n", calls);
     ab = popen(command, "r");
     CHECK(ab);
     if (with_restarts) restarts = restart_while_it_runs(httpd, ab);
     said[fread(said, 1, sizeof said - 1, ab)] = '\0';
     if (pclose(ab) != 0 || !strstr(said, "Failed requests:        0") || strstr(said, "Non-2xx") ||
-        !strstr(said, "Complete requests:      10000"))
+        !strstr(said, complete))
         fail_msg("%s", said);
-    printf("    %s %s: %d requests, none failed, %d graceful restarts meanwhile\n", mpm, path,
-           LOAD_CALLS, restarts);
+    printf("    %s %s: %d requests, none failed, %d graceful restarts meanwhile\n", httpd_mpm, path,
+           calls, restarts);
     if (with_restarts) assert_true(restarts > 0);
+}
+
+static void assert_load_is_unharmed(const struct httpd_process *httpd, const char *path,
+                                    bool with_restarts)
+{
+    assert_unharmed(httpd, path, LOAD_CALLS, with_restarts);
 }
 
 static void no_request_fails_under_load_and_graceful_restarts(void **state)
 {
-    struct httpd_process httpd = httpd_of("load");
+    struct httpd_process httpd = httpd_house_server("load", NULL);
     struct task_id task;
 
     (void)state;
     httpd_process_start(&httpd);
-    house_order(&house,
+    house_order(&httpd_house,
                 &(struct order){ .application = "load",
                                  .interface = "GET /slow/{id}",
                                  .threshold_ms = 50,
                                  .frequency_ms = 5,
                                  .sample_cap = 100 },
                 &task);
-    watched_wait_armed(&house, &task, server_count());
+    watched_wait_armed(&httpd_house, &task, httpd_house_instances());
     assert_load_is_unharmed(&httpd, "/index.html", true);
     assert_load_is_unharmed(&httpd, "/slow/1?ms=2", true);
+    assert_unharmed(&httpd, "/slow/1?ms=80", LISTENED_CALLS, false);
+    assert_int_equal(house_ledger_sum(&httpd_house, &task, "drops"), 0);
+    assert_true(house_ledger_sum(&httpd_house, &task, "snapshots") > LISTENED_CALLS / 10);
     httpd_process_stop(&httpd);
 }
 
@@ -308,7 +187,7 @@ static size_t thread_count(pid_t pid)
 
 static void the_parent_has_no_thread_of_ours(void **state)
 {
-    struct httpd_process httpd = httpd_of("parent");
+    struct httpd_process httpd = httpd_house_server("parent", NULL);
     pid_t children[HTTPD_CHILDREN_MAX];
     size_t count;
 
@@ -374,8 +253,8 @@ static void count_descriptors(struct httpd_process *httpd, struct buf *ret)
 static void descriptors_are_those_of_a_httpd_without(void **state)
 {
     OWN(buf_done) struct buf with = BUF_INIT(65536), without = BUF_INIT(65536);
-    struct httpd_process httpd = httpd_of("descriptors");
-    struct httpd_process bare = { .mpm = mpm };
+    struct httpd_process httpd = httpd_house_server("descriptors", NULL);
+    struct httpd_process bare = { .mpm = httpd_mpm };
 
     (void)state;
     count_descriptors(&httpd, &with);
@@ -392,7 +271,7 @@ static void a_bad_configuration_is_refused_with_a_sentence(void **state)
     static const struct {
         const char *lines, *says; /* NULL: it is fine */
     } cases[] = {
-        { rules, NULL },
+        { httpd_rules, NULL },
         { "StakeoutServer http://[::1]:7411/\nStakeoutInstance a\nStakeoutToken x\n", NULL },
         { "StakeoutServer https://h\n", "must be as http://HOST:PORT" },
         { "StakeoutServer h:7411\n", "must be as http://HOST:PORT" },
@@ -409,6 +288,8 @@ static void a_bad_configuration_is_refused_with_a_sentence(void **state)
         { "StakeoutInterface GET\n", "StakeoutInterface takes" },
         { "StakeoutInterface \"GET /a\" /b\n", "have no blanks" },
         { "Stakeout maybe\n", "Stakeout must be On or Off" },
+        { "StakeoutDumpable on\n", NULL },
+        { "<VirtualHost *:1>\nStakeoutDumpable on\n</VirtualHost>\n", "cannot occur within" },
         { "StakeoutTokenFile /nonexistent\n", "'/nonexistent' cannot be read" },
         { "StakeoutTokenFile /dev/null\n", "a token is 1 to 512 visible" },
         { "StakeoutToken \"a b\"\n", "a token is 1 to 512 visible" },
@@ -426,7 +307,9 @@ static void a_bad_configuration_is_refused_with_a_sentence(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        struct httpd_process httpd = { .mpm = mpm, .with_stakeout = true, .lines = cases[i].lines };
+        struct httpd_process httpd = { .mpm = httpd_mpm,
+                                       .with_stakeout = true,
+                                       .lines = cases[i].lines };
         int code = httpd_process_test(&httpd, said, sizeof said);
 
         if (!cases[i].says && code != 0) fail_msg("%s%s", cases[i].lines, said);
@@ -439,7 +322,7 @@ static void a_bad_configuration_is_refused_with_a_sentence(void **state)
 /* A scheduler that is not there costs nobody anything. */
 static void requests_are_served_without_a_scheduler(void **state)
 {
-    struct httpd_process httpd = { .mpm = mpm,
+    struct httpd_process httpd = { .mpm = httpd_mpm,
                                    .with_stakeout = true,
                                    .lines = "StakeoutServer http://127.0.0.1:9\n" };
 
@@ -450,27 +333,10 @@ static void requests_are_served_without_a_scheduler(void **state)
     httpd_process_stop(&httpd);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    house_open(&house);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    house_close(&house);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_calls_under_their_names),
-        cmocka_unit_test(a_slow_request_is_looked_into),
-        cmocka_unit_test(a_request_behind_another_is_whole),
-        cmocka_unit_test(a_call_ends_when_its_response_was_written),
         cmocka_unit_test(no_request_fails_under_load_and_graceful_restarts),
         cmocka_unit_test(the_parent_has_no_thread_of_ours),
         cmocka_unit_test(descriptors_are_those_of_a_httpd_without),
@@ -478,8 +344,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(requests_are_served_without_a_scheduler),
     };
 
-    CHECK(argc == 2 || argc == 3);
-    mpm = argv[1];
-    if (argc == 3) cmocka_set_test_filter(argv[2]);
-    return cmocka_run_group_tests(tests, start, stop);
+    httpd_house_arguments(argc, argv);
+    return cmocka_run_group_tests(tests, httpd_house_open, httpd_house_close);
 }

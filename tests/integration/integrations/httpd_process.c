@@ -47,6 +47,7 @@ static const char server[] =
     "ErrorDocument 404 /index.html\n"
     "ScriptAlias /cgi-bin/ %s/cgi-bin/\n"
     "<Location /slow>\nSetHandler slow\n</Location>\n"
+    "<Location /busy>\nSetHandler busy\n</Location>\n"
     "<Location /nested>\nSetHandler nested\n</Location>\n";
 
 static void put_file(const char *directory, const char *name, struct text text, mode_t mode)

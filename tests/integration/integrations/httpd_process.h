@@ -7,8 +7,8 @@
  *     httpd_process_stop(&httpd);             nothing is left, neither process nor file
  *
  * It serves htdocs/index.html ("index\n"), htdocs/big.bin (16 MB), /cgi-bin/hello ("hello\n"), and
- * with mod_slow /slow/... and /nested. Started by root, its children are www-data's. It ends when
- * the test does. */
+ * with mod_slow /slow/..., /busy/... and /nested. Started by root, its children are www-data's. It
+ * ends when the test does. */
 #ifndef STAKEOUT_TESTS_INTEGRATION_INTEGRATIONS_HTTPD_PROCESS_H
 #define STAKEOUT_TESTS_INTEGRATION_INTEGRATIONS_HTTPD_PROCESS_H
 

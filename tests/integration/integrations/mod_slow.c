@@ -3,6 +3,7 @@
  * subrequests. It knows nothing of stakeout.
  *
  *     SetHandler slow         answers 203 after `ms` of the query, asleep in slow_lookup()
+ *     SetHandler busy         the same, computing in busy_lookup()
  *     SetHandler nested       makes two subrequests of /index.html, and answers 200 */
 #include <httpd.h>
 
@@ -15,19 +16,33 @@
 enum { MS_MAX = 5000 };
 
 __attribute__((noinline)) void slow_lookup(long ms);
+__attribute__((noinline)) void busy_lookup(long ms);
 
+/* Signals may end a sleep early, as they may in any module. */
 __attribute__((noinline)) void slow_lookup(long ms)
 {
-    apr_sleep(apr_time_from_msec(ms));
+    apr_time_t now = apr_time_now(), until = now + apr_time_from_msec(ms);
+
+    for (; now < until; now = apr_time_now()) {
+        apr_sleep(until - now);
+    }
     __asm__ volatile("" ::: "memory"); /* no tail call: it stays on the stack */
 }
 
-static int answer_slowly(request_rec *request)
+__attribute__((noinline)) void busy_lookup(long ms)
+{
+    apr_time_t until = apr_time_now() + apr_time_from_msec(ms);
+
+    while (apr_time_now() < until) {
+    }
+}
+
+static int answer_slowly(request_rec *request, void (*lookup)(long ms))
 {
     const char *ms = request->args ? ap_strstr_c(request->args, "ms=") : NULL;
     apr_int64_t value = ms ? apr_atoi64(ms + 3) : 0;
 
-    slow_lookup(value < 0 || value > MS_MAX ? MS_MAX : (long)value);
+    lookup(value < 0 || value > MS_MAX ? MS_MAX : (long)value);
     request->status = 203;
     ap_rputs("slow\n", request);
     return OK;
@@ -47,7 +62,8 @@ static int answer_nested(request_rec *request)
 static int on_handle(request_rec *request)
 {
     if (!request->handler) return DECLINED;
-    if (strcmp(request->handler, "slow") == 0) return answer_slowly(request);
+    if (strcmp(request->handler, "slow") == 0) return answer_slowly(request, slow_lookup);
+    if (strcmp(request->handler, "busy") == 0) return answer_slowly(request, busy_lookup);
     if (strcmp(request->handler, "nested") == 0) return answer_nested(request);
     return DECLINED;
 }

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What mod_stakeout's samples tell of slow requests in Debian's apache2: asleep or computing, with
+ * /proc closed to the children, as it is where root started httpd, and open; over HTTP/2; in
+ * scripts of PHP. argv[1] is the MPM. */
+#include "tests/integration/integrations/httpd_house.h"
+
+#include "common/base/own.h"
+#include "tests/integration/integrations/http_client.h"
+#include "tests/integration/integrations/watched.h"
+#include "tests/support/test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SAID_SIZE = 8192, COMMAND_SIZE = 1024 };
+
+#define TRACE       "4bf92f3577b34da6a3ce929d0e0e4736"
+#define TRACEPARENT "traceparent: 00-" TRACE "-00f067aa0ba902b7-01"
+
+/* One instance is enough to be asked: all have the task. */
+static void order(const char *application, const char *interface, struct task_id *ret)
+{
+    house_order(&httpd_house,
+                &(struct order){ .application = application,
+                                 .interface = interface,
+                                 .threshold_ms = 50,
+                                 .sample_cap = 1 },
+                ret);
+    watched_wait_armed(&httpd_house, ret, httpd_house_instances());
+}
+
+/* Where and why ----------------------------------------------------------------------------- */
+
+/* Asks for something fast and something slow, and finds the latter in `function`. */
+static void assert_looked_into(const char *application, const char *more, const char *path,
+                               const char *function, struct task_id *ret_task)
+{
+    struct httpd_process httpd = httpd_house_server(application, more);
+    struct watched_sample sample;
+    struct http_reply reply;
+    char interface[64], asked[64];
+
+    snprintf(interface, sizeof interface, "GET /%s/{id}", path);
+    httpd_process_start(&httpd);
+    order(application, interface, ret_task);
+    snprintf(asked, sizeof asked, "/%s/8?ms=10", path);
+    http_get(httpd.port, asked, NULL, &reply);
+    snprintf(asked, sizeof asked, "/%s/9?ms=500", path);
+    http_get(httpd.port, asked, TRACEPARENT "\r\n", &reply);
+    assert_int_equal(reply.status, 203);
+    watched_wait_sample(&httpd_house, ret_task, &sample);
+    assert_string_equal(sample.interface, interface);
+    assert_string_equal(sample.trace, TRACE);
+    assert_int_equal(sample.response_code, 203);
+    assert_in_range(sample.elapsed_ms, 500, 5000);
+    watched_assert_share(&sample, function, 80);
+    watched_sample_done(&sample);
+    httpd_process_stop(&httpd);
+}
+
+static int64_t count_of(const struct task_id *task, const char *figure)
+{
+    return house_ledger_sum(&httpd_house, task, figure);
+}
+
+/* Whether it is a signal that tells of a sleeping thread is up to who started httpd. */
+static void a_slow_request_is_looked_into(void **state)
+{
+    struct task_id task;
+
+    (void)state;
+    assert_looked_into("slow", NULL, "slow", "slow_lookup", &task);
+    if (geteuid() == 0) {
+        assert_in_range(count_of(&task, "signals"), 1, 10);
+    } else {
+        assert_int_equal(count_of(&task, "signals"), 0);
+    }
+}
+
+static void a_computing_request_is_looked_into(void **state)
+{
+    struct task_id task;
+
+    (void)state;
+    assert_looked_into("busy", NULL, "busy", "busy_lookup", &task);
+    assert_true(count_of(&task, "signals") > 0);
+}
+
+static void a_dumpable_child_is_read_where_it_sleeps(void **state)
+{
+    struct task_id task;
+
+    (void)state;
+    assert_looked_into("dumpable", "StakeoutDumpable on\n", "slow", "slow_lookup", &task);
+    assert_int_equal(count_of(&task, "signals"), 0);
+    assert_int_equal(count_of(&task, "interrupted"), 0);
+    assert_true(count_of(&task, "reads") > 0);
+}
+
+/* Requests that overlap ---------------------------------------------------------------------- */
+
+/* The response before it is still in httpd's buffer when it begins, and is written with its own. */
+static void a_request_behind_another_is_whole(void **state)
+{
+    struct httpd_process httpd = httpd_house_server("pipelined", NULL);
+    struct watched_sample sample;
+    struct http_reply reply;
+    struct task_id task;
+    int fd;
+
+    (void)state;
+    httpd_process_start(&httpd);
+    order("pipelined", "GET /slow/{id}", &task);
+    fd = http_connect(httpd.port);
+    http_send(fd, "GET /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                  "GET /slow/1?ms=300 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    http_read_reply(fd, &reply);
+    assert_int_equal(reply.status, 200);
+    http_read_reply(fd, &reply);
+    assert_int_equal(reply.status, 203);
+    close(fd);
+    watched_wait_sample(&httpd_house, &task, &sample);
+    assert_int_equal(sample.response_code, 203);
+    assert_in_range(sample.elapsed_ms, 300, 5000);
+    watched_sample_done(&sample);
+    httpd_process_stop(&httpd);
+}
+
+/* The response is 16 MB, the client does not read for a while: the call is not over. With event, no
+ * thread runs it then; with the others, a thread stands in write. */
+static void a_call_ends_when_its_response_was_written(void **state)
+{
+    struct httpd_process httpd = httpd_house_server("big", NULL);
+    struct watched_sample sample;
+    struct task_id task;
+    int fd;
+
+    (void)state;
+    httpd_process_start(&httpd);
+    order("big", "GET /big.bin", &task);
+    fd = http_connect(httpd.port);
+    http_send(fd, "GET /big.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    watched_wait_snapshots(&httpd_house, &task, 20); /* meanwhile we read nothing */
+    assert_in_range(http_drain(fd), HTTPD_BIG_SIZE, HTTPD_BIG_SIZE + 4096);
+    watched_wait_sample(&httpd_house, &task, &sample);
+    assert_int_equal(sample.response_code, 200);
+    if (httpd_is("event")) {
+        assert_true(watched_detached_share(&sample, "detached: the client to read") > 50);
+    } else {
+        assert_int_equal(watched_detached_share(&sample, "detached: the client to read"), 0);
+    }
+    watched_sample_done(&sample);
+    httpd_process_stop(&httpd);
+}
+
+/* HTTP/2 ------------------------------------------------------------------------------------ */
+
+static const char http2[] = "LoadModule http2_module " HTTPD_MODULES "/mod_http2.so\n"
+                            "Protocols h2c http/1.1\n";
+
+/* Runs a client to its end; what it said is in `ret`. Fails where it failed. */
+static void run_client(const char *command, char ret[SAID_SIZE])
+{
+    FILE *client = popen(command, "r");
+
+    CHECK(client);
+    ret[fread(ret, 1, SAID_SIZE - 1, client)] = '\0';
+    if (pclose(client) != 0) fail_msg("%s: %s", command, ret);
+}
+
+static void a_request_over_http2_is_looked_into(void **state)
+{
+    struct httpd_process httpd = httpd_house_server("streams", http2);
+    char command[COMMAND_SIZE], said[SAID_SIZE];
+    struct watched_sample sample;
+    struct task_id task;
+
+    (void)state;
+    if (!*NGHTTP) skip();
+    httpd_process_start(&httpd);
+    order("streams", "GET /slow/{id}", &task);
+    snprintf(command, sizeof command,
+             NGHTTP " -v -H '" TRACEPARENT "' 'http://127.0.0.1:%u/slow/1?ms=500' 2>&1",
+             (unsigned)httpd.port);
+    run_client(command, said);
+    assert_non_null(strstr(said, ":status: 203"));
+    watched_wait_sample(&httpd_house, &task, &sample);
+    assert_string_equal(sample.trace, TRACE);
+    assert_int_equal(sample.response_code, 203);
+    assert_in_range(sample.elapsed_ms, 500, 5000);
+    watched_assert_share(&sample, "slow_lookup", 80);
+    watched_sample_done(&sample);
+    httpd_process_stop(&httpd);
+}
+
+/* Streams of a connection run side by side, each on a thread that goes on with others before the
+ * response was read. */
+static void requests_over_http2_are_counted(void **state)
+{
+    static const struct watched_count expected[] = {
+        { "GET /slow/{id}", 600 },
+        { "GET /index.html", 6000 },
+        { NULL, 0 },
+    };
+    struct httpd_process httpd = httpd_house_server("multiplexed", http2);
+    char command[COMMAND_SIZE], said[SAID_SIZE];
+    struct task_id task;
+
+    (void)state;
+    if (!*H2LOAD) skip();
+    httpd_process_start(&httpd);
+    order("multiplexed", "GET /slow/{id}", &task);
+    snprintf(command, sizeof command,
+             H2LOAD " -n 600 -c 3 -m 10 'http://127.0.0.1:%u/slow/1?ms=5' 2>&1",
+             (unsigned)httpd.port);
+    run_client(command, said);
+    if (!strstr(said, "600 succeeded, 0 failed, 0 errored")) fail_msg("%s", said);
+    snprintf(command, sizeof command,
+             H2LOAD " -n 6000 -c 3 -m 30 'http://127.0.0.1:%u/index.html' 2>&1",
+             (unsigned)httpd.port);
+    run_client(command, said);
+    if (!strstr(said, "status codes: 6000 2xx")) fail_msg("%s", said);
+    httpd_process_stop(&httpd);
+    watched_assert_counts(&httpd_house, "multiplexed", expected);
+}
+
+/* PHP --------------------------------------------------------------------------------------- */
+
+static void put_script(const struct httpd_process *httpd, const char *name, const char *text)
+{
+    char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/htdocs/%s", httpd->directory, name);
+    file = fopen(path, "we");
+    CHECK(file && fputs(text, file) >= 0 && fclose(file) == 0);
+    CHECK(chmod(path, 0644) == 0);
+}
+
+static void assert_script_looked_into(const struct httpd_process *httpd, const char *name)
+{
+    char path[64], interface[64];
+    struct watched_sample sample;
+    struct http_reply reply;
+    struct task_id task;
+
+    snprintf(path, sizeof path, "/%s", name);
+    snprintf(interface, sizeof interface, "GET /%s", name);
+    order("php", interface, &task);
+    http_get(httpd->port, path, NULL, &reply);
+    assert_int_equal(reply.status, 201);
+    watched_wait_sample(&httpd_house, &task, &sample);
+    assert_int_equal(sample.response_code, 201);
+    assert_in_range(sample.elapsed_ms, 500, 5000);
+    watched_assert_share(&sample, "php_execute_script", 80);
+    watched_sample_done(&sample);
+}
+
+/* mod_php is for prefork alone. */
+static void a_script_of_php_is_looked_into(void **state)
+{
+    struct httpd_process httpd =
+        httpd_house_server("php", "LoadModule php_module " MOD_PHP "\n"
+                                  "AddHandler application/x-httpd-php .php\n");
+
+    (void)state;
+    if (!*MOD_PHP || !httpd_is("prefork")) skip();
+    httpd_process_start(&httpd);
+    put_script(&httpd, "asleep.php",
+               "<?php http_response_code(201); $until = microtime(true) + 0.5;\n"
+               "while (microtime(true) < $until) { usleep(500000); } echo 'done';\n");
+    put_script(&httpd, "busy.php",
+               "<?php http_response_code(201); $until = microtime(true) + 0.5;\n"
+               "for ($i = 0; microtime(true) < $until; $i++) { md5($i); } echo 'done';\n");
+    assert_script_looked_into(&httpd, "asleep.php");
+    assert_script_looked_into(&httpd, "busy.php");
+    httpd_process_stop(&httpd);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_slow_request_is_looked_into),
+        cmocka_unit_test(a_computing_request_is_looked_into),
+        cmocka_unit_test(a_dumpable_child_is_read_where_it_sleeps),
+        cmocka_unit_test(a_request_behind_another_is_whole),
+        cmocka_unit_test(a_call_ends_when_its_response_was_written),
+        cmocka_unit_test(a_request_over_http2_is_looked_into),
+        cmocka_unit_test(requests_over_http2_are_counted),
+        cmocka_unit_test(a_script_of_php_is_looked_into),
+    };
+
+    httpd_house_arguments(argc, argv);
+    return cmocka_run_group_tests(tests, httpd_house_open, httpd_house_close);
+}
