@@ -272,6 +272,7 @@ static void a_bad_configuration_is_refused_with_a_sentence(void **state)
         const char *lines, *says; /* NULL: it is fine */
     } cases[] = {
         { httpd_rules, NULL },
+        { "Include " MOD_STAKEOUT_CONF "\n", NULL },
         { "StakeoutServer http://[::1]:7411/\nStakeoutInstance a\nStakeoutToken x\n", NULL },
         { "StakeoutServer https://h\n", "must be as http://HOST:PORT" },
         { "StakeoutServer h:7411\n", "must be as http://HOST:PORT" },
