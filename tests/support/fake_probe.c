@@ -128,6 +128,7 @@ static void fill_ledger(const struct fake_calls *calls, struct wire_pulse_ledger
                                        .pause_ns_p50 = 9000,
                                        .pause_ns_p99 = 20000,
                                        .cpu_ns = NS_PER_MS,
+                                       .stretched_ns = calls->stretched_ns,
                                        .armed_ns = NS_PER_S };
 }
 

@@ -47,6 +47,7 @@ struct fake_calls {
     uint64_t count, each_ns;
     const char *task; /* NULL: no ledger */
     uint64_t seen, triggered, sampled;
+    uint64_t stretched_ns; /* the longest interval that its budget made */
 };
 void fake_probe_pulse(struct fake_probe *probe, const struct fake_calls *calls, size_t count);
 

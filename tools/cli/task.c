@@ -232,7 +232,23 @@ static void put_figure(struct cli *cli, const json_t *task, const char *label, c
     (void)buf_printf(&cli->out, "%s\n", unit);
 }
 
-static void put_settings(struct cli *cli, const json_t *task)
+/* "every 10 ms, stretched to 40 ms to stay within the budget": the longest of all instances. */
+static void put_frequency(struct cli *cli, const json_t *task, const json_t *ledger)
+{
+    double stretched_ms = ledger_stretched_ms(ledger);
+
+    view_label(cli, "frequency");
+    (void)buf_text(&cli->out, TEXT("every "));
+    format_setting(&cli->screen, field_number(task, "frequency_ms"), &cli->out);
+    if (stretched_ms > 0) {
+        (void)buf_text(&cli->out, TEXT(", stretched to "));
+        format_setting(&cli->screen, stretched_ms, &cli->out);
+        (void)buf_text(&cli->out, TEXT(" to stay within the budget"));
+    }
+    (void)buf_text(&cli->out, TEXT("\n"));
+}
+
+static void put_settings(struct cli *cli, const json_t *task, const json_t *ledger)
 {
     struct text from = field_text(task, "threshold_from");
 
@@ -246,10 +262,7 @@ static void put_settings(struct cli *cli, const json_t *task)
         (void)buf_text(&cli->out, TEXT(" of the 15 minutes before"));
     }
     (void)buf_text(&cli->out, TEXT("\n"));
-    view_label(cli, "frequency");
-    (void)buf_text(&cli->out, TEXT("every "));
-    format_setting(&cli->screen, field_number(task, "frequency_ms"), &cli->out);
-    (void)buf_text(&cli->out, TEXT("\n"));
+    put_frequency(cli, task, ledger);
     if (json_is_true(json_object_get(task, "lookback")))
         view_pair(cli, "lookback", TEXT("on: sparsely from a call's begin"));
     put_figure(cli, task, "sample cap", "sample_cap", "");
@@ -312,7 +325,7 @@ int command_task_show(struct cli *cli)
     task_put_title(cli, task.document);
     task_put_status(cli, task.document, view_server_now_ms(&task));
     view_heading(cli, "Settings");
-    put_settings(cli, task.document);
+    put_settings(cli, task.document, ledger.document);
     task_put_warnings(cli, task.document);
     view_heading(cli, "Ledger");
     ledger_put(cli, ledger.document);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* task_test.c: a task, from its creation to its end, and what is listed. */
 #include "tests/integration/cli/cli_fixture.h"
+
+#include "common/base/clock.h"
 #include "tests/integration/cli/program.h"
 #include "tests/support/api_client.h"
 #include "tests/support/fake_probe.h"
@@ -201,6 +203,27 @@ static void lists_show_what_has_reported(void **state)
     assert_err("'threshold_ms' is p99");
 }
 
+static void the_frequency_line_says_what_the_budget_made_of_it(void **state)
+{
+    struct fake_probe free_probe = FAKE_PROBE(scheduler.port, "stretched", "host-1:1");
+    struct fake_probe bound_probe = FAKE_PROBE(scheduler.port, "stretched", "host-2:2");
+    struct fake_calls calls = { .interface = "POST /checkout", .count = 10, .each_ns = 1000000 };
+    char task[TASK_TEXT_SIZE];
+
+    (void)state;
+    create_task("stretched", MORE("--frequency", "20ms"), task);
+    calls.task = task;
+    calls.seen = 10;
+    fake_probe_pulse(&free_probe, &calls, 1);
+    RUN("task", "show", task);
+    assert_out("every 20 ms\n");
+    calls.stretched_ns = 43 * NS_PER_MS;
+    fake_probe_pulse(&bound_probe, &calls, 1);
+    RUN("task", "show", task);
+    assert_out("every 20 ms, stretched to 43 ms to stay within the budget\n");
+    cancel(task);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +233,7 @@ int main(void)
         cmocka_unit_test(tables_go_whole_into_a_pipe_and_notes_behind_them),
         cmocka_unit_test(json_is_the_answer_of_the_api),
         cmocka_unit_test(lists_show_what_has_reported),
+        cmocka_unit_test(the_frequency_line_says_what_the_budget_made_of_it),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -136,10 +136,8 @@ static void put_drops(struct cli *cli, const json_t *totals, const char *key, bo
     }
 }
 
-/* "- At the most, the budget put snapshots 40 ms apart." */
-void ledger_put_stretched(struct cli *cli, const json_t *ledger)
+double ledger_stretched_ms(const json_t *ledger)
 {
-    OWN(buf_done) struct buf line = BUF_INIT(256);
     const json_t *row;
     double most_ms = 0;
     size_t i;
@@ -150,6 +148,15 @@ void ledger_put_stretched(struct cli *cli, const json_t *ledger)
 
         if (stretched_ms > most_ms) most_ms = stretched_ms;
     }
+    return most_ms;
+}
+
+/* "- To stay within the budget, snapshots were up to 40 ms apart." */
+void ledger_put_stretched(struct cli *cli, const json_t *ledger)
+{
+    OWN(buf_done) struct buf line = BUF_INIT(256);
+    double most_ms = ledger_stretched_ms(ledger);
+
     if (most_ms == 0) return;
     (void)buf_text(&line, TEXT("To stay within the budget, snapshots were up to "));
     format_setting(&cli->screen, most_ms, &line);
@@ -223,7 +230,6 @@ void ledger_put(struct cli *cli, const json_t *ledger)
     ledger_put_funnel(cli, ledger);
     put_drops(cli, totals, "drops", false);
     put_drops(cli, totals, "snapshot_drops", true);
-    ledger_put_stretched(cli, ledger);
     put_ways(cli, totals);
     put_interrupted(cli, totals);
     put_refusals(cli, instances);

@@ -8,7 +8,10 @@
 /* Two lines: "seen 672 = 664 below + 8 triggered" and "triggered 8 = 6 sampled + ...". */
 void ledger_put_funnel(struct cli *cli, const json_t *ledger);
 
-/* How far apart the budget put snapshots, if it did. */
+/* How far apart the budget put snapshots, of any instance at the most; 0: as they were ordered. */
+double ledger_stretched_ms(const json_t *ledger);
+
+/* Says so, if it did. */
 void ledger_put_stretched(struct cli *cli, const json_t *ledger);
 
 /* Funnel, a row per instance, drops by reason, refusals. */
