@@ -225,6 +225,40 @@ static void a_refusal_names_the_role_that_is_and_the_one_that_is_needed(void **s
                   "The token 'otto' is an operator's; this needs a probe's.");
 }
 
+/* Who may see an application may see its settings, and may not switch its probes off. */
+static void settings_are_seen_by_a_viewer_and_made_by_an_operator(void **state)
+{
+    static const char path[] = "/api/v1/applications/shop/settings";
+    struct api_call change = { .port = scheduler.port,
+                               .method = "PUT",
+                               .path = path,
+                               .token = viewer_token,
+                               .body = TEXT("{\"probe\":\"off\"}") };
+    struct api_answer answer;
+
+    (void)state;
+    api_ask(&change, &answer);
+    assert_int_equal(answer.status, 403);
+    assert_string_equal(json_string_value(json_object_get(answer.json, "detail")),
+                        "The token 'eve' is a viewer's; this needs an operator's.");
+    api_answer_done(&answer);
+    change.token = probe_token;
+    api_ask(&change, &answer);
+    assert_int_equal(answer.status, 403);
+    api_answer_done(&answer);
+    api_ask(&(struct api_call){ .port = scheduler.port, .path = path, .token = viewer_token },
+            &answer);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(json_string_value(json_object_get(answer.json, "probe")), "on");
+    api_answer_done(&answer);
+    change.token = operator_token;
+    api_ask(&change, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(json_string_value(json_object_get(answer.json, "probe")), "off");
+    assert_string_equal(json_string_value(json_object_get(answer.json, "author")), "otto");
+    api_answer_done(&answer);
+}
+
 static void the_author_of_a_task_is_its_token_s_name(void **state)
 {
     struct api_answer answer;
@@ -288,6 +322,7 @@ int main(void)
         cmocka_unit_test(commands_that_make_no_sense_are_refused),
         cmocka_unit_test(every_route_has_its_role),
         cmocka_unit_test(a_refusal_names_the_role_that_is_and_the_one_that_is_needed),
+        cmocka_unit_test(settings_are_seen_by_a_viewer_and_made_by_an_operator),
         cmocka_unit_test(the_author_of_a_task_is_its_token_s_name),
         cmocka_unit_test(a_revoked_token_is_refused_within_seconds),
         cmocka_unit_test(without_a_scheduler_tokens_are_made_and_kept),
