@@ -36,9 +36,9 @@ enum {
     LISTENINGS_MAX = SAMPLES_IN_FLIGHT_MAX + LOOKBACKS_MAX,
 
     /* What is reserved at start, 8 MB: this object, the names, and the sampler's books. */
-    MEMORY_HOT_MAX = 6016 * 1024,
-    MEMORY_REGISTRY_MAX = 1152 * 1024,
-    MEMORY_SAMPLER_MAX = 1024 * 1024,
+    MEMORY_HOT_MAX = 6000 * 1024,
+    MEMORY_REGISTRY_MAX = 1112 * 1024,
+    MEMORY_SAMPLER_MAX = 1080 * 1024,
 };
 
 static_assert(MEMORY_HOT_MAX + MEMORY_REGISTRY_MAX + MEMORY_SAMPLER_MAX <= 8 * 1024 * 1024,

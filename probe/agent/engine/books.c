@@ -60,17 +60,22 @@ static void watch_match(struct books *books, struct watch *watch)
     }
 }
 
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void count_armed(struct books *books)
 {
     books->armed_count = 0;
-    books->notice_ns_min = UINT64_MAX;
+    books->threshold_ns_min = books->notice_ns_min = UINT64_MAX;
     for (uint32_t i = 0; i < books->watch_end; i++) {
         const struct watch *watch = &books->watches[i];
 
         if (watch->phase != WATCH_ARMED) continue;
         books->armed_count++;
-        if (watch_notice_ns(watch) < books->notice_ns_min)
-            books->notice_ns_min = watch_notice_ns(watch);
+        books->threshold_ns_min = lesser(books->threshold_ns_min, watch->order.threshold_ns);
+        books->notice_ns_min = lesser(books->notice_ns_min, watch_notice_ns(watch));
     }
 }
 

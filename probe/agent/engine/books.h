@@ -36,8 +36,10 @@ struct watch {
     uint64_t watched_from_ns; /* no call was noticed before; not moved back, as armed_at_ns is */
     uint32_t matched_end;     /* ids below were compared with the order's pattern */
     bool matched_other;       /* and so was (other) */
-    struct tally base;        /* when it was armed */
-    struct tally since;       /* until now, or until it was over */
+    /* The threshold and watch_lookback_ns() by the clock of the hot path: sampler_scan.c. */
+    uint64_t threshold_ticks, lookback_ticks;
+    struct tally base;  /* when it was armed */
+    struct tally since; /* until now, or until it was over */
     uint64_t slowest_below_ns;
     uint64_t listened; /* calls that the sampler counted as triggered */
     uint64_t cpu_base_ns, cpu_ns;
@@ -54,7 +56,8 @@ struct books {
     uint16_t watch_of[INTERFACE_IDS]; /* by interface: index + 1 of the armed watch; 0: none */
     uint32_t watch_end;               /* watches from here on are free */
     uint32_t armed_count;
-    uint64_t notice_ns_min;              /* of the armed; UINT64_MAX: none is */
+    /* Of the armed, the smallest threshold, and until a call is noticed; UINT64_MAX: none is. */
+    uint64_t threshold_ns_min, notice_ns_min;
     struct tally tallies[INTERFACE_IDS]; /* of the reading under way */
 };
 

@@ -58,6 +58,12 @@ uint64_t budget_wait_ns(const struct budget *budget, uint64_t cost_ns)
     return allowance_wait_ns(&budget->core, budget->core_ppm, cost_ns);
 }
 
+bool budget_is_half_full(const struct budget *budget)
+{
+    return budget->core_ppm == BUDGET_NONE ||
+           budget->core.level_ns >= allowance_full_ns(budget->core_ppm) / 2;
+}
+
 bool budget_plan_is_due(const struct budget *budget, uint64_t now_ns)
 {
     return now_ns - budget->planned_at_ns >= PLAN_INTERVAL_NS;

@@ -66,6 +66,9 @@ void budget_account(struct budget *budget, uint64_t now_ns, uint64_t spent_ns);
 bool budget_covers(const struct budget *budget, uint64_t cost_ns);
 uint64_t budget_wait_ns(const struct budget *budget, uint64_t cost_ns);
 
+/* Is half of it still there? What can wait, waits for that. */
+bool budget_is_half_full(const struct budget *budget);
+
 /* So much of what is spent goes to looks; the rest is what watching takes. */
 static inline void budget_looked(struct budget *budget, uint64_t cost_ns)
 {

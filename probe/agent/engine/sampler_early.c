@@ -99,6 +99,7 @@ void early_heed(const struct record_view *view, struct watch *watch, uint64_t ag
     listening = listening_vacant();
     if (!listening || listening_begin_early(&sampler.engine, listening, watch, view) < 0) return;
     sampler.early_count++;
+    looks_prepare();
     early_look(listening, clock_monotonic_ns());
     thrift_account(listening);
     sampler.engine.early_cost_ns =

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sampler_round.c: notices slow calls, and keeps the time.
+/* sampler_round.c: keeps the time.
  *
  * One thread of ours sleeps until there is something to do:
  *
- * 1. A call could be due. After a scan that is the earlier of the first due time it saw, and now +
- *    the smallest threshold: a call that begins later cannot be due before that. So begin never
- *    wakes anybody, and nothing is armed in the kernel.
+ * 1. A call in flight turns slow, or all are to be looked through (sampler_scan.c).
  * 2. A call that is listened to is to be looked at again, or its copy may have come back.
  * 3. Somebody woke it: tasks changed, a call that is listened to ended, it is to stop.
  *
@@ -17,7 +15,6 @@
  *     settle_outcome(). watch->listened = sampled + over_cap + drops + pending, always.
  * (3) The host's threads never take this lock. The callbacks run without it. */
 #include "probe/agent/engine/sampler_state.h"
-#include "probe/hot/ticks.h"
 #include "probe/hot/wake.h"
 
 #include <errno.h>
@@ -44,6 +41,12 @@ void sampler_tell(const struct watch *watch, enum task_event_kind event, const c
                   uint64_t count)
 {
     outbox_event(sampler.outbox, &watch->order.id, event, detail, count);
+}
+
+void looks_prepare(void)
+{
+    if (!sampler.is_fresh) unwinder_refresh(sampler.engine.unwinder);
+    sampler.is_fresh = true;
 }
 
 struct listening *listening_vacant(void)
@@ -78,8 +81,7 @@ static void tell_drops(struct watch *watch, uint64_t now_ns, bool is_last)
     }
 }
 
-/* Forgets a call, if it is not moving at this moment. */
-static bool listening_leave(struct listening *listening)
+bool listening_leave(struct listening *listening)
 {
     uint32_t *count = listening->draft.is_lookback ? &sampler.early_count : &sampler.slow_count;
 
@@ -204,7 +206,7 @@ static bool listening_look_if_due(struct listening *listening, uint64_t now_ns)
     return is_in_flight;
 }
 
-static void listening_visit(struct listening *listening, uint64_t now_ns)
+void listening_visit(struct listening *listening, uint64_t now_ns)
 {
     struct sample *report;
 
@@ -217,140 +219,12 @@ static void listening_visit(struct listening *listening, uint64_t now_ns)
     if (report) hand_out(listening->draft.watch, report, listening->is_counted);
 }
 
-/* Marks a call as counted without listening to it. */
-static bool trigger_unheard(const struct record_view *view, struct watch *watch,
-                            enum call_drop drop)
-{
-    uint64_t state = view->state;
-
-    if (!record_change(view->index, &state, state | STATE_LISTENED)) return false;
-    watch->listened++;
-    watch->counts.pending++;
-    books_drop(watch, drop);
-    return true;
-}
-
-/* Takes a call that turned slow: one that was looked at before, or a new one. */
-static int listening_take(const struct record_view *view, struct watch *watch,
-                          struct listening **ret)
-{
-    struct listening *listening;
-    int rc;
-
-    if (view->state & STATE_FACED) {
-        listening = &sampler.listenings[view->face];
-        if (!listening_is_early(listening) || listening->record != view->index) return -EAGAIN;
-        if (sampler.slow_count == SAMPLES_IN_FLIGHT_MAX)
-            return listening_leave(listening) ? -ENOBUFS : -EAGAIN;
-        rc = listening_trigger(listening);
-        if (rc == 0) sampler.early_count--;
-    } else {
-        listening = sampler.slow_count < SAMPLES_IN_FLIGHT_MAX ? listening_vacant() : NULL;
-        rc = listening ? listening_begin(&sampler.engine, listening, watch, view) : -ENOBUFS;
-    }
-    if (rc < 0) return rc;
-    sampler.slow_count++;
-    *ret = listening;
-    return 0;
-}
-
-static void trigger(const struct record_view *view, struct watch *watch, uint64_t now_ns)
-{
-    struct listening *listening = NULL;
-    int rc = listening_take(view, watch, &listening);
-
-    if (rc == -EAGAIN) return; /* it ended, or is found again by the next scan */
-    if (rc < 0 && !trigger_unheard(view, watch, CALL_DROP_NO_SAMPLE)) return;
-    if (!watch->has_triggered) {
-        watch->has_triggered = true;
-        sampler_tell(watch, TASK_EVENT_FIRST_TRIGGER, "", 1);
-    }
-    if (rc < 0) return;
-    watch->listened++;
-    watch->counts.pending++;
-    listening_visit(listening, now_ns);
-}
-
-/* May there be something to do for this record? A glance, without a copy: what it finds is looked
- * at again. A call that begins meanwhile is not due before the next scan. */
-static bool glance(const struct record *record, uint16_t watch, uint64_t now_ticks, bool has_room,
-                   uint64_t *first)
-{
-    const struct watch *by = &sampler.books.watches[watch - 1];
-    uint64_t due = atomic_load_explicit(&record->began_ticks, memory_order_relaxed) +
-                   ticks_from_ns(by->order.threshold_ns);
-
-    if (due <= now_ticks || (by->order.lookback && has_room)) return true;
-    *first = lesser(*first, due);
-    return false;
-}
-
-/* Looks at the records [from, to). Returns the first due time that it saw, in ticks. */
-static uint64_t scan_range(uint32_t from, uint32_t to, uint64_t now_ticks)
-{
-    bool has_room = early_has_room();
-    uint64_t first = UINT64_MAX;
-
-    for (uint32_t i = from; i < to; i++) {
-        struct record *record = &hot.records[i];
-        uint64_t state = atomic_load_explicit(&record->state, memory_order_acquire), due;
-        struct record_view view;
-        struct watch *by;
-        uint16_t watch;
-
-        if (state_phase(state) != RECORD_RUNNING && state_phase(state) != RECORD_DETACHED) continue;
-        if (state & STATE_LISTENED) continue;
-        watch = sampler.books
-                    .watch_of[atomic_load_explicit(&record->interface_id, memory_order_relaxed)];
-        if (watch == 0 || !glance(record, watch, now_ticks, has_room, &first)) continue;
-        if (!record_read(i, &view)) continue;
-        watch = sampler.books.watch_of[view.interface_id]; /* as of the copy */
-        if (watch == 0 || (view.state & STATE_LISTENED)) continue;
-        by = &sampler.books.watches[watch - 1];
-        due = view.began_ticks + ticks_from_ns(by->order.threshold_ns);
-        if (due > now_ticks) {
-            first = lesser(first, due);
-            if (by->order.lookback && now_ticks > view.began_ticks)
-                early_heed(&view, by, ticks_to_ns(now_ticks - view.began_ticks));
-        } else {
-            trigger(&view, by, clock_monotonic_ns());
-        }
-    }
-    return first;
-}
-
-/* How long to rest between two scans, however close the due times: a scan takes 2 ns for each
- * record that was ever in use, so that scans never take more than 1 in 150 of the time. */
-static uint64_t scan_rest_ns(void)
-{
-    enum { REST_NS_PER_RECORD = 300 };
-    uint32_t count = atomic_load_explicit(&hot.slot_count, memory_order_relaxed) +
-                     record_shared_end() - THREADS_MAX;
-
-    return (uint64_t)count * REST_NS_PER_RECORD;
-}
-
-static void scan(uint64_t now_ns)
-{
-    uint64_t now_ticks = ticks_now(), first;
-
-    books_match_new(&sampler.books);
-    first = scan_range(0, atomic_load_explicit(&hot.slot_count, memory_order_acquire), now_ticks);
-    first = lesser(first, scan_range(THREADS_MAX, record_shared_end(), now_ticks));
-    sampler.next_scan_ns = now_ns + sampler.books.notice_ns_min;
-    if (first != UINT64_MAX)
-        sampler.next_scan_ns =
-            lesser(sampler.next_scan_ns, now_ns + ticks_to_ns(first - now_ticks));
-    if (sampler.next_scan_ns < now_ns + scan_rest_ns())
-        sampler.next_scan_ns = now_ns + scan_rest_ns();
-}
-
 /* When there is something to do next, if nobody wakes us before. */
 static uint64_t next_deadline(uint64_t now_ns)
 {
     uint64_t deadline = now_ns + IDLE_NS;
 
-    if (sampler.books.armed_count > 0) deadline = lesser(deadline, sampler.next_scan_ns);
+    if (sampler.books.armed_count > 0) deadline = lesser(deadline, scan_deadline_ns());
     for (uint32_t i = 0; i < sampler.books.watch_end; i++) {
         const struct watch *watch = &sampler.books.watches[i];
 
@@ -396,14 +270,13 @@ static uint64_t sampler_round(void)
     uint64_t now_ns = clock_monotonic_ns();
 
     heed_tasks(now_ns);
-    if (is_busy()) {
-        tick_clock_update(&sampler.engine.clock);
-        unwinder_refresh(sampler.engine.unwinder);
-    }
+    sampler.is_fresh = false;
+    if (is_busy()) tick_clock_update(&sampler.engine.clock);
+    if (sampler.slow_count + sampler.early_count > 0) looks_prepare();
     thrift_account(NULL);
     thrift_plan(now_ns);
     visit_all();
-    if (sampler.books.armed_count > 0 && now_ns >= sampler.next_scan_ns) scan(now_ns);
+    if (sampler.books.armed_count > 0) scan_round(now_ns);
     return next_deadline(clock_monotonic_ns());
 }
 

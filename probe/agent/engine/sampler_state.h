@@ -10,6 +10,7 @@
 #define STAKEOUT_PROBE_AGENT_ENGINE_SAMPLER_STATE_H
 
 #include "common/model/task_event.h"
+#include "probe/agent/engine/agenda.h"
 #include "probe/agent/engine/handed.h"
 #include "probe/agent/engine/interface_totals.h"
 #include "probe/agent/engine/listener.h"
@@ -24,10 +25,14 @@ struct sampler {
     bool is_off;            /* switched off: it only waits, */
     bool is_at_rest;        /* and has settled what there was */
     bool is_statistics_off; /* as it was started */
+    bool is_fresh;          /* the unwinder knows what is loaded, in this round */
     uint32_t core_ppm, thread_ppm;
     uint32_t tid;
     uint64_t cpu_before_ns; /* of threads that ended */
-    uint64_t next_scan_ns;
+    uint64_t next_scan_ns;  /* when all calls in flight are looked through */
+    uint64_t next_visit_ns; /* when the first on the agenda is due */
+    uint64_t visit_rest_ns; /* at least so long behind the visit before */
+    struct agenda agenda;   /* the calls that may turn slow before the next scan */
     struct engine engine;
     struct books books;
     struct handed_table handed;
@@ -66,8 +71,25 @@ void watch_end(struct watch *watch, uint64_t now_ns);
  * moment, and the next round will try again. */
 bool listening_drop(struct listening *listening, enum call_drop drop);
 
+/* Before looks, in each round: what was loaded and unloaded since? */
+void looks_prepare(void);
+
+/* Forgets a call, if it is not moving at this moment. */
+bool listening_leave(struct listening *listening);
+
 /* A place for one more call, or NULL. */
 struct listening *listening_vacant(void);
+
+/* Does for a call that turned slow what is due. */
+void listening_visit(struct listening *listening, uint64_t now_ns);
+
+/* ---- sampler_scan.c ---- */
+
+/* Notices the calls that turned slow. While a task is armed. */
+void scan_round(uint64_t now_ns);
+
+/* When it is to be called next. */
+uint64_t scan_deadline_ns(void);
 
 /* ---- sampler_early.c ---- */
 

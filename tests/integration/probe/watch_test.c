@@ -346,6 +346,38 @@ static void a_call_in_flight_is_watched_from_its_begin(void **state)
     sampler_set_tasks(NULL, 0);
 }
 
+/* Calls are looked through once in a threshold; in between, each is come to at its own time. */
+static void a_slow_call_is_noticed_at_its_time_and_not_when_all_are_looked_through(void **state)
+{
+    enum { CALLS = 16, APART_MS = THRESHOLD_MS / CALLS };
+    struct task_order order = order_make("in turn");
+    stakeout_interface_id interface = stakeout_interface("in turn");
+    stakeout_call calls[CALLS];
+    uint32_t late_count = 0;
+
+    (void)state;
+    inbox_empty(REPORT_ACCEPTED);
+    sampler_set_tasks(&order, 1);
+    for (uint32_t i = 0; i < CALLS; i++) {
+        calls[i] = stakeout_call_begin(interface);
+        stakeout_call_detach(calls[i], "its turn");
+        nanosleep(&(struct timespec){ .tv_nsec = APART_MS * 1000000 }, NULL);
+    }
+    assert_ledger(&(struct expectation){ .order = &order, .seen = CALLS, .pending = CALLS });
+    for (uint32_t i = 0; i < CALLS; i++) {
+        stakeout_call_end(calls[i], 0);
+    }
+    await_samples(CALLS);
+    for (uint32_t i = 0; i < CALLS; i++) {
+        const struct sample *sample = inbox.samples[i];
+
+        if (sample->snapshots[0].offset_ns > (THRESHOLD_MS + THRESHOLD_MS / 2) * NS_PER_MS)
+            late_count++;
+    }
+    assert_in_range(late_count, 0, CALLS / 4); /* else it would be half of them */
+    sampler_set_tasks(NULL, 0);
+}
+
 static void interfaces_that_come_later_are_matched_by_a_prefix(void **state)
 {
     struct task_order order = order_make("late*");
@@ -531,6 +563,7 @@ int main(void)
         cmocka_unit_test(a_filled_task_counts_what_is_in_flight_over_its_cap),
         cmocka_unit_test(a_task_ends_by_itself_and_what_triggered_is_still_heard),
         cmocka_unit_test(a_call_in_flight_is_watched_from_its_begin),
+        cmocka_unit_test(a_slow_call_is_noticed_at_its_time_and_not_when_all_are_looked_through),
         cmocka_unit_test(interfaces_that_come_later_are_matched_by_a_prefix),
         cmocka_unit_test(a_thread_that_exits_while_it_is_listened_to_ends_its_call),
 #ifndef __SANITIZE_THREAD__ /* it does not support threads in a child of a threaded process */
