@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/agent/engine/engine.h"
 
+#include "probe/agent/look/blocked.h"
+
 #include <string.h>
 
 int engine_open(struct engine *engine, const struct sampler_options *options)
@@ -12,6 +14,7 @@ int engine_open(struct engine *engine, const struct sampler_options *options)
     thread_files_init(&engine->files, options->thread_files_max);
     descriptor_names_open(&engine->descriptors, options->thread_files_max > 0);
     tick_clock_update(&engine->clock);
+    blocked_open();
     return unwinder_open(&engine->unwinder);
 }
 

@@ -6,6 +6,7 @@
 #include "probe/agent/engine/sampler.h"
 
 #include "common/wire/messages.h"
+#include "probe/agent/base/program.h"
 #include "probe/agent/base/thread.h"
 #include "probe/agent/engine/sampler_state.h"
 #include "probe/agent/unwind/self_memory.h"
@@ -343,7 +344,12 @@ static void troubles_find(struct sampler_cost *ret)
     const struct engine *engine = &sampler.engine;
     uint64_t probe = 0;
 
-    trouble(ret, engine->unwinder && !unwinder_has_library(engine->unwinder),
+    trouble(ret, program_is_static() && program_has_unwind_header(),
+            "The program is linked statically: its locks are not named, and few stacks are cut.");
+    trouble(ret, program_is_static() && !program_has_unwind_header(),
+            "The program is linked statically, without -Wl,--eh-frame-hdr: its stacks are cut.");
+    trouble(ret,
+            engine->unwinder && !unwinder_has_library(engine->unwinder) && !program_is_static(),
             "libunwind-x86_64.so.8 cannot be loaded: stacks may be cut short; install libunwind8.");
     trouble(ret, engine->handler_taken,
             "Another handler has our signal: running threads are not seen; set STAKEOUT_SIGNAL.");

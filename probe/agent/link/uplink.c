@@ -61,6 +61,8 @@ static const char *error_sentence(int rc)
     switch (rc) {
     case -EHOSTUNREACH:
         return "its host name has no address, or its host no route";
+    case -ELIBACC:
+        return "a static program cannot look up host names: give the address";
     case -EPROTO:
         return "what answers there does not speak HTTP/1.1";
     case -EMSGSIZE:

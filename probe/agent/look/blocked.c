@@ -7,6 +7,8 @@
  * where its unwind entry begins; the C library's waiting functions are looked up once. */
 #include "probe/agent/look/blocked.h"
 
+#include "probe/agent/base/errand.h"
+#include "probe/agent/base/program.h"
 #include "probe/agent/look/descriptor_names.h"
 #include "probe/agent/look/wait_arguments.h"
 #include "probe/agent/unwind/self_memory.h"
@@ -168,14 +170,13 @@ static uint64_t wrapper_target(uint64_t address)
     return 0;
 }
 
+static struct errand looking_up;
+
 /* In the C library itself: the global scope may have another's function in front of it. */
 static void waiters_look_up(void)
 {
-    static _Atomic bool done;
-    void *library;
+    void *library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
 
-    if (atomic_exchange_explicit(&done, true, memory_order_relaxed)) return;
-    library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
     if (!library) return;
     for (size_t i = 0; i < WAITER_ROWS; i++) {
         uint64_t address = (uint64_t)(uintptr_t)dlsym(library, waiter_rows[i].function);
@@ -185,6 +186,11 @@ static void waiters_look_up(void)
         atomic_store_explicit(&waiter_rows[i].address, address, memory_order_relaxed);
     }
     dlclose(library);
+}
+
+void blocked_open(void)
+{
+    if (!program_is_static()) errand_run(&looking_up, waiters_look_up, ERRAND_PATIENCE_NS);
 }
 
 static bool is_function_of(const struct waiter_row *row, uint64_t function)
@@ -197,7 +203,7 @@ static bool is_function_of(const struct waiter_row *row, uint64_t function)
 /* What the innermost frames wait for, or NULL. */
 static const struct waiter_row *waiter_find(const struct walk *walk)
 {
-    waiters_look_up();
+    if (!errand_is_done(&looking_up)) return NULL;
     for (uint32_t frame = 0; frame < walk->count && frame < FRAMES_OF_A_WAIT; frame++) {
         for (size_t i = 0; i < WAITER_ROWS; i++) {
             if (is_function_of(&waiter_rows[i], walk->frames[frame].function))

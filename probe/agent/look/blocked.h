@@ -5,7 +5,8 @@
  *     ... read its stack from wait.sp, walk it ...
  *     blocked_describe(&names, &wait, &walk, &ret)                  on what it waits
  *
- * Threads: any; the functions share nothing but the loader's symbols, looked up once. */
+ * Threads: any; the functions share nothing but the loader's symbols, looked up once by
+ * blocked_open(); without it waits for locks are futex waits. */
 #ifndef STAKEOUT_PROBE_AGENT_LOOK_BLOCKED_H
 #define STAKEOUT_PROBE_AGENT_LOOK_BLOCKED_H
 
@@ -20,6 +21,10 @@ struct wait_view {
     uint64_t arguments[6];
     uint64_t sp, pc;
 };
+
+/* Asks the loader for the C library's functions that wait; where it is kept busy, they are known
+ * later, and in a static program never. One thread at a time. */
+void blocked_open(void);
 
 /* Reads a line of the file. 0; -EAGAIN: the thread runs, or could; -EINVAL: not such a line. */
 int blocked_parse(const char *line, struct wait_view *ret);

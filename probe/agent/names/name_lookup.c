@@ -7,6 +7,7 @@
 #include "probe/agent/names/name_lookup.h"
 
 #include "probe/agent/base/fork_gate.h"
+#include "probe/agent/base/program.h"
 #include "probe/agent/base/thread.h"
 
 #include <errno.h>
@@ -126,6 +127,7 @@ int name_lookup(const struct name_query *query, name_wait_fn wait, void *context
     int rc;
 
     if (resolve(query->host, query->port, AI_NUMERICHOST, ret) == 0) return 0;
+    if (program_is_static()) return -ELIBACC; /* it would open libraries: program.h */
     if (atomic_fetch_add_explicit(&lookup_count, 1, memory_order_relaxed) >= LOOKUPS_MAX) {
         atomic_fetch_sub_explicit(&lookup_count, 1, memory_order_relaxed);
         return -EBUSY;

@@ -36,7 +36,8 @@ struct name_addresses {
 typedef int (*name_wait_fn)(void *context);
 
 /* Returns 0 and at least one address, -EHOSTUNREACH for a name without one, what `wait` gave up
- * with, -EBUSY while LOOKUPS_MAX abandoned lookups hang, or -EAGAIN or -ENOMEM. */
+ * with, -EBUSY while LOOKUPS_MAX abandoned lookups hang, -ELIBACC in a static program, which can
+ * look up no names, or -EAGAIN or -ENOMEM. */
 int name_lookup(const struct name_query *query, name_wait_fn wait, void *context,
                 struct name_addresses *ret);
 

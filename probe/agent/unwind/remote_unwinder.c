@@ -2,8 +2,11 @@
 /* remote_unwinder.c: libunwind's remote interface, over a copy, with memory and tables of our own.
  *
  * libunwind is opened with dlopen and RTLD_LOCAL, never linked: its _Unwind_* and backtrace must
- * not take the place of the host's. The target is "remote": all that it knows comes through the
- * accessors below.
+ * not take the place of the host's; and with RTLD_DEEPBIND, because the functions of a host that
+ * brings another libunwind must not take the place of its own, as they would in every call through
+ * its PLT. It is opened once per process, by an errand (errand.h): whoever starts the probe may
+ * hold the loader's lock. The target is "remote": all that it knows comes through the accessors
+ * below.
  *
  * - find_proc_info looks in our own module list, never in the loader's, and lets libunwind search
  *   the module's .eh_frame_hdr, which it reads through
@@ -20,7 +23,8 @@
  * registers that our rows do not keep are in it then. */
 #include "probe/agent/unwind/remote_unwinder.h"
 
-#include "probe/agent/base/fork_gate.h"
+#include "probe/agent/base/errand.h"
+#include "probe/agent/base/program.h"
 #include "probe/agent/unwind/modules.h"
 #include "probe/agent/unwind/self_memory.h"
 #include "probe/agent/unwind/unwind_header.h"
@@ -61,10 +65,12 @@ struct page {
     unsigned char bytes[PAGE_SIZE_BYTES];
 };
 
+static struct libunwind libunwind; /* read when the errand is done */
+static bool is_bound;              /* likewise */
+static struct errand opening;
+
 struct remote_unwinder {
-    void *library;
-    struct libunwind call;
-    unw_addr_space_t space;
+    unw_addr_space_t space; /* NULL: libunwind is not there, or not yet */
     const struct modules *modules;
     struct page *pages; /* by page number, modulo PAGES */
     /* Of the walk under way: */
@@ -204,7 +210,7 @@ static int on_find_entry(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t 
         dynamic.u.rti.segbase = table.header;
         dynamic.u.rti.table_data = table.at;
         dynamic.u.rti.table_len = table.count; /* in words of 8 bytes: as many as pairs */
-        rc = remote->call.search_table(space, ip, &dynamic, info, needs_unwind_info, context);
+        rc = libunwind.search_table(space, ip, &dynamic, info, needs_unwind_info, context);
     }
     if (rc < 0) remote->lacks_entry = true;
     return rc < 0 ? -UNW_ENOINFO : rc;
@@ -244,20 +250,26 @@ static bool library_bind(void *library, struct libunwind *ret)
     return true;
 }
 
-/* It is never unloaded: the pipe that it opens when it is first used, and never closes, would
- * otherwise be left behind by every stop, in the host's table where ours is not separate. */
-static bool library_open(struct remote_unwinder *remote)
+/* It is never closed: the pipe that it opens when it is first used, and never closes, would
+ * otherwise be left behind by every stop, in the host's table where ours is not separate.
+ *
+ * Sanitizers end a program that asks for RTLD_DEEPBIND. */
+static void library_open(void)
 {
-    bool is_bound;
+    int mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE;
+    void *library;
 
-    fork_gate_enter_late();
-    remote->library = dlopen("libunwind-x86_64.so.8", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    is_bound = remote->library && library_bind(remote->library, &remote->call);
-    fork_gate_leave();
-    return is_bound;
+    if (!program_is_sanitized()) mode |= RTLD_DEEPBIND;
+    library = dlopen("libunwind-x86_64.so.8", mode);
+    is_bound = library && library_bind(library, &libunwind);
 }
 
-static int space_open(struct remote_unwinder *remote)
+static bool library_is_open(void)
+{
+    return errand_is_done(&opening) && is_bound;
+}
+
+static bool space_open(struct remote_unwinder *remote)
 {
     static unw_accessors_t accessors = {
         .find_proc_info = on_find_entry,
@@ -269,27 +281,28 @@ static int space_open(struct remote_unwinder *remote)
         .resume = on_resume,
     };
 
-    if (!library_open(remote)) return 0;
-    remote->space = remote->call.create_addr_space(&accessors, 0);
-    if (!remote->space) return -ENOMEM;
-    remote->call.set_caching_policy(remote->space, UNW_CACHE_GLOBAL);
-    remote->call.set_cache_size(remote->space, ROWS_CACHED, 0);
-    return 0;
+    if (remote->space) return true;
+    if (!library_is_open()) return false;
+    remote->space = libunwind.create_addr_space(&accessors, 0);
+    if (!remote->space) return false;
+    libunwind.set_caching_policy(remote->space, UNW_CACHE_GLOBAL);
+    libunwind.set_cache_size(remote->space, ROWS_CACHED, 0);
+    return true;
 }
 
 int remote_unwinder_open(const struct modules *modules, struct remote_unwinder **ret)
 {
     struct remote_unwinder *remote = calloc(1, sizeof *remote);
-    int rc = -ENOMEM;
 
     if (!remote) return -ENOMEM;
     remote->modules = modules;
     remote->pages = calloc(PAGES, sizeof *remote->pages);
-    if (remote->pages) rc = space_open(remote);
-    if (rc < 0) {
+    if (!remote->pages) {
         remote_unwinder_close(remote);
-        return rc;
+        return -ENOMEM;
     }
+    if (!program_is_static()) errand_run(&opening, library_open, ERRAND_PATIENCE_NS);
+    space_open(remote);
     *ret = remote;
     return 0;
 }
@@ -297,12 +310,7 @@ int remote_unwinder_open(const struct modules *modules, struct remote_unwinder *
 struct remote_unwinder *remote_unwinder_close(struct remote_unwinder *remote)
 {
     if (!remote) return NULL;
-    if (remote->space) remote->call.destroy_addr_space(remote->space);
-    if (remote->library) {
-        fork_gate_enter_late();
-        dlclose(remote->library);
-        fork_gate_leave();
-    }
+    if (remote->space) libunwind.destroy_addr_space(remote->space);
     free(remote->pages);
     free(remote);
     return NULL;
@@ -310,7 +318,7 @@ struct remote_unwinder *remote_unwinder_close(struct remote_unwinder *remote)
 
 void remote_unwinder_flush(struct remote_unwinder *remote)
 {
-    if (remote->space) remote->call.flush_cache(remote->space, 0, 0);
+    if (remote->space) libunwind.flush_cache(remote->space, 0, 0);
     for (uint32_t i = 0; i < PAGES; i++) {
         remote->pages[i].address = 0;
     }
@@ -318,7 +326,7 @@ void remote_unwinder_flush(struct remote_unwinder *remote)
 
 bool remote_unwinder_has_library(const struct remote_unwinder *remote)
 {
-    return remote->space != NULL;
+    return remote->space != NULL || library_is_open() || errand_is_under_way(&opening);
 }
 
 uint64_t remote_unwinder_function(struct remote_unwinder *remote, uint64_t pc)
@@ -373,7 +381,7 @@ static enum step_result cursor_step(struct remote_unwinder *remote)
     int rc;
 
     remote->lacks_entry = false;
-    rc = remote->call.step(&remote->cursor);
+    rc = libunwind.step(&remote->cursor);
     if (remote->lacks_entry || rc < 0) return STEP_OTHER;
     remote->position++;
     return rc == 0 ? STEP_OUTERMOST : STEP_DONE;
@@ -382,8 +390,8 @@ static enum step_result cursor_step(struct remote_unwinder *remote)
 static bool cursor_open(struct remote_unwinder *remote)
 {
     if (remote->has_cursor) return true;
-    if (!remote->space) return false;
-    if (remote->call.init_remote(&remote->cursor, remote->space, remote) != 0) return false;
+    if (!space_open(remote)) return false;
+    if (libunwind.init_remote(&remote->cursor, remote->space, remote) != 0) return false;
     remote->has_cursor = true;
     remote->position = 0;
     return true;
@@ -399,9 +407,9 @@ static bool cursor_follow(struct remote_unwinder *remote, uint32_t index,
     while (remote->position < index) {
         if (cursor_step(remote) != STEP_DONE) return false;
     }
-    return remote->position == index &&
-           remote->call.get_reg(&remote->cursor, UNW_REG_IP, &pc) == 0 && pc == frame->pc &&
-           remote->call.get_reg(&remote->cursor, UNW_REG_SP, &sp) == 0 && sp == frame->sp;
+    return remote->position == index && libunwind.get_reg(&remote->cursor, UNW_REG_IP, &pc) == 0 &&
+           pc == frame->pc && libunwind.get_reg(&remote->cursor, UNW_REG_SP, &sp) == 0 &&
+           sp == frame->sp;
 }
 
 /* What the cursor says of its frame. */
@@ -410,12 +418,11 @@ static enum step_result cursor_read(struct remote_unwinder *remote, struct frame
     bool lacked = remote->lacks_register;
     unw_word_t pc, sp, rbp = 0;
 
-    if (remote->call.get_reg(&remote->cursor, UNW_REG_IP, &pc) < 0 || pc == 0)
-        return STEP_OUTERMOST;
-    if (remote->call.get_reg(&remote->cursor, UNW_REG_SP, &sp) < 0) return STEP_OTHER;
+    if (libunwind.get_reg(&remote->cursor, UNW_REG_IP, &pc) < 0 || pc == 0) return STEP_OUTERMOST;
+    if (libunwind.get_reg(&remote->cursor, UNW_REG_SP, &sp) < 0) return STEP_OTHER;
     ret->pc = pc;
     ret->sp = sp;
-    ret->has_rbp = remote->call.get_reg(&remote->cursor, UNW_X86_64_RBP, &rbp) == 0;
+    ret->has_rbp = libunwind.get_reg(&remote->cursor, UNW_X86_64_RBP, &rbp) == 0;
     ret->rbp = rbp;
     remote->lacks_register = lacked; /* to ask for it is not to need it */
     return STEP_DONE;
@@ -428,7 +435,7 @@ enum step_result remote_unwinder_step(struct remote_unwinder *remote, uint32_t i
     enum step_result result;
 
     if (!cursor_follow(remote, index, frame)) return STEP_OTHER;
-    caller.is_struck = remote->call.is_signal_frame(&remote->cursor) > 0;
+    caller.is_struck = libunwind.is_signal_frame(&remote->cursor) > 0;
     result = cursor_step(remote);
     if (result == STEP_DONE) result = cursor_read(remote, &caller);
     if (result == STEP_DONE) *frame = caller;
@@ -448,7 +455,7 @@ uint32_t remote_unwinder_walk(struct remote_unwinder *remote, const struct stack
     if (!cursor_open(remote)) return 1;
     while (count < count_max) {
         result = cursor_step(remote);
-        if (result == STEP_DONE && remote->call.get_reg(&remote->cursor, UNW_REG_IP, &pc) < 0)
+        if (result == STEP_DONE && libunwind.get_reg(&remote->cursor, UNW_REG_IP, &pc) < 0)
             result = STEP_OTHER;
         if (result == STEP_DONE && pc == 0) result = STEP_OUTERMOST;
         if (result != STEP_DONE) break;

@@ -19,11 +19,12 @@ struct modules;
 struct remote_unwinder;
 struct stack_view;
 
-/* `modules` must outlive it. Without libunwind on this machine every step is STEP_OTHER. 0 or
+/* `modules` must outlive it. Without libunwind on this machine, and in a static program, every step
+ * is STEP_OTHER; so it is until the loader, which the host may keep busy, has opened it. 0 or
  * -ENOMEM. */
 int remote_unwinder_open(const struct modules *modules, struct remote_unwinder **ret);
 struct remote_unwinder *remote_unwinder_close(struct remote_unwinder *remote); /* returns NULL */
-bool remote_unwinder_has_library(const struct remote_unwinder *remote);
+bool remote_unwinder_has_library(const struct remote_unwinder *remote);        /* or will have */
 
 /* Modules came or went: forgets what it kept of them. */
 void remote_unwinder_flush(struct remote_unwinder *remote);
