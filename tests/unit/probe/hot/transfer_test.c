@@ -60,7 +60,21 @@ static void *writer_main(void *context)
     return NULL;
 }
 
-/* One signal; returns at once where the thread's handler is at a transfer. */
+struct asked {
+    int loan;
+};
+
+static bool is_answered(void *context)
+{
+    const struct asked *asked = context;
+    struct transfer_view view;
+
+    return loan_is_back(asked->loan) || atomic_load(&writer_is_done) ||
+           transfer_read(atomic_load(&writer_tid), &view);
+}
+
+/* One signal; returns when its copy is there, or the thread's handler is at a transfer. A loan that
+ * is written off while a signal is on its way to a write allows no repair of that. */
 static void signal_writer(void)
 {
     struct loan_order order = { .tid = atomic_load(&writer_tid),
@@ -69,12 +83,11 @@ static void signal_writer(void)
                                 .may_repair = true,
                                 .was_running = true,
                                 .seen_ticks = ticks_now() + LATE_TICKS };
-    int loan = stack_copy_request(&order);
+    struct asked asked = { stack_copy_request(&order) };
 
-    for (int i = 0; loan >= 0 && !loan_is_back(loan) && i < 50; i++) {
-        nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
-    }
-    if (loan >= 0) loan_write_off(loan);
+    if (asked.loan < 0) return;
+    wait_until(is_answered, &asked, 10000);
+    loan_write_off(asked.loan);
 }
 
 static pthread_t writer_start(struct writing *writing)
