@@ -110,16 +110,29 @@ static void intake_waits(struct intake *intake)
     }
 }
 
-/* The snapshot that says what its thread waited for until the next one. One that found it on a CPU,
- * or queued for one, does not know; but if the same call was seen waiting on the same stack
- * (within fsync, say, which computes and waits by turns), that is what it waited for. */
-static const struct snapshot *intake_wait(const struct intake *intake,
-                                          const struct snapshot *snapshot)
+/* The snapshot that says what its thread waits for on this one's stack. One that found it on a CPU,
+ * or queued for one, does not know; but the same call may have been seen waiting on the same stack:
+ * within fsync, say, which computes and waits by turns. */
+static const struct snapshot *intake_wait_of_stack(const struct intake *intake, uint32_t index)
 {
+    const struct snapshot *snapshot = &intake->sample->snapshots[index];
     uint32_t seen = intake->wait_of_stack[snapshot->stack];
 
     if (snapshot->wait != WAIT_NONE || seen == HASH_NONE) return snapshot;
     return &intake->sample->snapshots[seen];
+}
+
+/* The snapshot that says what its thread waited for until the next one. Where its own stack never
+ * waits, it went on to something that did: from a write to an fsync. What is known of that is what
+ * the next one found. */
+static const struct snapshot *intake_wait(const struct intake *intake, uint32_t index)
+{
+    const struct snapshot *here = intake_wait_of_stack(intake, index), *next;
+
+    if (here->wait != WAIT_NONE || index + 1 == intake->sample->snapshot_count) return here;
+    if (sample_weight(intake->sample, index).wait_ns == 0) return here;
+    next = intake_wait_of_stack(intake, index + 1);
+    return next->wait == WAIT_OTHER ? here : next;
 }
 
 static void intake_moments(struct intake *intake)
@@ -130,7 +143,7 @@ static void intake_moments(struct intake *intake)
 
     for (uint32_t i = 0; i < sample->snapshot_count; i++) {
         const struct snapshot *snapshot = &sample->snapshots[i];
-        const struct snapshot *wait = intake_wait(intake, snapshot);
+        const struct snapshot *wait = intake_wait(intake, i);
         struct text waiting_for = intake_waiting_for(intake, wait->waiting_for);
 
         analysis->moments[analysis->moment_count++] = (struct moment){

@@ -67,6 +67,21 @@ static const struct {
         "Waited 300 ms of 1.00 s for an unknown cause in append().",
         "Ran 100 ms of 1.00 s on a CPU in save()." } },
 
+    { "what it went on to wait for, where a look saw it running that never waits there", 1000, 0,
+      { { 300, 50, 0, WAIT_NONE, NULL, "write" LIBC " < append < main" },
+        { 200, 0, 0, WAIT_DISK, "journal", "fsync" LIBC " < save < main" },
+        { 200, 0, 0, WAIT_NONE, NULL, "write" LIBC " < append < main" },
+        { 300, 50, 0, WAIT_NONE, NULL, "fsync" LIBC " < save < main" } },
+      { "Waited 450 ms of 1.00 s for the disk (journal) in append().",
+        "Waited 450 ms of 1.00 s for the disk (journal) in save().",
+        "Ran 50 ms of 1.00 s on a CPU in append().", "Ran 50 ms of 1.00 s on a CPU in save()." } },
+
+    { "not what it was detached for afterwards", 1000, 0,
+      { { 600, 0, 0, WAIT_NONE, NULL, "write" LIBC " < append < main" },
+        { 400, 0, 0, WAIT_OTHER, "detached: upstream", "(detached)" } },
+      { "Waited 600 ms of 1.00 s for an unknown cause in append().",
+        "Waited 400 ms of 1.00 s for upstream." } },
+
     { "several mutexes in one function", 1000, 0,
       { { 500, 0, 0, WAIT_LOCK, "mutex a", "f < main" },
         { 300, 0, 0, WAIT_LOCK, "mutex b", "f < main" },
