@@ -12,6 +12,7 @@ int engine_open(struct engine *engine, const struct sampler_options *options)
     budget_set(&engine->budget, 0, 0);
     known_stacks_init(&engine->stacks);
     thread_files_init(&engine->files, options->thread_files_max);
+    perf_engine_open(&engine->perf, options->engine, options->thread_files_max > 0);
     descriptor_names_open(&engine->descriptors, options->thread_files_max > 0);
     tick_clock_update(&engine->clock);
     blocked_open();
@@ -21,6 +22,7 @@ int engine_open(struct engine *engine, const struct sampler_options *options)
 void engine_close(struct engine *engine)
 {
     engine->unwinder = unwinder_close(engine->unwinder);
+    perf_engine_close(&engine->perf);
     thread_files_done(&engine->files);
     descriptor_names_close(&engine->descriptors);
 }

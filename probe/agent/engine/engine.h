@@ -7,6 +7,7 @@
 
 #include "probe/agent/base/tick_clock.h"
 #include "probe/agent/engine/budget.h"
+#include "probe/agent/engine/perf_watch.h"
 #include "probe/agent/engine/sampler.h"
 #include "probe/agent/look/descriptor_names.h"
 #include "probe/agent/look/thread_files.h"
@@ -21,6 +22,7 @@ struct engine {
     struct known_stacks stacks;
     struct descriptor_names descriptors;
     struct budget budget;
+    struct perf_engine perf;
     uint64_t signal_ns;    /* what a signal takes from its thread beside our handler: an estimate */
     uint64_t signal_count; /* that were sent, and came back */
     uint64_t early_cost_ns; /* of a first look at a call that may turn slow */

@@ -4,12 +4,14 @@
  * 1. Its CPU clock reads what it read at the last look: it has not run, and so its stack is the
  *    same.
  * 2. It is blocked: its stack is read where it lies (blocked_stack.c).
- * 3. It is running, or could: it copies its stack itself, in our handler (signal_copy.c). It may
- *    be about to sleep, and then the signal meets the call that it sleeps in; which is repaired if
- *    the call is young (hot/repair.c). So a thread that woke just now, or was not given a CPU yet,
- *    and may stand in a sleep that began long ago, is given a moment first, three times. One that
- *    is queued for longer, or of which there is no snapshot yet, is signalled all the same; should
- *    it come from such a sleep, the host sees it, as with any signal, and it is counted.
+ * 3. It is running, or could. Where perf events are used (listener_perf.c), the kernel copied its
+ *    stack when it had run for an interval, and the look takes what came; the first is made to come
+ *    at once. Else it copies its stack itself, in our handler (signal_copy.c). It may be about to
+ *    sleep, and then the signal meets the call that it sleeps in; which is repaired if the call is
+ *    young (hot/repair.c). So a thread that woke just now, or was not given a CPU yet, and may stand
+ *    in a sleep that began long ago, is given a moment first, three times. One that is queued for
+ *    longer, or of which there is no snapshot yet, is signalled all the same; should it come from
+ *    such a sleep, the host sees it, as with any signal, and it is counted.
  *
  * Where the kernel does not say what a thread is in, the signal is the only look. It is spent once
  * on a wait, which is then known by what came of it (closed_wait.c).
@@ -26,6 +28,7 @@
 #include "probe/agent/engine/listener.h"
 
 #include "probe/agent/engine/blocked_stack.h"
+#include "probe/agent/engine/listener_steps.h"
 #include "probe/agent/unwind/self_memory.h"
 #include "probe/hot/call.h"
 #include "probe/hot/memory.h"
@@ -116,6 +119,8 @@ static void listening_move(struct listening *listening, const struct record_view
         signal_copy_close(&listening->copy);
         draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
     }
+    perf_watch_end(&listening->perf);
+    listening->perf = PERF_WATCH_NONE;
     stint_begin(&listening->stint, view);
     lock_watch_close(&listening->lock);
     listening->slept_clock_ns = 0;
@@ -127,7 +132,7 @@ static void listening_move(struct listening *listening, const struct record_view
 
 /* ---- looks ---- */
 
-static uint64_t queue_since(struct engine *engine, struct listening *listening)
+uint64_t look_queue_since(struct engine *engine, struct listening *listening)
 {
     uint64_t queue_ns = 0;
 
@@ -173,7 +178,7 @@ static bool look_again(struct listening *listening, uint64_t now_ns)
     return true;
 }
 
-static void look_drop(struct listening *listening, enum snapshot_drop drop)
+void look_drop(struct listening *listening, enum snapshot_drop drop)
 {
     listening->retry_count = 0;
     draft_drop(&listening->draft, drop);
@@ -262,8 +267,7 @@ static void look_at_owner(struct engine *engine, struct listening *listening,
         lock_watch_look(&listening->lock, engine, &listening->draft, &waiter);
 }
 
-/* How a snapshot came. Those of before the trigger do not count: the call may never turn slow. */
-static void count_way(const struct listening *listening, uint64_t *count)
+void look_count_way(const struct listening *listening, uint64_t *count)
 {
     if (!listening->draft.is_lookback) (*count)++;
 }
@@ -278,10 +282,10 @@ static void look_sighted(struct engine *engine, struct listening *listening,
         draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
         return;
     }
-    times.queue_ns = queue_since(engine, listening);
+    times.queue_ns = look_queue_since(engine, listening);
     if (!draft_add_sighting(&listening->draft, engine, listening->stint.tid, sighting, &times))
         return;
-    count_way(listening, &listening->draft.watch->counts.reads);
+    look_count_way(listening, &listening->draft.watch->counts.reads);
     look_at_owner(engine, listening, sighting->still_clock_ns);
 }
 
@@ -354,9 +358,9 @@ static void look_unchanged(struct engine *engine, struct listening *listening, u
 
     listening->retry_count = 0;
     if (stint_cpu_ns(&listening->stint, clock_ns, &times.cpu_ns)) {
-        times.queue_ns = queue_since(engine, listening);
+        times.queue_ns = look_queue_since(engine, listening);
         if (!draft_add_unchanged(&listening->draft, now_ns, &times)) return;
-        count_way(listening, &listening->draft.watch->counts.repeats);
+        look_count_way(listening, &listening->draft.watch->counts.repeats);
         look_at_owner(engine, listening, clock_ns);
     } else {
         draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
@@ -406,6 +410,7 @@ static void look_attached(struct engine *engine, struct listening *listening,
 {
     uint64_t clock_ns = thread_cpu_ns(listening->stint.tid);
     struct run_seen seen = { .at_ticks = ticks_now() };
+    bool has_come = look_at_event(engine, listening, view, now_ns);
 
     if (draft_is_unchanged(&listening->draft, clock_ns)) {
         look_unchanged(engine, listening, clock_ns, now_ns);
@@ -414,6 +419,7 @@ static void look_attached(struct engine *engine, struct listening *listening,
     listening->draft.still_clock_ns = 0;
     switch (look_blocked(engine, listening, view, clock_ns)) {
     case SLEEP_LOOK_DONE:
+        look_rest_event(engine, listening);
         return;
     case SLEEP_LOOK_RUNNING:
         seen.was_running = true;
@@ -425,7 +431,7 @@ static void look_attached(struct engine *engine, struct listening *listening,
     }
     if (signal_copy_is_under_way(&listening->copy)) {
         look_drop(listening, SNAPSHOT_DROP_LOAN_LOST);
-    } else {
+    } else if (!seen.was_running || !look_by_event(engine, listening, has_come, clock_ns)) {
         look_running(engine, listening, view, clock_ns, &seen);
     }
 }
@@ -498,9 +504,9 @@ static void copy_take(struct engine *engine, struct listening *listening)
     /* The handler made sure that the call was there when it copied, though it moved since. */
     if (!stint_cpu_ns(&listening->stint, sighting.clock_ns, &times.cpu_ns))
         times.cpu_ns = listening->draft.builder.cpu_ns;
-    times.queue_ns = queue_since(engine, listening);
+    times.queue_ns = look_queue_since(engine, listening);
     if (draft_add_sighting(&listening->draft, engine, listening->stint.tid, &sighting, &times))
-        count_way(listening, &listening->draft.watch->counts.signals);
+        look_count_way(listening, &listening->draft.watch->counts.signals);
 }
 
 static void copy_heed(struct engine *engine, struct listening *listening)
@@ -588,6 +594,7 @@ bool listening_has_ended(const struct listening *listening)
 static void listening_close(struct listening *listening)
 {
     signal_copy_close(&listening->copy);
+    perf_watch_end(&listening->perf);
     lock_watch_close(&listening->lock);
     draft_done(&listening->draft);
     *listening = (struct listening){ .face = listening->face,
@@ -612,7 +619,7 @@ struct sample *listening_end(struct engine *engine, struct listening *listening)
     listening_collect(engine, listening, end.ended_ns);
     if (signal_copy_is_under_way(&listening->copy))
         draft_drop(&listening->draft, SNAPSHOT_DROP_CALL_ENDED);
-    if (stint_holds(&listening->stint, state)) end.queue_ns = queue_since(engine, listening);
+    if (stint_holds(&listening->stint, state)) end.queue_ns = look_queue_since(engine, listening);
     sample = draft_end(&listening->draft, &end);
     record_free(listening->record, state);
     listening_close(listening);

@@ -17,6 +17,7 @@
 #include "probe/agent/engine/closed_wait.h"
 #include "probe/agent/engine/draft.h"
 #include "probe/agent/engine/lock_watch.h"
+#include "probe/agent/engine/perf_watch.h"
 #include "probe/agent/engine/signal_copy.h"
 #include "probe/agent/look/stint.h"
 
@@ -39,6 +40,7 @@ struct listening {
     struct closed_wait closed; /* the one of an opaque thread, */
     struct signal_copy copy;   /* and what was asked of it, */
     uint64_t copy_unloads;     /* when so much had been unloaded */
+    struct perf_watch perf;    /* what spares its thread signals */
     struct lock_watch lock;    /* who holds the lock for which it waits */
 };
 

@@ -342,6 +342,7 @@ static void trouble(struct sampler_cost *ret, bool is_so, const char *sentence)
 static void troubles_find(struct sampler_cost *ret)
 {
     const struct engine *engine = &sampler.engine;
+    const char *says = perf_engine_trouble(&engine->perf);
     uint64_t probe = 0;
 
     trouble(ret, program_is_static() && program_has_unwind_header(),
@@ -361,11 +362,12 @@ static void troubles_find(struct sampler_cost *ret)
             "process_vm_readv is refused here: stacks of blocked threads cannot be read.");
     trouble(ret, loan_count_lost() > 0,
             "Some threads block our signal: while they run, they are not seen.");
+    if (says) trouble(ret, true, says);
 }
 
 static uint64_t memory_in_use(void)
 {
-    uint64_t size = memory_size() + sizeof sampler;
+    uint64_t size = memory_size() + sizeof sampler + perf_engine_size(&sampler.engine.perf);
 
     if (sampler.engine.unwinder) size += unwinder_size(sampler.engine.unwinder);
     for (uint32_t i = 0; i < sampler.listening_end; i++) {

@@ -30,6 +30,13 @@ enum {
     SAMPLER_TROUBLE_SIZE_MAX = 199, /* bytes: a pulse takes 200 */
 };
 
+/* How the stacks of running threads are had. */
+enum sampler_engine {
+    SAMPLER_ENGINE_SIGNAL, /* each copies its own, in the handler of our signal */
+    SAMPLER_ENGINE_PERF,   /* the kernel copies them (perf_event_open), if it may and does */
+    SAMPLER_ENGINE_AUTO,   /* the same, if it also sees threads that run in the kernel */
+};
+
 struct sampler_options {
     void *context;
 
@@ -53,6 +60,9 @@ struct sampler_options {
 
     int signal_number;     /* 0: SIGURG */
     bool completes_writes; /* that our signal cut short: hot/transfer.h */
+
+    /* Where perf events are not to be had, signals are sent, and a trouble says so. */
+    enum sampler_engine engine;
 
     /* /proc files that are kept open, three to a thread: THREAD_FILES_HELD in a descriptor table of
      * our own; 0, none, in the host's. */

@@ -34,8 +34,10 @@ static void early_look(struct listening *listening, uint64_t now_ns)
 
     /* Its threshold is the scan's to notice. */
     if (listening_look(&sampler.engine, listening, now_ns) &&
-        listening->pace.next_ns > listening->draft.due_ns)
+        listening->pace.next_ns > listening->draft.due_ns) {
         listening->pace.next_ns = UINT64_MAX;
+        perf_watch_end(&listening->perf);
+    }
     take_back(&listening->draft, &before);
 }
 
@@ -64,7 +66,7 @@ void early_visit(struct listening *listening, uint64_t now_ns)
         return;
     }
     if (!pace_is_due(&listening->pace, now_ns)) return;
-    if (!is_covered(pace_cost_ns(&listening->pace))) {
+    if (!perf_watch_is_quick(&listening->perf) && !is_covered(pace_cost_ns(&listening->pace))) {
         pace_put_off(&listening->pace, now_ns + ms_to_ns(LOOKBACK_MS_MIN));
         return;
     }

@@ -29,7 +29,8 @@ uint64_t sampler_spent_ns(void)
     uint64_t thread = sampler.is_running ? thread_cpu_ns(sampler.tid) : 0;
 
     return sampler.cpu_before_ns + thread + ticks_to_ns(handlers) +
-           sampler.engine.signal_count * sampler.engine.signal_ns;
+           sampler.engine.signal_count * sampler.engine.signal_ns +
+           sampler.engine.perf.pause_count * sampler.engine.perf.pause_ns;
 }
 
 /* ---- signals ---- */
@@ -76,6 +77,7 @@ void thrift_begin(void)
 
     pthread_mutex_lock(&sampler.lock);
     sampler.engine.signal_ns = try_ns > 0 ? FROM_AFAR * try_ns : SIGNAL_NS;
+    perf_engine_prove(&sampler.engine.perf, sampler.engine.stack, sizeof sampler.engine.stack);
     pthread_mutex_unlock(&sampler.lock);
 }
 
@@ -113,7 +115,9 @@ bool thrift_covers(struct listening *listening, uint64_t now_ns)
     const struct budget *budget = &sampler.engine.budget;
     uint64_t cost_ns = pace_cost_ns(&listening->pace);
 
-    if (draft_is_new(&listening->draft) || budget_covers(budget, cost_ns)) return true;
+    /* A quick event that is not looked at costs more than the look. */
+    if (draft_is_new(&listening->draft) || perf_watch_is_quick(&listening->perf)) return true;
+    if (budget_covers(budget, cost_ns)) return true;
     pace_put_off(&listening->pace, now_ns + budget_wait_ns(budget, cost_ns) + NS_PER_MS);
     return false;
 }

@@ -205,7 +205,8 @@ static int open_link(struct link *link)
                                        .on_event = on_event,
                                        .name_data = name_data,
                                        .signal_number = link->settings.signal_number,
-                                       .completes_writes = link->settings.completes_writes };
+                                       .completes_writes = link->settings.completes_writes,
+                                       .engine = link->settings.engine };
     struct poller_options poller = { .settings = &link->settings,
                                      .incarnation = link->sender.options.incarnation,
                                      .context = link,

@@ -192,6 +192,22 @@ static int read_complete_writes(struct reading *reading)
     return rc;
 }
 
+static int read_engine(struct reading *reading)
+{
+    static const char *const names[] = { [SAMPLER_ENGINE_SIGNAL] = "signal",
+                                         [SAMPLER_ENGINE_PERF] = "perf",
+                                         [SAMPLER_ENGINE_AUTO] = "auto" };
+    const char *value = setting_or(NULL, "STAKEOUT_ENGINE");
+
+    reading->settings->engine = SAMPLER_ENGINE_SIGNAL;
+    if (!*value) return 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        reading->settings->engine = (enum sampler_engine)i;
+        if (strcasecmp(value, names[i]) == 0) return 0;
+    }
+    return refuse(reading, "STAKEOUT_ENGINE is '%.80s'; it must be signal, perf or auto", value);
+}
+
 /* "0.5", in millionths. Digits and one point: strtod() would ask the host's locale. */
 static int percent_parse(const char *value, uint32_t *ret_ppm)
 {
@@ -253,8 +269,8 @@ static int read_budgets(struct reading *reading)
 }
 
 static int (*const readers[])(struct reading *) = {
-    read_application, read_instance,   read_server,  read_token,
-    read_signal,      read_statistics, read_budgets, read_complete_writes,
+    read_application, read_instance,   read_server,  read_token,           read_signal,
+    read_engine,      read_statistics, read_budgets, read_complete_writes,
 };
 
 int settings_read(const struct stakeout_options *options, struct settings *ret, char *ret_why,

@@ -10,6 +10,9 @@
  *     STAKEOUT_TOKEN          default: none
  *     STAKEOUT_INSTANCE       default: host name ":" pid
  *     STAKEOUT_SIGNAL         a name or a number; default: SIGURG
+ *     STAKEOUT_ENGINE         how stacks of running threads are had: "signal", the default; "perf":
+ *                             by perf_event_open, where that is allowed and works; "auto": the
+ *                             same, where it also sees the kernel
  *     STAKEOUT_STATISTICS     "off": only calls of watched interfaces are kept
  *     STAKEOUT_BUDGET_CORE    in percent of a core; 0 or "off": no bound; default: 1
  *     STAKEOUT_BUDGET_THREAD  in percent of any one thread's time, likewise; default: 0.5
@@ -21,6 +24,7 @@
 #define STAKEOUT_PROBE_AGENT_LINK_SETTINGS_H
 
 #include "common/model/limits.h"
+#include "probe/agent/engine/sampler.h"
 #include "probe/agent/link/http_client.h"
 
 #include <limits.h>
@@ -33,6 +37,7 @@ struct settings {
     bool completes_writes;    /* STAKEOUT_COMPLETE_WRITES=on; off without it */
     bool is_instance_default; /* a forked child makes its own */
     int signal_number;
+    enum sampler_engine engine;
     uint32_t budget_core_ppm, budget_thread_ppm; /* 0: the default; UINT32_MAX: no bound */
     char application[APPLICATION_SIZE_MAX + 1];
     char instance[INSTANCE_SIZE_MAX + 1];

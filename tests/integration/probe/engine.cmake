@@ -10,6 +10,8 @@ stakeout_test(integration probe_truth truth_host.c truth_call.c truth_work.c
 target_compile_definitions(test_integration_probe_truth
                            PRIVATE TRUTH_LIBRARY="$<TARGET_FILE:truth_work_bare>")
 add_dependencies(test_integration_probe_truth truth_work_bare)
+add_test(NAME integration/probe_truth_perf COMMAND test_integration_probe_truth perf)
+set_tests_properties(integration/probe_truth_perf PROPERTIES LABELS integration TIMEOUT 60)
 
 stakeout_test(integration probe_watch watch_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
               stakeout_engine stakeout_model)
@@ -24,6 +26,9 @@ foreach(name budget lookback)
     stakeout_test(integration probe_${name} ${name}_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
                   stakeout_engine stakeout_model)
 endforeach()
+
+stakeout_test(integration probe_perf perf_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
+              stakeout_engine stakeout_model)
 
 stakeout_test(integration probe_signals signals_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
               stakeout_engine stakeout_model)

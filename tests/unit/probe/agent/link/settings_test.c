@@ -13,15 +13,9 @@
 #include <unistd.h>
 
 static const char *const variables[] = {
-    "STAKEOUT",
-    "STAKEOUT_APPLICATION",
-    "STAKEOUT_SERVER",
-    "STAKEOUT_TOKEN",
-    "STAKEOUT_INSTANCE",
-    "STAKEOUT_SIGNAL",
-    "STAKEOUT_STATISTICS",
-    "STAKEOUT_LOG",
-    "STAKEOUT_COMPLETE_WRITES",
+    "STAKEOUT",          "STAKEOUT_APPLICATION",     "STAKEOUT_SERVER", "STAKEOUT_TOKEN",
+    "STAKEOUT_INSTANCE", "STAKEOUT_SIGNAL",          "STAKEOUT_ENGINE", "STAKEOUT_STATISTICS",
+    "STAKEOUT_LOG",      "STAKEOUT_COMPLETE_WRITES",
 };
 
 static int setup(void **state)
@@ -112,6 +106,28 @@ static void writes_are_completed_only_where_that_is_asked_for(void **state)
     assert_true(settings.completes_writes);
 }
 
+static void the_engine_is_signal_perf_or_auto(void **state)
+{
+    static const struct {
+        const char *value;
+        enum sampler_engine engine;
+    } cases[] = {
+        { "", SAMPLER_ENGINE_SIGNAL },   { "signal", SAMPLER_ENGINE_SIGNAL },
+        { "perf", SAMPLER_ENGINE_PERF }, { "auto", SAMPLER_ENGINE_AUTO },
+        { "Perf", SAMPLER_ENGINE_PERF },
+    };
+    struct settings settings;
+
+    (void)state;
+    assert_int_equal(read_settings(NULL, &settings), 0);
+    assert_int_equal(settings.engine, SAMPLER_ENGINE_SIGNAL);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        setenv("STAKEOUT_ENGINE", cases[i].value, 1);
+        assert_int_equal(read_settings(NULL, &settings), 0);
+        assert_int_equal(settings.engine, cases[i].engine);
+    }
+}
+
 static void budgets_are_percent_of_a_core_and_of_a_thread(void **state)
 {
     static const struct {
@@ -200,6 +216,7 @@ static const struct {
     { "STAKEOUT_SIGNAL", "32", "32" },
     { "STAKEOUT_SIGNAL", "nonsense", "nonsense" },
     { "STAKEOUT_SIGNAL", "65", "65" },
+    { "STAKEOUT_ENGINE", "ptrace", "STAKEOUT_ENGINE is 'ptrace'" },
     { "STAKEOUT_COMPLETE_WRITES", "maybe", "STAKEOUT_COMPLETE_WRITES is 'maybe'" },
     { "STAKEOUT_STATISTICS", "maybe", "STAKEOUT_STATISTICS is 'maybe'; it must be on, 1," },
     { "STAKEOUT", "of", "STAKEOUT is 'of'; it must be on, 1, yes or true, or off, 0, no or false" },
@@ -279,6 +296,7 @@ int main(void)
         cmocka_unit_test_setup(nothing_is_needed, setup),
         cmocka_unit_test_setup(options_come_before_the_environment, setup),
         cmocka_unit_test_setup(writes_are_completed_only_where_that_is_asked_for, setup),
+        cmocka_unit_test_setup(the_engine_is_signal_perf_or_auto, setup),
         cmocka_unit_test_setup(budgets_are_percent_of_a_core_and_of_a_thread, setup),
         cmocka_unit_test_setup(options_of_any_size_are_read_as_far_as_they_are_known, setup),
         cmocka_unit_test_setup(what_is_not_acceptable_is_refused_by_name, setup),
