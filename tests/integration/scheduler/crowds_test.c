@@ -171,9 +171,12 @@ static void flood_say(struct flood *flood)
 {
     for (size_t i = 0; i < FLOOD; i++) {
         struct speaker *speaker = &flood->speakers[i];
-        struct fake_calls calls = {
-            "POST /checkout", ++speaker->said, NS_PER_MS, flood->task, speaker->said, 0, 0
-        };
+        uint64_t said = ++speaker->said;
+        struct fake_calls calls = { .interface = "POST /checkout",
+                                    .count = said,
+                                    .each_ns = NS_PER_MS,
+                                    .task = flood->task,
+                                    .seen = said };
 
         speaker->fd = fake_probe_send_pulse(&speaker->probe, &calls, 1);
     }

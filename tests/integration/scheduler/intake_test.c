@@ -172,9 +172,12 @@ static void ledgers_are_absolute_and_the_latest_wins(void **state)
     scheduler_create_task("ledgers", "", id);
     fake_probe_poll(&probe);
     for (uint64_t round = 1; round <= 3; round++) {
-        struct fake_calls calls = {
-            "POST /checkout", 10 * round, 5 * NS_PER_MS, id, 10 * round, round, 0
-        };
+        struct fake_calls calls = { .interface = "POST /checkout",
+                                    .count = 10 * round,
+                                    .each_ns = 5 * NS_PER_MS,
+                                    .task = id,
+                                    .seen = 10 * round,
+                                    .triggered = round };
 
         fake_probe_pulse(&probe, &calls, 1);
         probe.sequence--; /* and the same again */
@@ -281,7 +284,13 @@ static void what_is_pending_when_an_instance_says_goodbye_is_lost(void **state)
     (void)state;
     scheduler_create_task("goodbye", "", id);
     fake_probe_poll(&probe);
-    fake_probe_pulse(&probe, &(struct fake_calls){ "POST /checkout", 10, NS_PER_MS, id, 10, 2, 0 },
+    fake_probe_pulse(&probe,
+                     &(struct fake_calls){ .interface = "POST /checkout",
+                                           .count = 10,
+                                           .each_ns = NS_PER_MS,
+                                           .task = id,
+                                           .seen = 10,
+                                           .triggered = 2 },
                      1);
     send_pulse(&probe, (struct wire_pulse){ .is_last = true });
     assert_true(wait_until(is_lost, id, 10000));
@@ -320,13 +329,24 @@ static void an_instance_that_says_goodbye_and_leaves_nothing_is_not_lost(void **
     (void)state;
     scheduler_create_task("clean", "", id);
     fake_probe_poll(&clean);
-    fake_probe_pulse(&clean, &(struct fake_calls){ "POST /checkout", 10, NS_PER_MS, id, 10, 0, 0 },
+    fake_probe_pulse(&clean,
+                     &(struct fake_calls){ .interface = "POST /checkout",
+                                           .count = 10,
+                                           .each_ns = NS_PER_MS,
+                                           .task = id,
+                                           .seen = 10 },
                      1);
     send_pulse(&clean, (struct wire_pulse){ .is_last = true });
     scheduler_create_task("untidy", "", other);
     fake_probe_poll(&untidy);
     fake_probe_pulse(&untidy,
-                     &(struct fake_calls){ "POST /checkout", 10, NS_PER_MS, other, 10, 1, 0 }, 1);
+                     &(struct fake_calls){ .interface = "POST /checkout",
+                                           .count = 10,
+                                           .each_ns = NS_PER_MS,
+                                           .task = other,
+                                           .seen = 10,
+                                           .triggered = 1 },
+                     1);
     send_pulse(&untidy, (struct wire_pulse){ .is_last = true });
     assert_true(wait_until(is_gone, id, 10000));
     assert_true(wait_until(is_gone, other, 10000));

@@ -146,8 +146,11 @@ static void a_threshold_may_be_what_the_interface_took(void **state)
 
     (void)state;
     fake_probe_pulse(&probe, calls, 2);
-    calls[0] = (struct fake_calls){ "POST /checkout", 100, 184 * NS_PER_MS, NULL, 0, 0, 0 };
-    calls[1] = (struct fake_calls){ "GET /fast", 100, 2 * NS_PER_MS, NULL, 0, 0, 0 };
+    calls[0] = (struct fake_calls){ .interface = "POST /checkout",
+                                    .count = 100,
+                                    .each_ns = 184 * NS_PER_MS };
+    calls[1] =
+        (struct fake_calls){ .interface = "GET /fast", .count = 100, .each_ns = 2 * NS_PER_MS };
     fake_probe_pulse(&probe, calls, 2);
     answer = scheduler_post("/api/v1/tasks",
                             "{\"application\":\"percentile\",\"interface\":\"POST /checkout\","

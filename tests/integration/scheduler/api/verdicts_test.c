@@ -13,7 +13,9 @@
 static void a_prefix_of_a_known_interface_is_not_warned_of(void **state)
 {
     struct fake_probe probe = FAKE_PROBE(scheduler.port, "prefix", "host-1:1");
-    struct fake_calls calls = { "GET /item/{sku}", 100, 184 * NS_PER_MS, NULL, 0, 0, 0 };
+    struct fake_calls calls = { .interface = "GET /item/{sku}",
+                                .count = 100,
+                                .each_ns = 184 * NS_PER_MS };
     static const struct {
         const char *interface;
         size_t warnings;
@@ -59,7 +61,8 @@ static void a_long_list_of_interfaces_is_whole(void **state)
 
         for (int i = 0; i < PER_PULSE; i++) {
             snprintf(names[i], NAME_SIZE, "GET /%d/%d", pulse, i);
-            calls[i] = (struct fake_calls){ names[i], 5, NS_PER_MS, NULL, 0, 0, 0 };
+            calls[i] =
+                (struct fake_calls){ .interface = names[i], .count = 5, .each_ns = NS_PER_MS };
         }
         fake_probe_pulse(&probe, calls, PER_PULSE);
     }
@@ -95,7 +98,9 @@ static void wait_for_verdict(const char *task, const char *words)
 static void a_misspelt_interface_is_warned_of_and_explained(void **state)
 {
     struct fake_probe probe = FAKE_PROBE(scheduler.port, "misspelt", "host-1:1");
-    struct fake_calls calls = { "POST /checkout", 100, 184 * NS_PER_MS, NULL, 0, 0, 0 };
+    struct fake_calls calls = { .interface = "POST /checkout",
+                                .count = 100,
+                                .each_ns = 184 * NS_PER_MS };
     char id[TASK_ID_SIZE + 1];
     json_t *answer;
 
@@ -124,7 +129,9 @@ static void a_misspelt_interface_is_warned_of_and_explained(void **state)
 static void a_misspelt_application_is_warned_of_and_explained(void **state)
 {
     struct fake_probe probe = FAKE_PROBE(scheduler.port, "warehouse", "host-1:1");
-    struct fake_calls calls = { "POST /checkout", 100, 184 * NS_PER_MS, NULL, 0, 0, 0 };
+    struct fake_calls calls = { .interface = "POST /checkout",
+                                .count = 100,
+                                .each_ns = 184 * NS_PER_MS };
     char id[TASK_ID_SIZE + 1];
     const char *warning;
     json_t *answer;
@@ -148,7 +155,9 @@ static void a_misspelt_application_is_warned_of_and_explained(void **state)
 static void the_verdict_follows_what_probes_say(void **state)
 {
     struct fake_probe probe = FAKE_PROBE(scheduler.port, "verdict", "host-1:1");
-    struct fake_calls calls = { "POST /checkout", 212, 90 * NS_PER_MS, NULL, 212, 0, 0 };
+    struct fake_calls calls = {
+        .interface = "POST /checkout", .count = 212, .each_ns = 90 * NS_PER_MS, .seen = 212
+    };
     char id[TASK_ID_SIZE + 1];
 
     (void)state;
