@@ -273,8 +273,8 @@ static void check_owner(const struct lock_row *lock, size_t hold)
                   holds[hold].says, tally.waits, tally.owners, tally.stacks, tally.right);
     if (tally.wrong > 0) fail_msg("%s, %s: %u wrong", lock->says, holds[hold].says, tally.wrong);
     assert_true(tally.waits >= WAITS_MIN);
-    /* The moment at which the lock changes hands may fall into the last look; and on a machine that
-     * is taken, a waiter that was moved between CPUs while it was looked at is not believed. */
+    /* The moment at which the lock changes hands may fall into the last look; and where others
+     * want the CPUs, an owner that should run may not be given one while it is asked. */
     assert_true(tally.owners + 1 + tally.waits / 50 >= tally.waits);
     assert_true(holds[hold].is_asleep ? tally.right + 1 >= tally.waits
                                       : tally.right * RUNNING_PARTS >= tally.waits);
