@@ -12,6 +12,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+static const uint64_t loop_late_ns = NS_PER_S;
+
 void readiness_init(struct readiness *readiness, struct store *store,
                     const struct loop_lag *loop_lag)
 {
@@ -53,9 +55,24 @@ static void log_doors(struct readiness *readiness)
                            "used, everybody on this machine may do everything");
 }
 
+/* A turn that came so late that probes and operators noticed; each is told once. */
+static void log_loop(struct readiness *readiness)
+{
+    struct loop_lateness late;
+
+    loop_lag_longest(readiness->loop_lag, &late);
+    if (late.late_ns < loop_late_ns || late.at_ns == readiness->late_told_ns) return;
+    readiness->late_told_ns = late.at_ns;
+    log_line(LOG_WARN,
+             "scheduler: the event loop was %" PRIu64 " ms late: %" PRIu64
+             " ms without a CPU, %" PRIu64 " ms at work",
+             ns_to_ms(late.late_ns), ns_to_ms(late.queued_ns), ns_to_ms(late.ran_ns));
+}
+
 void readiness_look(struct readiness *readiness)
 {
     store_health(readiness->store, &readiness->health);
+    log_loop(readiness);
     log_health(readiness);
     log_doors(readiness);
 }
@@ -80,6 +97,6 @@ void readiness_tell(void *context, struct api_health *ret)
         .guarantee = health->keeps_all && !health->has_lost_replicas
                          ? "What was acknowledged survives kill -9 of scheduler, Redis or both."
                          : health->says,
-        .loop_lag_ms = ns_to_ms(loop_lag_ns(readiness->loop_lag)),
     };
+    loop_lag_longest(readiness->loop_lag, &ret->loop);
 }

@@ -21,6 +21,7 @@ struct readiness {
     const struct loop_lag *loop_lag;
     struct store_health health, told; /* as it is now; as it was when the log last spoke of it */
     enum doors doors;                 /* as the log last said */
+    uint64_t late_told_ns;            /* which late turn of the loop it last spoke of */
     char store_says[sizeof(struct store_health)];
 };
 

@@ -14,6 +14,7 @@
 #define STAKEOUT_SCHEDULER_API_API_H
 
 #include "common/model/task.h"
+#include "scheduler/metrics/metrics.h"
 
 struct api;
 struct census;
@@ -28,9 +29,9 @@ struct tasks;
 /* What /healthz and /readyz tell. The texts live as long as the program. */
 struct api_health {
     bool store_answers;
-    const char *store;     /* what it is: "a private redis-server, ..." */
-    const char *guarantee; /* what can be lost with it, in one sentence */
-    uint64_t loop_lag_ms;  /* the latest turn of the event loop in the last 10 s */
+    const char *store;         /* what it is: "a private redis-server, ..." */
+    const char *guarantee;     /* what can be lost with it, in one sentence */
+    struct loop_lateness loop; /* the latest turn of the event loop in the last 10 s */
 };
 
 struct api_options {

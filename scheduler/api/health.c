@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOOP_LAG_MS_MAX = 2000 };
+enum { LOOP_LAG_MS_MAX = 2000, LOOP_LAG_MS_TOLD = 50 /* from here on: what it did meanwhile */ };
 
 static void add_check(json_t *checks, const char *name, bool is_ok, const char *detail)
 {
@@ -26,12 +26,18 @@ static void add_check(json_t *checks, const char *name, bool is_ok, const char *
 
 static bool check_loop(json_t *checks, const struct api_health *health)
 {
-    bool is_ok = health->loop_lag_ms <= LOOP_LAG_MS_MAX;
-    char detail[96];
+    uint64_t late_ms = ns_to_ms(health->loop.late_ns), queued_ms = ns_to_ms(health->loop.queued_ns);
+    uint64_t ran_ms = ns_to_ms(health->loop.ran_ns);
+    bool is_ok = late_ms <= LOOP_LAG_MS_MAX;
+    char detail[192], why[96] = "";
 
+    if (late_ms >= LOOP_LAG_MS_TOLD)
+        snprintf(why, sizeof why,
+                 ": %" PRIu64 " ms without a CPU, %" PRIu64 " ms at work, %" PRIu64
+                 " ms waiting in the kernel",
+                 queued_ms, ran_ms, late_ms - queued_ms - ran_ms);
     snprintf(detail, sizeof detail,
-             "The event loop was at most %" PRIu64 " ms late in the last 10 s.",
-             health->loop_lag_ms);
+             "The event loop was at most %" PRIu64 " ms late in the last 10 s%s.", late_ms, why);
     add_check(checks, "loop", is_ok, detail);
     return is_ok;
 }

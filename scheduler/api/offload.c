@@ -2,13 +2,13 @@
 /* offload.c: a fork, a pipe, and an event that reads from it.
  *
  * The child writes a struct head and the result, so that one that died halfway is told from one
- * that said everything, and leaves by _exit(): it must
- * run none of our exit handlers. It closes every descriptor but its pipe first, so that neither
- * our port nor the state directory's lock lives on in it; and it ends with us (PDEATHSIG), with
- * its pipe, or by the timeout. */
+ * that said everything, and leaves by _exit(): it must run none of our exit handlers. It closes
+ * every descriptor but its pipe first, so that neither our port nor the state directory's lock
+ * lives on in it; and it ends with us (PDEATHSIG), with its pipe, or by the timeout. */
 #include "scheduler/api/offload.h"
 
 #include "common/base/check.h"
+#include "scheduler/symbols/child.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/queue.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { READ_SIZE = 256 * 1024, READS_PER_TURN = 16 };
@@ -42,6 +41,7 @@ struct offloads {
     struct event_base *base;
     TAILQ_HEAD(, child) children;
     unsigned count;
+    struct graves graves;
 };
 
 /* ------------------------------------------------------------------ in the child */
@@ -78,7 +78,8 @@ static _Noreturn void run(const struct offload *offload, int fd, pid_t parent)
 
 /* ------------------------------------------------------------------ its answer */
 
-/* Calls `then`, after the child is no more. */
+/* Calls `then`. The child may be long in dying, on a machine that is busy or swaps: it is buried, not
+ * waited for. */
 static void finish(struct child *child, int rc)
 {
     struct offloads *offloads = child->offloads;
@@ -89,10 +90,7 @@ static void finish(struct child *child, int rc)
     offloads->count--;
     event_free(child->readable);
     close(child->fd);
-    kill(child->pid, SIGKILL);
-    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR) {
-        continue;
-    }
+    child_bury(&offloads->graves, child->pid);
     free(child);
     offload.then(offload.context, rc, &result);
     buf_done(&result);
@@ -154,6 +152,7 @@ struct offloads *offloads_new(struct event_base *base)
     struct offloads *offloads = mem_zalloc(1, sizeof *offloads);
 
     offloads->base = base;
+    offloads->graves.base = base;
     TAILQ_INIT(&offloads->children);
     return offloads;
 }
@@ -166,6 +165,7 @@ struct offloads *offloads_free(struct offloads *offloads)
     while ((child = TAILQ_FIRST(&offloads->children)) != NULL) {
         finish(child, -ECANCELED);
     }
+    graves_done(&offloads->graves);
     free(offloads);
     return NULL;
 }

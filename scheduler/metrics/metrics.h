@@ -60,11 +60,19 @@ double metrics_value(const struct metrics *metrics, enum metric metric, const ch
 /* Appends the exposition: metrics without a value are left out. 0, or the buffer's error. */
 int metrics_write(struct metrics *metrics, struct buf *to);
 
-/* Measures how late the loop is, by a timer of 250 ms, into METRIC_LOOP_LAG. */
+/* A turn of the loop that came late: what its thread did in that time. The rest it waited in the
+ * kernel. */
+struct loop_lateness {
+    uint64_t late_ns, queued_ns, ran_ns; /* in all; without a CPU; at work */
+    uint64_t at_ns;                      /* when that was seen; monotonic */
+};
+
+/* Measures how late the loop is, by a timer of 250 ms, into METRIC_LOOP_LAG. To be called on the
+ * loop's thread. */
 struct event_base;
 struct loop_lag;
 struct loop_lag *loop_lag_start(struct event_base *base, struct metrics *metrics);
 struct loop_lag *loop_lag_stop(struct loop_lag *lag);
-uint64_t loop_lag_ns(const struct loop_lag *lag); /* the longest of the last 10 s */
+void loop_lag_longest(const struct loop_lag *lag, struct loop_lateness *ret); /* of 10 s */
 
 #endif

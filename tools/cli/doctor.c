@@ -152,7 +152,10 @@ static const char *advice_for(struct text check)
     if (text_is_equal(check, TEXT("store"))) {
         return "Look at the scheduler's log and at its Redis; tasks go on when it answers again.";
     }
-    if (text_is_equal(check, TEXT("loop"))) return "Its machine is too busy: give it more CPU.";
+    if (text_is_equal(check, TEXT("loop"))) {
+        return "Where it was without a CPU, its machine is too busy: give it more. Where it was at "
+               "work or waited, that is a fault of ours: please report it, with its log.";
+    }
     return "Wait a moment; if it stays, look at the scheduler's log.";
 }
 

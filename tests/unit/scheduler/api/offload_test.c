@@ -8,9 +8,14 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <unistd.h>
 
 enum { LARGE = 5 * 1000 * 1000, WAIT_S_MAX = 20 };
@@ -201,6 +206,56 @@ static void at_most_so_many_run_and_all_end_with_us(void **state)
     offloads = offloads_new(base);
 }
 
+/* What the child and its tracer leave here is seen by the test. */
+struct shared {
+    _Atomic pid_t tracer; /* -1: none can be */
+};
+
+static struct shared *shared;
+
+/* The dead are their tracer's, until it lets go: so this child is no more, and cannot be reaped. */
+static int die_traced(void *context, struct buf *to)
+{
+    pid_t tracer;
+
+    (void)context;
+    prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+    tracer = fork();
+    if (tracer == 0) {
+        alarm(WAIT_S_MAX);
+        close_range(3, ~0u, 0); /* the pipe above all: its end is the child's end */
+        atomic_store(&shared->tracer, ptrace(PTRACE_SEIZE, getppid(), 0, 0) < 0 ? -1 : getpid());
+        wait_for_ever(NULL, NULL);
+    }
+    while (tracer > 0 && atomic_load(&shared->tracer) == 0) {
+        sched_yield();
+    }
+    return buf_text(to, TEXT("done"));
+}
+
+static void a_child_that_is_long_in_dying_keeps_nobody_waiting(void **state)
+{
+    struct task_of_test tasks[] = { { .work = die_traced }, { .work = say_hello } };
+    pid_t tracer;
+
+    (void)state;
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(shared != MAP_FAILED);
+    assert_int_equal(start(&tasks[0]), 0);
+    wait_for(&tasks[0], 1);
+    assert_int_equal(tasks[0].rc, 0);
+    assert_int_equal(start(&tasks[1]), 0);
+    wait_for(&tasks[1], 1);
+    assert_int_equal(tasks[1].rc, 0);
+    tracer = atomic_load(&shared->tracer);
+    if (tracer > 0) assert_int_equal(kill(tracer, SIGKILL), 0); /* it was alive all the time */
+    for (size_t i = 0; i < ARRAY_COUNT(tasks); i++) {
+        buf_done(&tasks[i].result);
+    }
+    munmap(shared, sizeof *shared);
+    if (tracer < 0) skip(); /* nobody may trace here */
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -225,6 +280,7 @@ int main(void)
         cmocka_unit_test(errors_come_back_as_they_are),
         cmocka_unit_test(the_child_holds_no_descriptor_of_ours),
         cmocka_unit_test(at_most_so_many_run_and_all_end_with_us),
+        cmocka_unit_test(a_child_that_is_long_in_dying_keeps_nobody_waiting),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -189,14 +189,56 @@ static void the_lag_of_the_loop_is_measured(void **state)
     struct event_base *base = event_base_new();
     struct loop_lag *lag = loop_lag_start(base, metrics);
     uint64_t deadline_ns = clock_monotonic_ns() + 10 * NS_PER_S;
+    struct loop_lateness late;
 
     (void)state;
     while (metrics_value(metrics, METRIC_LOOP_LAG, NULL, NULL) < 1) {
         assert_true(clock_monotonic_ns() < deadline_ns);
         event_base_loop(base, EVLOOP_ONCE);
     }
-    assert_true(loop_lag_ns(lag) < 10 * NS_PER_S);
+    loop_lag_longest(lag, &late);
+    assert_true(late.late_ns < 10 * NS_PER_S);
+    assert_true(late.queued_ns + late.ran_ns <= late.late_ns);
     loop_lag_stop(lag);
+    event_base_free(base);
+}
+
+static void burn(uint64_t cpu_ns)
+{
+    uint64_t end_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) + cpu_ns;
+
+    while (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) < end_ns) {
+        continue;
+    }
+}
+
+/* Burns past the next look, and says of it what the loop did. */
+static struct loop_lateness lateness_of_work(struct event_base *base)
+{
+    struct loop_lag *lag = loop_lag_start(base, metrics);
+    struct loop_lateness late;
+
+    burn(50 * NS_PER_MS); /* before the loop's first turn: keeps nobody waiting */
+    event_base_loop(base, EVLOOP_ONCE);
+    assert_true(metrics_value(metrics, METRIC_LOOP_LAG, NULL, NULL) == 0);
+    burn(400 * NS_PER_MS);
+    event_base_loop(base, EVLOOP_ONCE);
+    loop_lag_longest(lag, &late);
+    loop_lag_stop(lag);
+    return late;
+}
+
+static void what_the_loop_did_when_it_was_late_is_told(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct loop_lateness late = lateness_of_work(base);
+
+    (void)state;
+    assert_true(metrics_value(metrics, METRIC_LOOP_LAG, NULL, NULL) == 1);
+    assert_true(late.late_ns >= 149 * NS_PER_MS); /* of 400, 250 were its own to wait */
+    assert_true(late.ran_ns > 0 || late.queued_ns == late.late_ns);
+    /* It waited for nothing; the clocks differ by what a look costs. */
+    assert_true(late.late_ns - late.ran_ns - late.queued_ns < NS_PER_MS);
     event_base_free(base);
 }
 
@@ -214,6 +256,7 @@ int main(void)
         IN_METRICS(names_are_as_prometheus_has_them),
         IN_METRICS(what_does_not_fit_is_said),
         IN_METRICS(the_lag_of_the_loop_is_measured),
+        IN_METRICS(what_the_loop_did_when_it_was_late_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
