@@ -8,8 +8,8 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/agent/engine/sampler.h"
 #include "tests/integration/probe/interrupted_work.h"
+#include "tests/integration/probe/one_task.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -22,7 +22,7 @@ enum { SNAPSHOTS = 100000, SIGNALS = 5000, SECONDS_MAX = 100 };
 
 #define NEAR_NS (20 * NS_PER_US)
 
-static struct task_id armed;
+static const struct one_task task = { .interface = "work", .threshold_ms = 5, .frequency_ms = 1 };
 static struct worker *workers;
 static uint64_t wall_ahead_ns;
 static _Atomic uint64_t seen_running, seen_near;
@@ -49,36 +49,8 @@ static void on_sample(void *context, struct sample *take_sample)
                 worker, take_sample->began_wall_ns - wall_ahead_ns + snapshot->offset_ns, NEAR_NS))
             atomic_fetch_add(&seen_near, 1);
     }
-    sampler_settle(&(struct settlement){
-        .sample = take_sample->id, .revision = take_sample->revision, .outcome = REPORT_ACCEPTED });
+    one_task_accept(take_sample);
     sample_free(take_sample);
-}
-
-static stakeout_interface_id arm(void)
-{
-    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
-                                .interface = "work",
-                                .state = TASK_ACTIVE,
-                                .threshold_ns = 5 * NS_PER_MS,
-                                .frequency_ns = NS_PER_MS,
-                                .sample_cap = 100,
-                                .ends_monotonic_ns = clock_monotonic_ns() + 600 * NS_PER_S };
-
-    armed = order.id;
-    sampler_set_tasks(&order, 1);
-    return stakeout_interface("work");
-}
-
-static struct ledger ledger_read(void)
-{
-    static struct task_books books[SAMPLER_TASKS_MAX];
-    uint32_t count = sampler_ledgers(books, SAMPLER_TASKS_MAX), i = 0;
-
-    while (i < count && strcmp(books[i].task.text, armed.text) != 0) {
-        i++;
-    }
-    CHECK(i < count);
-    return books[i].ledger;
 }
 
 static void print_worker(const struct worker *worker)
@@ -112,7 +84,7 @@ int main(int argc, char **argv)
     CHECK(sampler_start(&(struct sampler_options){ .on_sample = on_sample,
                                                    .thread_files_max = THREAD_FILES_HELD },
                         false) == 0);
-    interface = arm();
+    interface = one_task_arm(&task);
     for (uint32_t i = 0; i < work_kind_count; i++) {
         workers[i].kind = i;
         workers[i].interface = interface;
@@ -120,14 +92,14 @@ int main(int argc, char **argv)
     }
     for (int i = 0; i < 10 * SECONDS_MAX && !is_enough; i++) {
         nanosleep(&(struct timespec){ .tv_nsec = 100 * 1000000 }, NULL);
-        ledger = ledger_read();
+        ledger = one_task_ledger();
         is_enough = ledger.snapshots >= wanted && ledger.signals >= SIGNALS * wanted / SNAPSHOTS;
     }
     for (uint32_t i = 0; i < work_kind_count; i++) {
         atomic_store(&workers[i].may_end, true);
         pthread_join(threads[i], NULL);
     }
-    ledger = ledger_read();
+    ledger = one_task_ledger();
     for (uint32_t i = 0; i < work_kind_count; i++) {
         print_worker(&workers[i]);
         if (work_kinds[i].is_repaired) harmed += workers[i].eintr + workers[i].shorts;

@@ -13,8 +13,8 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/agent/engine/sampler.h"
 #include "probe/include/stakeout/stakeout.h"
+#include "tests/integration/probe/one_task.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -50,13 +50,10 @@ static stakeout_interface_id interface_id;
 
 static void on_sample(void *context, struct sample *take_sample)
 {
-    struct settlement settlement = { .sample = take_sample->id,
-                                     .revision = take_sample->revision,
-                                     .outcome = REPORT_ACCEPTED };
     uint32_t at = atomic_load(&late_count);
 
     (void)context;
-    sampler_settle(&settlement);
+    one_task_accept(take_sample);
     for (uint32_t i = 0; i < take_sample->snapshot_count && at < SAMPLES_MAX; i++) {
         if (take_sample->snapshots[i].offset_ns < take_sample->threshold_ns) continue;
         late_ns[at] = take_sample->snapshots[i].offset_ns - take_sample->threshold_ns;
@@ -66,19 +63,12 @@ static void on_sample(void *context, struct sample *take_sample)
     sample_free(take_sample);
 }
 
-static struct task_id arm(uint64_t threshold_ms, bool lookback)
+static void arm(bool lookback)
 {
-    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
-                                .interface = "late",
-                                .state = TASK_ACTIVE,
-                                .threshold_ns = ms_to_ns(threshold_ms),
-                                .frequency_ns = ms_to_ns(100),
-                                .sample_cap = 100,
-                                .lookback = lookback,
-                                .ends_monotonic_ns = clock_monotonic_ns() + 600 * NS_PER_S };
-
-    sampler_set_tasks(&order, 1);
-    return order.id;
+    one_task_arm(&(struct one_task){ .interface = "late",
+                                     .threshold_ms = THRESHOLD_MS,
+                                     .frequency_ms = 100,
+                                     .lookback = lookback });
 }
 
 static void sleep_until(uint64_t at_ns)
@@ -168,7 +158,7 @@ static void bench_late(uint32_t count, bool lookback)
     atomic_store(&is_over, false);
     atomic_store(&late_count, 0);
     slept_count = 0;
-    arm(THRESHOLD_MS, lookback);
+    arm(lookback);
     CHECK(pthread_create(&waker, NULL, waker_main, NULL) == 0);
     for (int i = 0; i < SLEEPERS; i++) {
         CHECK(pthread_create(&threads[i], NULL, sleeper_main, NULL) == 0);
@@ -199,7 +189,7 @@ static void bench_many(bool lookback)
 {
     uint64_t cpu_ns, begin_ns = clock_monotonic_ns();
 
-    arm(THRESHOLD_MS, lookback);
+    arm(lookback);
     cpu_ns = sampler_cpu();
     fly(MANY, UINT32_MAX);
     cpu_ns = sampler_cpu() - cpu_ns;

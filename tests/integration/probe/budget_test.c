@@ -7,10 +7,10 @@
 #include "common/base/clock.h"
 #include "common/model/task_event.h"
 #include "common/wire/messages.h"
-#include "probe/agent/engine/sampler.h"
 #include "probe/hot/memory.h"
 #include "probe/hot/ticks.h"
 #include "probe/include/stakeout/stakeout.h"
+#include "tests/integration/probe/one_task.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -28,16 +28,11 @@ static _Atomic uint32_t sample_count, snapshot_count, stretched_count;
 static _Atomic uint64_t interval_ns_max;
 static _Atomic bool is_over;
 static char stretched_says[128];
-static struct task_id task;
 
 static void on_sample(void *context, struct sample *take_sample)
 {
-    struct settlement settlement = { .sample = take_sample->id,
-                                     .revision = take_sample->revision,
-                                     .outcome = REPORT_ACCEPTED };
-
     (void)context;
-    sampler_settle(&settlement);
+    one_task_accept(take_sample);
     if (!take_sample->running) {
         atomic_fetch_add(&sample_count, 1);
         atomic_fetch_add(&snapshot_count, take_sample->snapshot_count);
@@ -57,6 +52,12 @@ static void on_event(void *context, const struct task_id *of, uint32_t event, co
     atomic_fetch_add(&stretched_count, 1);
 }
 
+static stakeout_interface_id arm(const char *interface)
+{
+    return one_task_arm(&(struct one_task){
+        .interface = interface, .threshold_ms = 50, .frequency_ms = FREQUENCY_MS });
+}
+
 static void *call_for_a_while(void *context)
 {
     stakeout_call call = stakeout_call_begin(*(stakeout_interface_id *)context);
@@ -66,33 +67,6 @@ static void *call_for_a_while(void *context)
     }
     stakeout_call_end(call, 0);
     return NULL;
-}
-
-static stakeout_interface_id arm(const char *interface)
-{
-    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
-                                .state = TASK_ACTIVE,
-                                .threshold_ns = 50 * NS_PER_MS,
-                                .frequency_ns = FREQUENCY_MS * NS_PER_MS,
-                                .sample_cap = 100,
-                                .ends_monotonic_ns = clock_monotonic_ns() + 60 * NS_PER_S };
-
-    task = order.id;
-    snprintf(order.interface, sizeof order.interface, "%s", interface);
-    sampler_set_tasks(&order, 1);
-    return stakeout_interface(interface);
-}
-
-static struct ledger ledger_read(void)
-{
-    static struct task_books books[SAMPLER_TASKS_MAX];
-    uint32_t count = sampler_ledgers(books, SAMPLER_TASKS_MAX);
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(books[i].task.text, task.text) == 0) return books[i].ledger;
-    }
-    fail_msg("the task has no books");
-    return (struct ledger){ 0 };
 }
 
 static bool has_samples(void *context)
@@ -157,7 +131,7 @@ static struct cost drive(const char *name)
         assert_int_equal(pthread_create(&threads[i], NULL, call_for_a_while, &interface), 0);
     }
     nanosleep(&(struct timespec){ .tv_sec = SECONDS }, NULL);
-    cost.ledger = ledger_read();
+    cost.ledger = one_task_ledger();
     cost.thread_ns = sampler_thread_cpu_ns() - cpu_ns;
     cost.wall_ns = clock_monotonic_ns() - begin_ns;
     atomic_store(&is_over, true);
@@ -224,14 +198,14 @@ static void a_thread_is_paused_no_longer_than_its_share(void **state)
     do { /* until it is seen that it binds */
         now_ns = clock_monotonic_ns();
     } while (now_ns - begin_ns < 2 * NS_PER_S ||
-             (ledger_read().stretched_ns == 0 && now_ns - begin_ns < 20 * NS_PER_S));
+             (one_task_ledger().stretched_ns == 0 && now_ns - begin_ns < 20 * NS_PER_S));
     stakeout_call_end(call, 0);
     assert_true(wait_until(has_samples, &wanted, 20000));
     bound_ns = (2 * NS_PER_S + (now_ns - begin_ns) / 4 * 3) / 1000000 * BUDGET_PPM_MIN;
     print_message("  %u snapshots of a running thread in %.1f s; pauses may take %.1f ms\n",
                   atomic_load(&snapshot_count), (double)(now_ns - begin_ns) / 1e9,
                   (double)bound_ns / 1e6);
-    assert_true(ledger_read().stretched_ns > FREQUENCY_MS * NS_PER_MS);
+    assert_true(one_task_ledger().stretched_ns > FREQUENCY_MS * NS_PER_MS);
     /* Our handler alone takes a microsecond of a pause, at the least. */
     assert_in_range((uint64_t)atomic_load(&snapshot_count) * NS_PER_US, 1, bound_ns);
 }

@@ -6,8 +6,8 @@
 #include "common/base/clock.h"
 #include "common/model/problem.h"
 #include "common/wire/messages.h"
-#include "probe/agent/engine/sampler.h"
 #include "probe/include/stakeout/stakeout.h"
+#include "tests/integration/probe/one_task.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -33,8 +33,7 @@ static void on_sample(void *context, struct sample *take_sample)
     (void)context;
     atomic_fetch_add(&sample_count, 1);
     if (sample_check(take_sample, &problem) != 0) atomic_fetch_add(&unsound_count, 1);
-    sampler_settle(&(struct settlement){
-        .sample = take_sample->id, .revision = take_sample->revision, .outcome = REPORT_ACCEPTED });
+    one_task_accept(take_sample);
     sample_free(take_sample);
 }
 
@@ -168,18 +167,9 @@ static void on_host_signal(int number)
     atomic_fetch_add(&host_signals, 1);
 }
 
-static struct ledger ledger_read(void)
-{
-    struct task_books books = { .is_armed = false };
-
-    assert_int_equal(sampler_ledgers(&books, 1), 1);
-    assert_true(ledger_is_sound(&books.ledger));
-    return books.ledger;
-}
-
 static bool is_settled(void *context)
 {
-    struct ledger ledger = ledger_read();
+    struct ledger ledger = one_task_ledger();
 
     (void)context;
     return ledger.pending == 0 && ledger.seen == atomic_load(&ended_count);
@@ -190,18 +180,11 @@ static void a_host_survives_being_watched(void **state)
     static void (*works[])(uint64_t) = { work_with_memory, work_with_libraries, work_with_processes,
                                          work_with_sleep, work_with_signals };
     pthread_t threads[ARRAY_COUNT(works) + 2];
-    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
-                                .interface = "chaos",
-                                .state = TASK_ACTIVE,
-                                .threshold_ns = 50 * NS_PER_MS,
-                                .frequency_ns = 5 * NS_PER_MS,
-                                .sample_cap = 100,
-                                .ends_monotonic_ns = clock_monotonic_ns() + 300 * NS_PER_S };
     uint64_t began_ns = clock_monotonic_ns();
     struct ledger ledger;
 
     (void)state;
-    sampler_set_tasks(&order, 1);
+    one_task_arm(&(struct one_task){ .interface = "chaos", .threshold_ms = 50, .frequency_ms = 5 });
     for (size_t i = 0; i < ARRAY_COUNT(works); i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, worker_main, &works[i]), 0);
     }
@@ -209,7 +192,7 @@ static void a_host_survives_being_watched(void **state)
     assert_int_equal(pthread_create(&threads[ARRAY_COUNT(works) + 1], NULL, throwers_main, NULL),
                      0);
     while (clock_monotonic_ns() - began_ns < CHAOS_MS * NS_PER_MS) {
-        ledger_read();
+        one_task_ledger();
         nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
     }
     atomic_store(&is_over, true);
@@ -217,11 +200,11 @@ static void a_host_survives_being_watched(void **state)
         pthread_join(threads[i], NULL);
     }
     if (!wait_until(is_settled, NULL, 10000)) {
-        ledger = ledger_read();
+        ledger = one_task_ledger();
         fail_msg("seen %lu of %lu, pending %lu", ledger.seen, atomic_load(&ended_count),
                  ledger.pending);
     }
-    ledger = ledger_read();
+    ledger = one_task_ledger();
     print_message("  %lu calls, %lu samples, %lu snapshots, late %.1f ms, pause p99 %lu ns\n",
                   ledger.seen, atomic_load(&sample_count), ledger.snapshots,
                   (double)ledger.late_ns_max / 1e6, ledger.pause_ns_p99);

@@ -6,8 +6,8 @@
  * write in parts, under looks 1 ms apart, until there were enough of signals. */
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/agent/engine/sampler.h"
 #include "tests/integration/probe/interrupted_work.h"
+#include "tests/integration/probe/one_task.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -18,46 +18,18 @@
 enum { SNAPSHOTS_WANTED = 4000, SIGNALS_WANTED = 400, PATIENCE_MS = 60000 };
 enum { SIGNALS_PER_INTERRUPTION = 10 }; /* at least; it is about a hundred */
 
-static struct task_id armed;
+static const struct one_task task = { .interface = "work", .threshold_ms = 5, .frequency_ms = 1 };
 
 static void on_sample(void *context, struct sample *take_sample)
 {
     (void)context;
-    sampler_settle(&(struct settlement){
-        .sample = take_sample->id, .revision = take_sample->revision, .outcome = REPORT_ACCEPTED });
+    one_task_accept(take_sample);
     sample_free(take_sample);
-}
-
-static stakeout_interface_id arm(void)
-{
-    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
-                                .interface = "work",
-                                .state = TASK_ACTIVE,
-                                .threshold_ns = 5 * NS_PER_MS,
-                                .frequency_ns = NS_PER_MS,
-                                .sample_cap = 100,
-                                .ends_monotonic_ns = clock_monotonic_ns() + 600 * NS_PER_S };
-
-    armed = order.id;
-    sampler_set_tasks(&order, 1);
-    return stakeout_interface("work");
-}
-
-static struct ledger ledger_read(void)
-{
-    static struct task_books books[SAMPLER_TASKS_MAX];
-    uint32_t count = sampler_ledgers(books, SAMPLER_TASKS_MAX);
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(books[i].task.text, armed.text) == 0) return books[i].ledger;
-    }
-    fail();
-    return books[0].ledger;
 }
 
 static bool has_enough(void *context)
 {
-    struct ledger ledger = ledger_read();
+    struct ledger ledger = one_task_ledger();
 
     (void)context;
     return ledger.snapshots >= SNAPSHOTS_WANTED && ledger.signals >= SIGNALS_WANTED;
@@ -67,7 +39,7 @@ static void what_a_host_sees_is_rare_and_counted(void **state)
 {
     struct worker *workers = calloc(work_kind_count, sizeof *workers);
     pthread_t *threads = calloc(work_kind_count, sizeof *threads);
-    stakeout_interface_id interface = arm();
+    stakeout_interface_id interface = one_task_arm(&task);
     struct ledger ledger;
     uint64_t seen = 0;
     uint32_t count = 0;
@@ -85,7 +57,7 @@ static void what_a_host_sees_is_rare_and_counted(void **state)
         atomic_store(&workers[i].may_end, true);
         pthread_join(threads[i], NULL);
     }
-    ledger = ledger_read();
+    ledger = one_task_ledger();
     print_message("  %lu snapshots, %lu signals, %lu reads, %lu repeats, %lu interrupted\n",
                   ledger.snapshots, ledger.signals, ledger.reads, ledger.repeats,
                   ledger.interrupted);

@@ -7,8 +7,8 @@
 #include "common/base/clock.h"
 #include "common/model/problem.h"
 #include "common/wire/messages.h"
-#include "probe/agent/engine/sampler.h"
 #include "probe/include/stakeout/stakeout.h"
+#include "tests/integration/probe/one_task.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -22,22 +22,25 @@ enum { THRESHOLD_MS = 250, FREQUENCY_MS = 10, CROWD = LOOKBACKS_MAX + 20 };
 
 static _Atomic uint32_t sample_count;
 static struct sample *samples[2 * CROWD];
-static struct task_id task;
 
 static void on_sample(void *context, struct sample *take_sample)
 {
-    struct settlement settlement = { .sample = take_sample->id,
-                                     .revision = take_sample->revision,
-                                     .outcome = REPORT_ACCEPTED };
-
     (void)context;
-    sampler_settle(&settlement);
+    one_task_accept(take_sample);
     if (take_sample->running || atomic_load(&sample_count) == 2 * CROWD) {
         sample_free(take_sample);
         return;
     }
     samples[atomic_load(&sample_count)] = take_sample;
     atomic_fetch_add(&sample_count, 1);
+}
+
+static stakeout_interface_id arm(const char *interface, bool lookback)
+{
+    return one_task_arm(&(struct one_task){ .interface = interface,
+                                            .threshold_ms = THRESHOLD_MS,
+                                            .frequency_ms = FREQUENCY_MS,
+                                            .lookback = lookback });
 }
 
 static bool has_samples(void *context)
@@ -48,36 +51,6 @@ static bool has_samples(void *context)
 static void await_samples(uint32_t count)
 {
     assert_true(wait_until(has_samples, &count, 20000));
-}
-
-static stakeout_interface_id arm(const char *interface, bool lookback)
-{
-    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
-                                .state = TASK_ACTIVE,
-                                .threshold_ns = THRESHOLD_MS * NS_PER_MS,
-                                .frequency_ns = FREQUENCY_MS * NS_PER_MS,
-                                .sample_cap = 100,
-                                .lookback = lookback,
-                                .ends_monotonic_ns = clock_monotonic_ns() + 60 * NS_PER_S };
-
-    task = order.id;
-    snprintf(order.interface, sizeof order.interface, "%s", interface);
-    sampler_set_tasks(&order, 1);
-    return stakeout_interface(interface);
-}
-
-static struct ledger ledger_read(void)
-{
-    static struct task_books books[SAMPLER_TASKS_MAX];
-    uint32_t count = sampler_ledgers(books, SAMPLER_TASKS_MAX);
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(books[i].task.text, task.text) != 0) continue;
-        assert_true(ledger_is_sound(&books[i].ledger));
-        return books[i].ledger;
-    }
-    fail_msg("the task has no books");
-    return (struct ledger){ 0 };
 }
 
 static int disarm(void **state)
@@ -223,7 +196,7 @@ static void without_it_only_what_came_after_the_threshold_is_seen(void **state)
     assert_int_equal(share_of(samples[0], a).count, 0);
     assert_int_equal(share_of(samples[0], b).count, 0);
     assert_true(share_of(samples[0], c).count > 0);
-    assert_int_equal(ledger_read().snapshot_drops[SNAPSHOT_DROP_NO_LOOKBACK], 0);
+    assert_int_equal(one_task_ledger().snapshot_drops[SNAPSHOT_DROP_NO_LOOKBACK], 0);
 }
 
 static void with_it_the_head_is_seen_as_it_was(void **state)
@@ -241,7 +214,7 @@ static void with_it_the_head_is_seen_as_it_was(void **state)
     check_share(samples[0], "b", b, truth.b_ns);
     check_share(samples[0], "c", c, truth.c_ns);
     assert_true(samples[0]->thread_name[0] != '\0');
-    ledger = ledger_read();
+    ledger = one_task_ledger();
     assert_int_equal(ledger.triggered, 1);
     assert_int_equal(ledger.sampled, 1);
     assert_int_equal(ledger.snapshots, samples[0]->snapshot_count);
@@ -277,7 +250,7 @@ static void of_calls_that_stay_below_nothing_is_left(void **state)
         rest(60, &rested_ns);
         stakeout_call_end(call, 0);
     }
-    ledger = ledger_read();
+    ledger = one_task_ledger();
     assert_int_equal(ledger.seen, 10);
     assert_int_equal(ledger.below, 10);
     assert_int_equal(ledger.snapshots, 0);
@@ -313,7 +286,7 @@ static void a_crowd_finds_room_or_is_counted(void **state)
         without += !has_head;
         check_sums(samples[i]);
     }
-    ledger = ledger_read();
+    ledger = one_task_ledger();
     assert_int_equal(ledger.triggered, CROWD);
     assert_int_equal(with, LOOKBACKS_MAX);
     assert_int_equal(without, CROWD - LOOKBACKS_MAX);
@@ -332,7 +305,7 @@ static void a_task_that_is_cancelled_forgets_them(void **state)
     rest(200, &rested_ns);
     stakeout_call_end(call, 0);
     assert_int_equal(atomic_load(&sample_count), 0);
-    assert_int_equal(ledger_read().snapshots, 0);
+    assert_int_equal(one_task_ledger().snapshots, 0);
 }
 
 static int start(void **state)

@@ -2,9 +2,9 @@
 /* looks_test.c: looks that meet threads in awkward places, and what the threads notice of it. */
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/agent/engine/sampler.h"
 #include "probe/hot/memory.h"
 #include "probe/include/stakeout/stakeout.h"
+#include "tests/integration/probe/one_task.h"
 #include "tests/integration/probe/truth_work.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
@@ -29,8 +29,7 @@ static volatile uint64_t sink;
 static void on_sample(void *context, struct sample *take_sample)
 {
     (void)context;
-    sampler_settle(&(struct settlement){
-        .sample = take_sample->id, .revision = take_sample->revision, .outcome = REPORT_ACCEPTED });
+    one_task_accept(take_sample);
     pthread_mutex_lock(&lock);
     assert_true(mine_count < MINE_MAX);
     mine[mine_count++] = take_sample;
@@ -52,34 +51,10 @@ static void await_samples(uint32_t count)
     if (!wait_until(samples_are, &count, 10000)) fail_msg("%u samples", mine_count);
 }
 
-static struct task_id armed;
-
 static stakeout_interface_id arm(const char *interface)
 {
-    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
-                                .state = TASK_ACTIVE,
-                                .threshold_ns = THRESHOLD_MS * NS_PER_MS,
-                                .frequency_ns = FREQUENCY_MS * NS_PER_MS,
-                                .sample_cap = 100,
-                                .ends_monotonic_ns = clock_monotonic_ns() + 300 * NS_PER_S };
-
-    snprintf(order.interface, sizeof order.interface, "%s", interface);
-    armed = order.id;
-    sampler_set_tasks(&order, 1);
-    return stakeout_interface(interface);
-}
-
-static struct ledger ledger_read(void)
-{
-    struct task_books books[SAMPLER_TASKS_MAX];
-    uint32_t count = sampler_ledgers(books, SAMPLER_TASKS_MAX);
-
-    for (uint32_t i = 0; i < count; i++) {
-        assert_true(ledger_is_sound(&books[i].ledger));
-        if (strcmp(books[i].task.text, armed.text) == 0) return books[i].ledger;
-    }
-    fail();
-    return books[0].ledger;
+    return one_task_arm(&(struct one_task){
+        .interface = interface, .threshold_ms = THRESHOLD_MS, .frequency_ms = FREQUENCY_MS });
 }
 
 static int disarm(void **state)
@@ -326,7 +301,7 @@ static void a_thread_that_blocks_our_signal_is_heard_while_it_sleeps(void **stat
     pthread_join(thread, NULL);
     await_samples(1);
     assert_in_range(mine[0]->snapshot_count, 20, most_snapshots(mine[0]));
-    ledger = ledger_read();
+    ledger = one_task_ledger();
     assert_int_equal(ledger.sampled, 1);
     assert_true(ledger.snapshot_drops[SNAPSHOT_DROP_CALL_ENDED] +
                     ledger.snapshot_drops[SNAPSHOT_DROP_LOAN_LOST] >=

@@ -5,9 +5,9 @@
  * found by rbp. Counted are both ends: the signals that were sent, and what the host saw. */
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/agent/engine/sampler.h"
 #include "probe/hot/memory.h"
 #include "probe/include/stakeout/stakeout.h"
+#include "tests/integration/probe/one_task.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -39,8 +39,7 @@ static struct sample *_Atomic heard;
 static void on_sample(void *context, struct sample *take_sample)
 {
     (void)context;
-    sampler_settle(&(struct settlement){
-        .sample = take_sample->id, .revision = take_sample->revision, .outcome = REPORT_ACCEPTED });
+    one_task_accept(take_sample);
     sample_free(atomic_exchange(&heard, take_sample));
 }
 
@@ -163,16 +162,8 @@ static const struct {
 
 static stakeout_interface_id arm(void)
 {
-    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
-                                .interface = "waiter",
-                                .state = TASK_ACTIVE,
-                                .threshold_ns = THRESHOLD_MS * NS_PER_MS,
-                                .frequency_ns = FREQUENCY_MS * NS_PER_MS,
-                                .sample_cap = 100,
-                                .ends_monotonic_ns = clock_monotonic_ns() + 300 * NS_PER_S };
-
-    sampler_set_tasks(&order, 1);
-    return stakeout_interface("waiter");
+    return one_task_arm(&(struct one_task){
+        .interface = "waiter", .threshold_ms = THRESHOLD_MS, .frequency_ms = FREQUENCY_MS });
 }
 
 static void a_call_that_waits_is_never_signalled(void **state)

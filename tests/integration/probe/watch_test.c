@@ -5,10 +5,10 @@
 #include "common/base/clock.h"
 #include "common/model/task_event.h"
 #include "common/wire/messages.h"
-#include "probe/agent/engine/sampler.h"
 #include "probe/hot/call.h"
 #include "probe/hot/memory.h"
 #include "probe/include/stakeout/stakeout.h"
+#include "tests/integration/probe/one_task.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -78,15 +78,8 @@ static void inbox_empty(int outcome)
 
 static struct task_order order_make(const char *interface)
 {
-    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
-                                .state = TASK_ACTIVE,
-                                .threshold_ns = THRESHOLD_MS * NS_PER_MS,
-                                .frequency_ns = FREQUENCY_MS * NS_PER_MS,
-                                .sample_cap = 100,
-                                .ends_monotonic_ns = clock_monotonic_ns() + 300 * NS_PER_S };
-
-    snprintf(order.interface, sizeof order.interface, "%s", interface);
-    return order;
+    return one_task_order(&(struct one_task){
+        .interface = interface, .threshold_ms = THRESHOLD_MS, .frequency_ms = FREQUENCY_MS });
 }
 
 static struct task_books books_of(const struct task_order *order)

@@ -3,7 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/agent/engine/sampler.h"
+#include "tests/integration/probe/one_task.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -20,8 +20,7 @@ static volatile uint64_t sink;
 static void on_sample(void *context, struct sample *take_sample)
 {
     (void)context;
-    sampler_settle(&(struct settlement){
-        .sample = take_sample->id, .revision = take_sample->revision, .outcome = REPORT_ACCEPTED });
+    one_task_accept(take_sample);
     pthread_mutex_lock(&gate);
     sample_free(newest);
     newest = take_sample;
@@ -42,16 +41,8 @@ void watched_stop(void)
 
 stakeout_interface_id watched_interface(const char *name)
 {
-    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
-                                .state = TASK_ACTIVE,
-                                .threshold_ns = THRESHOLD_MS * NS_PER_MS,
-                                .frequency_ns = FREQUENCY_MS * NS_PER_MS,
-                                .sample_cap = 100,
-                                .ends_monotonic_ns = clock_monotonic_ns() + 300 * NS_PER_S };
-
-    snprintf(order.interface, sizeof order.interface, "%s", name);
-    sampler_set_tasks(&order, 1);
-    return stakeout_interface(name);
+    return one_task_arm(&(struct one_task){
+        .interface = name, .threshold_ms = THRESHOLD_MS, .frequency_ms = FREQUENCY_MS });
 }
 
 static bool sample_is_here(void *context)
