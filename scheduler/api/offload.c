@@ -78,8 +78,8 @@ static _Noreturn void run(const struct offload *offload, int fd, pid_t parent)
 
 /* ------------------------------------------------------------------ its answer */
 
-/* Calls `then`. The child may be long in dying, on a machine that is busy or swaps: it is buried, not
- * waited for. */
+/* Calls `then`. The child may be long in dying, on a machine that is busy or swaps: it is buried,
+ * not waited for. */
 static void finish(struct child *child, int rc)
 {
     struct offloads *offloads = child->offloads;
