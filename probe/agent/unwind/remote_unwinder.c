@@ -329,29 +329,62 @@ bool remote_unwinder_has_library(const struct remote_unwinder *remote)
     return remote->space != NULL || library_is_open() || errand_is_under_way(&opening);
 }
 
-uint64_t remote_unwinder_function(struct remote_unwinder *remote, uint64_t pc)
+static bool row_read(struct remote_unwinder *remote, const struct search_table *table,
+                     uint32_t index, uint64_t *ret_start)
 {
-    const struct loaded_module *module = modules_find(remote->modules, pc);
-    struct search_table table;
-    uint32_t low = 0, high;
-    int32_t start, found = 0;
+    int32_t start;
 
-    if (!module || !table_find(remote, module, &table)) return 0;
-    high = table.count;
+    if (!module_read(remote, table->at + index * sizeof(struct unwind_header_row), &start,
+                     sizeof start))
+        return false;
+    *ret_start = table->header + (uint64_t)(int64_t)start;
+    return true;
+}
+
+/* How many rows begin at the address or before: the last of them is about it. */
+static bool rows_until(struct remote_unwinder *remote, const struct search_table *table,
+                       uint64_t pc, uint32_t *ret_count)
+{
+    uint32_t low = 0, high = table->count;
+
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
+        uint64_t start;
 
-        if (!module_read(remote, table.at + middle * sizeof(struct unwind_header_row), &start,
-                         sizeof start))
-            return 0;
-        if (table.header + (uint64_t)(int64_t)start <= pc) {
-            found = start;
+        if (!row_read(remote, table, middle, &start)) return false;
+        if (start <= pc) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low > 0 ? table.header + (uint64_t)(int64_t)found : 0;
+    *ret_count = low;
+    return true;
+}
+
+uint64_t remote_unwinder_function(struct remote_unwinder *remote, uint64_t pc)
+{
+    const struct loaded_module *module = modules_find(remote->modules, pc);
+    struct search_table table;
+    uint64_t start;
+    uint32_t count;
+
+    if (!module || !table_find(remote, module, &table)) return 0;
+    if (!rows_until(remote, &table, pc, &count) || count == 0) return 0;
+    return row_read(remote, &table, count - 1, &start) ? start : 0;
+}
+
+uint64_t remote_unwinder_function_end(struct remote_unwinder *remote, uint64_t pc)
+{
+    const struct loaded_module *module = modules_find(remote->modules, pc);
+    struct search_table table;
+    uint64_t next;
+    uint32_t count;
+
+    if (!module || !table_find(remote, module, &table)) return 0;
+    if (!rows_until(remote, &table, pc, &count) || count == 0) return 0;
+    if (count == table.count) return module_segment_end(module, pc);
+    return row_read(remote, &table, count, &next) ? next : 0;
 }
 
 bool remote_unwinder_read(struct remote_unwinder *remote, uint64_t address, void *ret, size_t size)

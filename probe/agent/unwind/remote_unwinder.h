@@ -48,6 +48,9 @@ bool remote_unwinder_lacked(const struct remote_unwinder *remote);
 /* Where the unwind entry that holds an address begins, by the module's own table; 0: unknown. */
 uint64_t remote_unwinder_function(struct remote_unwinder *remote, uint64_t pc);
 
+/* Where the one behind it begins: there the code that it is about has ended, at the latest. */
+uint64_t remote_unwinder_function_end(struct remote_unwinder *remote, uint64_t pc);
+
 /* Reads bytes of a known module, from pages that are kept. False: not all are readable. */
 bool remote_unwinder_read(struct remote_unwinder *remote, uint64_t address, void *ret, size_t size);
 

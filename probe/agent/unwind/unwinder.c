@@ -142,7 +142,8 @@ uint64_t unwinder_function_end(const struct unwinder *unwinder, uint64_t pc)
 {
     const struct unwind_table *table = unwinder->has_tables ? unwind_tables_peek(pc) : NULL;
 
-    return table ? unwind_table_next(table, pc) : 0;
+    return table ? unwind_table_next(table, pc)
+                 : remote_unwinder_function_end(unwinder->remote, pc);
 }
 
 bool unwinder_read(struct unwinder *unwinder, uint64_t address, void *ret, size_t size)

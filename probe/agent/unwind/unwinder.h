@@ -81,7 +81,7 @@ void unwinder_walk(struct unwinder *unwinder, const struct stack_view *view, str
 /* Where the unwind entry that holds an address begins; 0: there is none. */
 uint64_t unwinder_function(struct unwinder *unwinder, uint64_t pc);
 
-/* Where the code that the entry is about has ended, at the latest; 0: no table tells. */
+/* Where the code that the entry is about has ended, at the latest; 0: nothing tells. */
 uint64_t unwinder_function_end(const struct unwinder *unwinder, uint64_t pc);
 
 /* Reads bytes of a known module, from the pages that the unwinder keeps. False: not all of them are

@@ -6,7 +6,6 @@
 #include "probe/agent/unwind/frame_pointer.h"
 
 #include "tests/support/test.h"
-#include "tests/support/wait.h"
 #include "tests/unit/probe/agent/unwind/moment.h"
 #include "tests/unit/probe/agent/unwind/unwound.h"
 
@@ -204,24 +203,13 @@ static void it_is_found_and_the_walk_is_the_true_one(void **state)
     assert_int_equal(wrong, fixed - found);
 }
 
-static bool has_tables(void *context)
-{
-    (void)context;
-    stand_somewhere();
-    unwinder_refresh(unwinder);
-    return unwinder_function_end(unwinder, (uint64_t)(uintptr_t)&variable) != 0 &&
-           unwinder_function_end(unwinder, (uint64_t)(uintptr_t)library_descend) != 0;
-}
-
 /* A frame of alloca looks like any other where its prologue is read, and what lies there may be the
  * pair of a call that has returned: here begin's frame cannot tell, so the function's code must. */
-static void it_is_found_where_begin_has_returned_and_frames_are_fixed(void **state)
+static void assert_found_where_frames_are_fixed(void)
 {
     uint32_t fixed = 0, found = 0, grown = 0, wrong = 0;
 
-    (void)state;
     has_begin_returned = true;
-    assert_true(wait_until(has_tables, NULL, 10000));
     for (int round = 0; round < 1000; round++) {
         bool is_grown;
 
@@ -239,6 +227,24 @@ static void it_is_found_where_begin_has_returned_and_frames_are_fixed(void **sta
     assert_true(fixed >= 100 && grown >= 100);
     assert_true(found >= fixed * 95 / 100);
     assert_int_equal(wrong, 0);
+}
+
+static void it_is_found_where_begin_has_returned_and_frames_are_fixed(void **state)
+{
+    (void)state;
+    assert_found_where_frames_are_fixed();
+}
+
+/* The first wait of a program is looked at before the tables of its modules are there. */
+static void it_is_found_without_tables(void **state)
+{
+    struct unwinder *with_tables = unwinder;
+
+    (void)state;
+    assert_int_equal(unwinder_open(&unwinder), 0); /* a second one gets none */
+    assert_found_where_frames_are_fixed();
+    unwinder_close(unwinder);
+    unwinder = with_tables;
 }
 
 static void what_is_not_found_changes_nothing(void **state)
@@ -300,7 +306,6 @@ __attribute__((noinline)) static void forger_call(struct way *way, uint64_t anch
 static void a_forged_pair_in_a_frame_that_grew_is_not_believed(void **state)
 {
     (void)state;
-    assert_true(wait_until(has_tables, NULL, 10000));
     for (uint32_t phase = 0; phase < 2; phase++) {
         struct way way = { .steps = { stand } };
         uint64_t anchor[2];
@@ -382,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_found_and_the_walk_is_the_true_one),
         cmocka_unit_test(it_is_found_where_begin_has_returned_and_frames_are_fixed),
+        cmocka_unit_test(it_is_found_without_tables),
         cmocka_unit_test(a_forged_pair_in_a_frame_that_grew_is_not_believed),
         cmocka_unit_test(what_is_not_found_changes_nothing),
         cmocka_unit_test(a_stack_without_the_pair_is_not_explained),
