@@ -35,7 +35,8 @@ def main():
                              check=True).stdout.split()
     found = [compiles(compiler, ["-std=gnu17"], header) for header in headers]
     standards = [("stakeout/stakeout.h", "c99", "c++11"), ("stakeout/naming.h", "c99", "c++11"),
-                 ("stakeout/stakeout.hpp", None, "c++17"), ("stakeout/stakeout.hpp", None, "c++20")]
+                 ("stakeout/stakeout.hpp", None, "c++11"), ("stakeout/stakeout.hpp", None, "c++17"),
+                 ("stakeout/stakeout.hpp", None, "c++20")]
     switches = [[], ["-DSTAKEOUT_OFF"]]
     found += [compiles(compiler, [f"-std={c}", "-pedantic", *off], public)
               for public, c, _ in standards if c for off in switches]

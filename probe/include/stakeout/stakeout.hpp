@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stakeout.hpp: calls as C++ objects. C++17; with coroutines from C++20 on.
+/* stakeout.hpp: calls as C++ objects. From C++11 on; with coroutines from C++20 on.
  *
  *     static const stakeout::interface checkout("POST /checkout");
  *
@@ -34,12 +34,31 @@
 #include <exception>
 #include <utility>
 
+#if !defined(__cpp_lib_uncaught_exceptions)
+#include <cxxabi.h>
+#endif
 #if defined(__cpp_impl_coroutine)
 #include <coroutine>
 #endif
 
 namespace stakeout
 {
+
+/* How many exceptions of this thread are on their way to whoever catches them. Before C++17 only
+ * the ABI tells; these are the first members of its globals, fixed for all compilers. */
+inline int exceptions_in_flight() noexcept
+{
+#if defined(__cpp_lib_uncaught_exceptions)
+    return std::uncaught_exceptions();
+#else
+    struct globals {
+        void *caught;
+        unsigned uncaught;
+    };
+
+    return static_cast<int>(reinterpret_cast<const globals *>(abi::__cxa_get_globals())->uncaught);
+#endif
+}
 
 /* A registered interface: make one per name, once, where it lives long. */
 class interface
@@ -62,14 +81,14 @@ class call
     /* Begins a call on this thread. `traceparent` is the caller's header, copied; or null. */
     explicit call(const interface &of, const char *traceparent = nullptr) noexcept
         : token_(::stakeout_call_begin_traced(of.id(), traceparent)), is_open_(true), is_on_(true),
-          exceptions_(std::uncaught_exceptions())
+          exceptions_(exceptions_in_flight())
     {
     }
 
     call(call &&other) noexcept
-        : token_(other.token_), is_open_(std::exchange(other.is_open_, false)),
-          is_on_(other.is_on_), exceptions_(std::uncaught_exceptions()),
-          response_code_(other.response_code_), exception_code_(other.exception_code_)
+        : token_(other.token_), is_open_(take(other.is_open_)), is_on_(other.is_on_),
+          exceptions_(exceptions_in_flight()), response_code_(other.response_code_),
+          exception_code_(other.exception_code_)
     {
     }
 
@@ -83,9 +102,9 @@ class call
         if (is_on) other.detach();
         close();
         token_ = other.token_;
-        is_open_ = std::exchange(other.is_open_, false);
+        is_open_ = take(other.is_open_);
         is_on_ = false;
-        exceptions_ = std::uncaught_exceptions();
+        exceptions_ = exceptions_in_flight();
         response_code_ = other.response_code_;
         exception_code_ = other.exception_code_;
         if (is_on) attach();
@@ -104,7 +123,7 @@ class call
     /* Ends it before its scope does. */
     void end(int code) noexcept
     {
-        if (std::exchange(is_open_, false)) ::stakeout_call_end(token_, code);
+        if (take(is_open_)) ::stakeout_call_end(token_, code);
     }
 
     /* Takes it off its thread; `waiting_for` lives as long as the call, as literals do. */
@@ -118,7 +137,7 @@ class call
     void attach() noexcept
     {
         is_on_ = true;
-        exceptions_ = std::uncaught_exceptions();
+        exceptions_ = exceptions_in_flight();
         if (is_open_) ::stakeout_call_attach(token_);
     }
 
@@ -140,9 +159,17 @@ class call
 #endif
 
   private:
+    static bool take(bool &flag) noexcept
+    {
+        const bool was_set = flag;
+
+        flag = false;
+        return was_set;
+    }
+
     void close() noexcept
     {
-        end(std::uncaught_exceptions() > exceptions_ ? exception_code_ : response_code_);
+        end(exceptions_in_flight() > exceptions_ ? exception_code_ : response_code_);
     }
 
     stakeout_call token_;

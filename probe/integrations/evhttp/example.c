@@ -4,6 +4,7 @@
  *     ./evhttp_example                                without a port: any free one, which it says
  *     curl http://127.0.0.1:PORT/item/7               answered at once
  *     curl http://127.0.0.1:PORT/report/7             computed for 300 ms
+ *     curl http://127.0.0.1:PORT/lookup/7             looked up for 300 ms, while all others wait
  *     curl http://127.0.0.1:PORT/order/7              answered by its upstream, which takes 300 ms
  *
  * The upstream is a timer, to keep the example short. It waits for one thing only, so a client that
@@ -17,15 +18,16 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { UPSTREAM_MS = 300, NS_PER_MS = 1000000 };
+enum { WORK_MS = 300, NS_PER_MS = 1000000 };
 
 struct order {
     struct evhttp_request *request;
     stakeout_call call;
 };
 
-static const char *const rules[] = { "GET /item/{id}", "GET /report/{id} Report", "GET /order/{id}",
-                                     "GET /health -", NULL };
+static const char *const rules[] = { "GET /item/{id}",   "GET /report/{id} Report",
+                                     "GET /lookup/{id}", "GET /order/{id}",
+                                     "GET /health -",    NULL };
 static struct stakeout_names names = { .rules = rules };
 static struct event_base *base;
 
@@ -33,7 +35,7 @@ static struct event_base *base;
 __attribute__((noinline)) static unsigned compute_report(void)
 {
     struct timespec now;
-    clock_t until = clock() + UPSTREAM_MS * CLOCKS_PER_SEC / 1000;
+    clock_t until = clock() + WORK_MS * CLOCKS_PER_SEC / 1000;
     unsigned sum = 0;
 
     while (clock() < until) {
@@ -41,6 +43,15 @@ __attribute__((noinline)) static unsigned compute_report(void)
         sum += (unsigned)now.tv_nsec;
     }
     return sum;
+}
+
+/* Waits on the loop's thread, where it should not: what one looks for with stakeout. */
+__attribute__((noinline)) static void look_up(void)
+{
+    struct timespec left = { .tv_nsec = WORK_MS * (long)NS_PER_MS };
+
+    while (nanosleep(&left, &left) != 0) {
+    }
 }
 
 static void on_upstream(evutil_socket_t fd, short what, void *context)
@@ -56,7 +67,7 @@ static void on_upstream(evutil_socket_t fd, short what, void *context)
 
 static void ask_upstream(struct evhttp_request *request, stakeout_call call)
 {
-    struct timeval later = { .tv_usec = UPSTREAM_MS * 1000 };
+    struct timeval later = { .tv_usec = WORK_MS * 1000 };
     struct order *order = malloc(sizeof *order);
 
     if (!order) {
@@ -77,6 +88,12 @@ static void on_item(struct evhttp_request *request, stakeout_call call)
     if (body) evbuffer_free(body);
 }
 
+__attribute__((noinline)) static void on_lookup(struct evhttp_request *request, stakeout_call call)
+{
+    look_up();
+    stakeout_evhttp_reply(call, request, 200, "OK", NULL);
+}
+
 static void on_request(struct evhttp_request *request, void *context)
 {
     const char *uri = evhttp_request_get_uri(request);
@@ -87,6 +104,8 @@ static void on_request(struct evhttp_request *request, void *context)
         ask_upstream(request, call);
     } else if (strncmp(uri, "/report/", 8) == 0) {
         stakeout_evhttp_reply(call, request, compute_report() != 1 ? 203 : 500, "Computed", NULL);
+    } else if (strncmp(uri, "/lookup/", 8) == 0) {
+        on_lookup(request, call);
     } else if (strncmp(uri, "/item/", 6) == 0) {
         on_item(request, call);
     } else {

@@ -4,11 +4,13 @@
  *     ./microhttpd_example                            without a port: any free one, which it says
  *     curl http://127.0.0.1:PORT/item/7               answered at once
  *     curl http://127.0.0.1:PORT/report/7             computed for 300 ms
+ *     curl http://127.0.0.1:PORT/lookup/7             looked up for 300 ms, while all others wait
  *     curl http://127.0.0.1:PORT/order/7              suspended; answered 300 ms later, when
  *                                                     another thread has done its part
  *     curl -d @file http://127.0.0.1:PORT/upload      once its body is read */
 #include <stakeout/microhttpd.h>
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +25,8 @@ struct request {
     int is_ordered, is_done; /* the other thread was asked; has done its part */
 };
 
-static const char *const rules[] = { "GET /item/{id}", "GET /report/{id} Report", "GET /order/{id}",
-                                     NULL };
+static const char *const rules[] = { "GET /item/{id}", "GET /report/{id} Report",
+                                     "GET /lookup/{id}", "GET /order/{id}", NULL };
 static struct stakeout_names names = { .rules = rules };
 
 /* Takes its time, all of it on the processor. */
@@ -41,13 +43,20 @@ __attribute__((noinline)) static unsigned compute_report(void)
     return sum;
 }
 
-static void *run_order(void *context)
+/* Waits; on the daemon's thread all others do, too, which one looks for with stakeout. */
+__attribute__((noinline)) static void look_up(void)
 {
-    struct request *request = context;
     struct timespec left = { .tv_nsec = WORK_MS * (long)NS_PER_MS };
 
     while (nanosleep(&left, &left) != 0) {
     }
+}
+
+static void *run_order(void *context)
+{
+    struct request *request = context;
+
+    look_up();
     request->is_done = 1;
     MHD_resume_connection(request->connection);
     return NULL;
@@ -78,9 +87,16 @@ static enum MHD_Result answer(struct request *request, unsigned code)
     return result;
 }
 
+__attribute__((noinline)) static enum MHD_Result on_lookup(struct request *request)
+{
+    look_up();
+    return answer(request, MHD_HTTP_OK);
+}
+
 static enum MHD_Result handle(struct request *request, const char *url)
 {
     if (strncmp(url, "/report/", 8) == 0) return answer(request, compute_report() != 1 ? 203 : 500);
+    if (strncmp(url, "/lookup/", 8) == 0) return on_lookup(request);
     if (strncmp(url, "/order/", 7) == 0 && !request->is_ordered) return order(request);
     if (request->is_done) return answer(request, MHD_HTTP_ACCEPTED);
     return answer(request, MHD_HTTP_OK);
@@ -129,13 +145,17 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 
 int main(int argc, char **argv)
 {
-    unsigned short port = argc > 1 ? (unsigned short)strtoul(argv[1], NULL, 10) : 0;
+    struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+        .sin_port = htons(argc > 1 ? (uint16_t)strtoul(argv[1], NULL, 10) : 0),
+    };
     struct MHD_Daemon *daemon;
 
     stakeout_start(NULL);
-    daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME, port,
-                              NULL, NULL, on_access, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-                              on_completed, NULL, MHD_OPTION_END);
+    daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
+                              NULL, on_access, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                              NULL, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_END);
     if (!daemon) return 1;
     printf("listening on http://127.0.0.1:%u\n",
            (unsigned)MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);

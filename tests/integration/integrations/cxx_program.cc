@@ -17,12 +17,13 @@
 #include <unistd.h>
 #include <vector>
 
-static_assert(!std::is_copy_constructible_v<stakeout::call>);
-static_assert(!std::is_copy_assignable_v<stakeout::call>);
-static_assert(std::is_nothrow_move_constructible_v<stakeout::call>);
-static_assert(std::is_nothrow_move_assignable_v<stakeout::call>);
-static_assert(std::is_nothrow_destructible_v<stakeout::call>);
-static_assert(noexcept(stakeout::call(std::declval<const stakeout::interface &>())));
+static_assert(!std::is_copy_constructible<stakeout::call>::value, "calls are not copied");
+static_assert(!std::is_copy_assignable<stakeout::call>::value, "calls are not copied");
+static_assert(std::is_nothrow_move_constructible<stakeout::call>::value, "calls move");
+static_assert(std::is_nothrow_move_assignable<stakeout::call>::value, "calls move");
+static_assert(std::is_nothrow_destructible<stakeout::call>::value, "nothing throws");
+static_assert(noexcept(stakeout::call(std::declval<const stakeout::interface &>())),
+              "nothing throws");
 
 namespace
 {
@@ -43,7 +44,8 @@ __attribute__((noinline)) void nap()
         std::this_thread::sleep_until(until);
 }
 
-void plain()
+/* Without optimization, the call's begin has returned from its constructor while this waits. */
+__attribute__((noinline)) void plain()
 {
     static const stakeout::interface of("cxx plain");
     stakeout::call call(of);
@@ -152,10 +154,13 @@ void handed_over()
 
     call.response_code(220);
     call.detach("the other thread");
-    std::thread([call = std::move(call)]() mutable {
-        call.attach();
-        nap();
-    }).join();
+    std::thread(
+        [](stakeout::call taken) {
+            taken.attach();
+            nap();
+        },
+        std::move(call))
+        .join();
 }
 
 void traced()

@@ -98,6 +98,31 @@ static void calls_end_once_and_with_the_right_code(void **state)
     assert_int_equal(host_process_end(host), 0);
 }
 
+/* From where it waits to where the program began, whatever the compiler made of the constructor. */
+static void a_waiting_call_has_its_whole_stack(void **state)
+{
+    static const char *const functions[] = { "(anonymous namespace)::nap()",
+                                             "(anonymous namespace)::plain()", "main" };
+    struct host_process *host = house_program(&house, program, name, "waiting");
+    struct watched_sample sample;
+    struct task_id task;
+
+    (void)state;
+    house_order(
+        &house,
+        &(struct order){
+            .application = name, .interface = "cxx plain", .threshold_ms = 50, .sample_cap = 1 },
+        &task);
+    watched_wait_armed(&house, &task, 1);
+    host_process_ask(host, "go");
+    watched_wait_sample(&house, &task, &sample);
+    for (size_t i = 0; i < ARRAY_COUNT(functions); i++) {
+        watched_assert_share(&sample, functions[i], 95);
+    }
+    watched_sample_done(&sample);
+    assert_int_equal(host_process_end(host), 0);
+}
+
 /* Which thread it is on shows in the stacks: waiting while it is handed over, then its work. */
 static void a_coroutine_is_told_on_both_threads(void **state)
 {
@@ -142,6 +167,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_end_once_and_with_the_right_code),
+        cmocka_unit_test(a_waiting_call_has_its_whole_stack),
         cmocka_unit_test(a_coroutine_is_told_on_both_threads),
     };
 

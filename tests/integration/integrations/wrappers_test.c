@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The examples of the wrappers, as a reader would try them: one that computes, one that waits, and
- * one that is no call; each with its name, its code and its trace. argv[1] is the program. */
+/* The examples of the wrappers, as a reader would try them: requests that compute, that wait on
+ * their thread and off it, and that are no calls; each with its name, its code and its trace.
+ * argv[1] is the program. */
 #include "tests/integration/integrations/http_client.h"
 #include "tests/integration/integrations/watched.h"
 #include "tests/integration/system/house.h"
@@ -50,8 +51,8 @@ static void upload(uint16_t port)
 static void requests_are_calls(void **state)
 {
     static const struct watched_count expected[] = {
-        { "GET /item/{id}", 2 }, { "Report", 1 }, { "GET /order/{id}", 1 },
-        { "POST /upload", 1 },   { NULL, 0 },
+        { "GET /item/{id}", 2 },  { "Report", 1 },       { "GET /lookup/{id}", 1 },
+        { "GET /order/{id}", 1 }, { "POST /upload", 1 }, { NULL, 0 },
     };
     struct host_process *host = house_program(&house, program, "example", "example");
     struct watched_sample sample;
@@ -62,6 +63,10 @@ static void requests_are_calls(void **state)
     assert_int_equal(sscanf(host_process_hear(host), "listening on http://127.0.0.1:%u", &port), 1);
     catch_call("Report", (uint16_t)port, "/report/7?all=1", 203, &sample);
     watched_assert_share(&sample, "compute_report", 80);
+    watched_sample_done(&sample);
+    catch_call("GET /lookup/{id}", (uint16_t)port, "/lookup/7", 200, &sample);
+    watched_assert_share(&sample, "look_up", 95); /* and from there on the stack is whole */
+    watched_assert_share(&sample, "on_lookup", 95);
     watched_sample_done(&sample);
     catch_call("GET /order/{id}", (uint16_t)port, "/order/7", 202, &sample);
     assert_true(watched_detached_share(&sample, "detached: upstream") > 80 ||
