@@ -90,7 +90,7 @@ static bool is_reservation(const unsigned char *at, uint64_t *ret)
     return true;
 }
 
-/* Does what a prologue may be followed by stand here? A call, a jump that is taken always, the end. */
+/* Does what a prologue may be followed by stand here? A call, a jump taken always, the end. */
 static bool is_end(const unsigned char *at)
 {
     return at[0] == 0xe8 || at[0] == 0xe9 || at[0] == 0xeb || at[0] == 0xff || at[0] == 0xc3 ||
