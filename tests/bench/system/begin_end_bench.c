@@ -15,7 +15,6 @@
 #include "tests/bench/pairs.h"
 #include "tests/bench/system/nothing.h"
 #include "tests/integration/system/house.h"
-#include "tests/support/wait.h"
 
 #include <stakeout/stakeout.h>
 
@@ -30,7 +29,6 @@ enum {
     BATCHES = 9,
     LOOPS = 5000, /* in a batch */
     THREADS = 8,
-    ARMED_MS = 20000,
     THRESHOLD_NEVER_MS = 30000,
     THRESHOLD_MIN_MS = 50,
 };
@@ -155,32 +153,15 @@ static void compare(const char *says, struct versus versus, uint32_t count, doub
 
 /* ---- the scheduler, and its tasks ---- */
 
-struct arming {
-    struct house *house;
-    struct task_id task;
-};
-
-static bool is_armed(void *context)
-{
-    struct arming *arming = context;
-    json_t *log = house_get(arming->house, "/api/v1/tasks/%s/log", arming->task.text);
-    char *text = json_dumps(log, JSON_COMPACT);
-    bool armed = strstr(text, "\"armed\"") != NULL;
-
-    free(text);
-    json_decref(log);
-    return armed;
-}
-
 static void watch(struct house *house, const char *interface, int threshold_ms)
 {
-    struct arming arming = { .house = house };
+    struct task_id task;
 
     house_order(house,
                 &(struct order){
                     .application = "bench", .interface = interface, .threshold_ms = threshold_ms },
-                &arming.task);
-    CHECK(wait_until(is_armed, &arming, ARMED_MS));
+                &task);
+    house_wait_armed(house, &task, 1);
 }
 
 static void start(const struct house *house, bool has_statistics)

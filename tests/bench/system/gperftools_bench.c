@@ -134,18 +134,6 @@ struct arming {
     struct task_id task;
 };
 
-static bool is_armed(void *context)
-{
-    struct arming *arming = context;
-    json_t *log = house_get(arming->house, "/api/v1/tasks/%s/log", arming->task.text);
-    char *text = json_dumps(log, JSON_COMPACT);
-    bool armed = strstr(text, "\"armed\"") != NULL;
-
-    free(text);
-    json_decref(log);
-    return armed;
-}
-
 static void order(struct arming *arming)
 {
     house_order(arming->house,
@@ -155,7 +143,7 @@ static void order(struct arming *arming)
                                  .frequency_ms = FREQUENCY_MS,
                                  .sample_cap = SAMPLE_CAP },
                 &arming->task);
-    CHECK(wait_until(is_armed, arming, ARMED_MS));
+    house_wait_armed(arming->house, &arming->task, 1);
 }
 
 struct ended {

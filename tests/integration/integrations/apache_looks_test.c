@@ -30,7 +30,7 @@ static void order(const char *application, const char *interface, struct task_id
                                  .threshold_ms = 50,
                                  .sample_cap = 1 },
                 ret);
-    watched_wait_armed(&httpd_house, ret, httpd_house_instances());
+    house_wait_armed(&httpd_house, ret, httpd_house_instances());
 }
 
 /* Where and why ----------------------------------------------------------------------------- */

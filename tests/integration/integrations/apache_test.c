@@ -161,7 +161,7 @@ static void no_request_fails_under_load_and_graceful_restarts(void **state)
                                  .frequency_ms = 5,
                                  .sample_cap = 100 },
                 &task);
-    watched_wait_armed(&httpd_house, &task, httpd_house_instances());
+    house_wait_armed(&httpd_house, &task, httpd_house_instances());
     assert_load_is_unharmed(&httpd, "/index.html", true);
     assert_load_is_unharmed(&httpd, "/slow/1?ms=2", true);
     assert_unharmed(&httpd, "/slow/1?ms=80", LISTENED_CALLS, false);

@@ -83,7 +83,7 @@ static void calls_end_once_and_with_the_right_code(void **state)
         &(struct order){
             .application = name, .interface = "cxx *", .threshold_ms = 50, .sample_cap = 20 },
         &task);
-    watched_wait_armed(&house, &task, 1);
+    house_wait_armed(&house, &task, 1);
     has_coroutines = strstr(host_process_ask(host, "go"), "coroutines") != NULL;
     if (has_coroutines) wait.wanted += ARRAY_COUNT(expected_of_coroutines);
     wait.task = &task;
@@ -138,7 +138,7 @@ static void a_coroutine_is_told_on_both_threads(void **state)
                                  .threshold_ms = 50,
                                  .sample_cap = 1 },
                 &task);
-    watched_wait_armed(&house, &task, 1);
+    house_wait_armed(&house, &task, 1);
     has_coroutines = strstr(host_process_ask(host, "go"), "coroutines") != NULL;
     if (has_coroutines) {
         watched_wait_sample(&house, &task, &sample);

@@ -26,18 +26,6 @@ static union address loopback(uint16_t port)
                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) } };
 }
 
-uint16_t http_free_port(void)
-{
-    union address address = loopback(0);
-    socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    CHECK(bind(fd, &address.any, sizeof address.v4) == 0);
-    CHECK(getsockname(fd, &address.any, &size) == 0);
-    close(fd);
-    return ntohs(address.v4.sin_port);
-}
-
 int http_try_connect(uint16_t port)
 {
     union address address = loopback(port);

@@ -24,7 +24,6 @@ struct http_reply {
     char text[HTTP_REPLY_SIZE_MAX];
 };
 
-uint16_t http_free_port(void);
 int http_try_connect(uint16_t port); /* -errno if nobody listens */
 int http_connect(uint16_t port);
 void http_send(int fd, const char *text);

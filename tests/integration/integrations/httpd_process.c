@@ -4,6 +4,7 @@
 #include "common/base/buf.h"
 #include "common/base/own.h"
 #include "tests/integration/integrations/http_client.h"
+#include "tests/support/free_port.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -160,7 +161,7 @@ static bool try_start(struct httpd_process *httpd)
 {
     struct start start = { .httpd = httpd };
 
-    httpd->port = http_free_port();
+    httpd->port = free_port();
     put_config(httpd);
     httpd->pid = fork();
     CHECK(httpd->pid >= 0);

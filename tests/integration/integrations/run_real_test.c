@@ -6,6 +6,7 @@
 #include "tests/integration/integrations/run_server.h"
 #include "tests/integration/integrations/watched.h"
 #include "tests/integration/system/house.h"
+#include "tests/support/free_port.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -81,7 +82,7 @@ static struct httpd_process start_front(const char *script, uint16_t port)
 static void a_fastcgi_server_behind_apache_is_watched(void **state)
 {
     char command[COMMAND_SIZE], script[PATH_SIZE];
-    uint16_t port = http_free_port();
+    uint16_t port = free_port();
     struct httpd_process httpd;
     struct run_server server;
     struct watched_sample sample;
@@ -105,7 +106,7 @@ static void a_fastcgi_server_behind_apache_is_watched(void **state)
                                  .threshold_ms = 50,
                                  .sample_cap = 1 },
                 &task);
-    watched_wait_armed(&house, &task, 1);
+    house_wait_armed(&house, &task, 1);
     http_get(httpd.port, "/app/slow.cgi?x=1", "traceparent: 00-" TRACE "-00f067aa0ba902b7-01\r\n",
              &reply);
     assert_int_equal(reply.status, 203);
@@ -129,7 +130,7 @@ static void a_server_over_libmicrohttpd_is_watched(void **state)
         { NULL, 0 },
     };
     char command[COMMAND_SIZE];
-    uint16_t port = http_free_port();
+    uint16_t port = free_port();
     struct run_server server;
     struct http_reply reply;
 

@@ -85,7 +85,7 @@ static void assert_fastcgi_is_watched(const char *how)
                                     FASTCGI_SERVER, how, socket));
     ask_fastcgi(socket, "/first", said); /* the probe starts with the first accept */
     order(how, "slow", &task);
-    watched_wait_armed(&house, &task, 1);
+    house_wait_armed(&house, &task, 1);
     ask_fastcgi(socket, "/slow/1?x=y", said);
     if (!strstr(said, "203")) fail_msg("%s", said);
     assert_sampled(&task, 203, TRACE, "slow_query", NULL);
@@ -148,7 +148,7 @@ static void assert_claim(const char *application, uint16_t port, const struct cl
     struct task_id task;
 
     order(application, claim->interface, &task);
-    watched_wait_armed(&house, &task, 1);
+    house_wait_armed(&house, &task, 1);
     http_get(port, claim->path, "traceparent: 00-" TRACE "-00f067aa0ba902b7-01\r\n", &reply);
     if (reply.status != claim->code) fail_msg("%s: %d", claim->path, reply.status);
     assert_sampled(&task, claim->code, TRACE, claim->function, claim->waiting_for);

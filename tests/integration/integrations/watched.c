@@ -13,7 +13,7 @@ enum { SOON_MS = 20000 };
 struct task_wait {
     struct house *house;
     const struct task_id *task;
-    unsigned wanted; /* instances, or snapshots */
+    unsigned wanted; /* snapshots */
     char sample_id[64];
 };
 
@@ -22,29 +22,6 @@ static const char *text_member(const json_t *object, const char *name)
     const char *value = json_string_value(json_object_get(object, name));
 
     return value ? value : "";
-}
-
-static bool is_armed(void *context)
-{
-    struct task_wait *wait = context;
-    json_t *log = house_get(wait->house, "/api/v1/tasks/%s/log", wait->task->text);
-    unsigned armed = 0;
-    json_t *event;
-    size_t i;
-
-    json_array_foreach(json_object_get(log, "events"), i, event)
-    {
-        if (strcmp(text_member(event, "event"), "armed") == 0) armed++;
-    }
-    json_decref(log);
-    return armed >= wait->wanted;
-}
-
-void watched_wait_armed(struct house *house, const struct task_id *task, unsigned instances)
-{
-    struct task_wait wait = { .house = house, .task = task, .wanted = instances };
-
-    if (!wait_until(is_armed, &wait, SOON_MS)) fail_msg("not all instances watch");
 }
 
 static void fail_without_sample(struct house *house, const struct task_id *task)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* watched.h: what the scheduler says of a server that a test drove.
  *
- *     watched_wait_armed(&house, &task, 2);        both instances watch
+ *     house_wait_armed(&house, &task, 2);          both instances watch
  *     watched_wait_sample(&house, &task, &sample);
  *     watched_assert_share(&sample, "slow_lookup", 80);    80 % or more of it was in there
  *     watched_assert_counts(&house, "shop", counts);      of each interface
@@ -17,8 +17,6 @@ struct watched_sample {
     int64_t response_code, elapsed_ms;
     json_t *analysis;
 };
-
-void watched_wait_armed(struct house *house, const struct task_id *task, unsigned instances);
 
 /* So many snapshots were taken of the calls that it watches. */
 void watched_wait_snapshots(struct house *house, const struct task_id *task, unsigned count);

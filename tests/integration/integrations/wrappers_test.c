@@ -27,7 +27,7 @@ static void catch_call(const char *interface, uint16_t port, const char *path, i
         &(struct order){
             .application = "example", .interface = interface, .threshold_ms = 50, .sample_cap = 1 },
         &task);
-    watched_wait_armed(&house, &task, 1);
+    house_wait_armed(&house, &task, 1);
     http_get(port, path, "traceparent: 00-" TRACE "-00f067aa0ba902b7-01\r\n", &reply);
     assert_int_equal(reply.status, code);
     watched_wait_sample(&house, &task, ret);

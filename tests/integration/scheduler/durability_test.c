@@ -3,6 +3,7 @@
  * be lost is said at start, in /readyz and by the doctor, whatever that Redis is. */
 #include "tests/integration/cli/program.h"
 #include "tests/support/fake_probe.h"
+#include "tests/support/free_port.h"
 #include "tests/support/redis_process.h"
 #include "tests/support/scheduler_fixture.h"
 #include "tests/support/test.h"
@@ -137,19 +138,6 @@ static void what_is_changed_meanwhile_is_seen(void **state)
 }
 
 /* ------------------------------------------------------------------ replicas */
-
-static int free_port(void)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
 
 static bool is_synchronous(void *context)
 {

@@ -17,6 +17,7 @@
 enum {
     PATH_SIZE_MAX = 256,
     RECOVER_MS_MAX = 30000,
+    ARMED_MS_MAX = 20000,
     CLI_OUTPUT_SIZE_MAX = 65536,
     CLI_COMMAND_SIZE_MAX = 65536,
 };
@@ -289,6 +290,39 @@ int64_t house_ledger_sum(struct house *house, const struct task_id *task, const 
     }
     json_decref(ledger);
     return sum;
+}
+
+size_t house_armed_count(struct house *house, const struct task_id *task)
+{
+    json_t *log = house_get(house, "/api/v1/tasks/%s/log?limit=1000", task->text), *event;
+    size_t count = 0, i;
+
+    json_array_foreach(json_object_get(log, "events"), i, event)
+    {
+        count += strcmp(json_string_value(json_object_get(event, "event")), "armed") == 0;
+    }
+    json_decref(log);
+    return count;
+}
+
+struct armed_wait {
+    struct house *house;
+    const struct task_id *task;
+    size_t count;
+};
+
+static bool are_armed(void *context)
+{
+    const struct armed_wait *wait = context;
+
+    return house_armed_count(wait->house, wait->task) >= wait->count;
+}
+
+void house_wait_armed(struct house *house, const struct task_id *task, size_t count)
+{
+    struct armed_wait wait = { house, task, count };
+
+    if (!wait_until(are_armed, &wait, ARMED_MS_MAX)) fail_msg("%zu instances never watched", count);
 }
 
 size_t house_samples_count(struct house *house, const struct task_id *task)

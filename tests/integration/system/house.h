@@ -76,6 +76,10 @@ int house_cli(struct house *house, const char *const *words, const char **ret);
 /* One figure of the ledger ("seen"), summed over instances; "drops" sums all reasons. */
 int64_t house_ledger_sum(struct house *house, const struct task_id *task, const char *figure);
 
+/* How many instances watch for the task, or did; and to wait until so many do. */
+size_t house_armed_count(struct house *house, const struct task_id *task);
+void house_wait_armed(struct house *house, const struct task_id *task, size_t count);
+
 /* How many samples the API lists of a task: at most PAGE_LIMIT_MAX. */
 size_t house_samples_count(struct house *house, const struct task_id *task);
 

@@ -348,18 +348,6 @@ static bool has_sample(void *context)
     return id != NULL;
 }
 
-static bool is_armed(void *context)
-{
-    const struct sample_wait *wait = context;
-    json_t *log = house_get(&house, "/api/v1/tasks/%s/log", wait->task.text);
-    char *text = json_dumps(log, JSON_COMPACT);
-    bool armed = strstr(text, "\"armed\"") != NULL;
-
-    free(text);
-    json_decref(log);
-    return armed;
-}
-
 /* Starts the program, orders a task of it, and lets it make its call. */
 static struct caught catch_call(const char *program, const char *instance)
 {
@@ -370,7 +358,7 @@ static struct caught catch_call(const char *program, const char *instance)
     house_order(&house,
                 &(struct order){ .application = "truth", .interface = "truth", .sample_cap = 1 },
                 &wait.task);
-    if (!wait_until(is_armed, &wait, CAUGHT_MS)) fail_msg("%s was not armed", program);
+    house_wait_armed(&house, &wait.task, 1);
     caught.truth = truth_parse(host_process_ask(host, "call"));
     if (!wait_until(has_sample, &wait, CAUGHT_MS)) fail_msg("%s: no sample came", program);
     assert_int_equal(sample_id_parse(text_of(wait.id), &caught.sample), 0);

@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/model/problem.h"
 #include "scheduler/store/redis_address.h"
+#include "tests/support/free_port.h"
 #include "tests/support/redis_process.h"
 #include "tests/support/test.h"
 
@@ -124,18 +125,6 @@ static void ask(struct line *line, struct asked *asked, const char *verb, struct
     redis_command_add(&asked->request.command, argument);
     redis_conn_send(line->conn, &asked->request);
     assert_int_equal(asked->answered, 0); /* never before it returned */
-}
-
-static int free_port(void)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    socklen_t size = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
 }
 
 static void every_kind_of_address_leads_to_its_database(void **state)

@@ -12,6 +12,7 @@
 
 #include "common/wire/report.h"
 #include "tests/integration/scheduler/store/store_fixture.h"
+#include "tests/support/free_port.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -262,18 +263,6 @@ static void an_instance_that_goes_while_redis_is_away_is_gone_in_the_ledger(void
 }
 
 /* Replicas ---------------------------------------------------------------------------------- */
-
-static int free_port(void)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    socklen_t size = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
 
 static bool has_replica(struct fixture *fixture, void *context)
 {

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/own.h"
+#include "tests/support/free_port.h"
 
 #include <arpa/inet.h>
 #include <event2/event.h>
@@ -211,19 +212,6 @@ static pid_t debuginfod_start(const char *root, const char *port)
     freopen("/dev/null", "w", stderr);
     execl(DEBUGINFOD, "debuginfod", "-d", database, "-p", port, "-F", FIXTURES, (char *)NULL);
     _exit(127);
-}
-
-static uint16_t free_port(void)
-{
-    struct server server = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof address;
-
-    assert_int_equal(bind(server.fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(getsockname(server.fd, (struct sockaddr *)&address, &size), 0);
-    close(server.fd);
-    return ntohs(address.sin_port);
 }
 
 static void a_real_debuginfod_is_asked(void **state)
