@@ -79,15 +79,23 @@ static void a_name_of_the_sample_is_demangled_without_any_file(void **state)
     assert_int_equal(answer.locations[0].line, 0);
 }
 
+/* Of a function of a module, where a file that was not stripped says that it is. The build-id lies
+ * in `id`. */
+static struct question question_of(const char *module, const char *named, const char *function,
+                                   uint8_t id[BUILD_ID_SIZE_MAX])
+{
+    size_t size = build_id_of(module, id);
+
+    return (struct question){ .path = module,
+                              .build_id = { (char *)id, size },
+                              .offset = symbol_of(named, function) };
+}
+
 static void of_inner_and_public_name_the_public_one_is_shown(void **state)
 {
     uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libinlined.so", id);
-    struct question question = {
-        .path = FIXTURES "/libinlined.so",
-        .build_id = { (char *)id, size },
-        .offset = symbol_of(FIXTURES "/libinlined.so", "public_name"),
-    };
+    struct question question =
+        question_of(FIXTURES "/libinlined.so", FIXTURES "/libinlined.so", "public_name", id);
 
     assert_string_equal(ask(*state, question).locations[0].function, "___public_name");
     question.name = "public_name";
@@ -163,22 +171,18 @@ static void what_dwz_took_out_is_found(void **state)
 static void a_stripped_module_is_named_from_its_debug_file(void **state)
 {
     uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libstripped.so", id);
-    struct question question = { .path = FIXTURES "/libstripped.so",
-                                 .build_id = { (char *)id, size },
-                                 .offset = symbol_of(FIXTURES "/libinlined.so", "inlined_here") };
+    struct question question =
+        question_of(FIXTURES "/libstripped.so", FIXTURES "/libinlined.so", "inlined_here", id);
 
-    install_debug_file(*state, id, size);
+    install_debug_file(*state, id, question.build_id.size);
     assert_int_equal(ask(*state, question).count, 3);
 }
 
 static void a_debug_link_beside_the_module_is_followed(void **state)
 {
     uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libstripped.so", id);
-    struct question question = { .path = FIXTURES "/libstripped.so",
-                                 .build_id = { (char *)id, size },
-                                 .offset = symbol_of(FIXTURES "/libinlined.so", "inlined_here") };
+    struct question question =
+        question_of(FIXTURES "/libstripped.so", FIXTURES "/libinlined.so", "inlined_here", id);
 
     assert_int_equal(ask(*state, question).count, 3);
 }
@@ -208,12 +212,10 @@ static void a_module_without_debug_information_has_only_exported_names(void **st
 static void debug_files_are_read_where_paths_are_not(void **state)
 {
     uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libstripped.so", id);
-    struct question question = { .path = FIXTURES "/libstripped.so",
-                                 .build_id = { (char *)id, size },
-                                 .offset = symbol_of(FIXTURES "/libinlined.so", "inlined_here") };
+    struct question question =
+        question_of(FIXTURES "/libstripped.so", FIXTURES "/libinlined.so", "inlined_here", id);
 
-    install_debug_file(*state, id, size);
+    install_debug_file(*state, id, question.build_id.size);
     assert_int_equal(ask(*state, question).count, 3);
 }
 
@@ -222,10 +224,8 @@ static void debug_files_are_read_where_paths_are_not(void **state)
 static void paths_are_left_alone_unless_allowed(void **state)
 {
     uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libinlined.so", id);
-    struct question question = { .path = FIXTURES "/libinlined.so",
-                                 .build_id = { (char *)id, size },
-                                 .offset = symbol_of(FIXTURES "/libinlined.so", "plain") };
+    struct question question =
+        question_of(FIXTURES "/libinlined.so", FIXTURES "/libinlined.so", "plain", id);
 
     assert_int_equal(ask(*state, question).count, 0);
 }
@@ -233,10 +233,8 @@ static void paths_are_left_alone_unless_allowed(void **state)
 static void another_build_is_refused(void **state)
 {
     uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libinlined.so", id);
-    struct question question = { .path = FIXTURES "/libinlined.so",
-                                 .build_id = { (char *)id, size },
-                                 .offset = symbol_of(FIXTURES "/libinlined.so", "plain") };
+    struct question question =
+        question_of(FIXTURES "/libinlined.so", FIXTURES "/libinlined.so", "plain", id);
 
     id[0] ^= 1;
     assert_int_equal(ask(*state, question).count, 0);
