@@ -18,6 +18,14 @@ install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/scheduler/PR
 install(FILES ${PROJECT_SOURCE_DIR}/common/wire/WIRE.md
               ${PROJECT_SOURCE_DIR}/probe/examples/event_loop.c
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libstakeout-dev COMPONENT development)
+foreach(pair evhttp:evhttp libmicrohttpd:microhttpd)
+    string(REPLACE ":" ";" pair ${pair})
+    list(GET pair 0 folder)
+    list(GET pair 1 name)
+    install(FILES ${PROJECT_SOURCE_DIR}/probe/integrations/${folder}/example.c
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libstakeout-dev RENAME ${name}_server.c
+            COMPONENT development)
+endforeach()
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME stakeout)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* example.c: a libmicrohttpd server whose requests are calls; one thread serves all connections.
  *
- *     ./microhttpd_example                            without a port: any free one, which it says
+ *     cc -o shop microhttpd_server.c $(pkg-config --cflags --libs stakeout libmicrohttpd) -pthread
+ *     ./shop                                          without a port: any free one, which it says
  *     curl http://127.0.0.1:PORT/item/7               answered at once
  *     curl http://127.0.0.1:PORT/report/7             computed for 300 ms
  *     curl http://127.0.0.1:PORT/lookup/7             looked up for 300 ms, while all others wait

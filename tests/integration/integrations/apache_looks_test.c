@@ -16,7 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SAID_SIZE = 8192, COMMAND_SIZE = 1024 };
+enum {
+    THRESHOLD_MS = 150, /* what takes no time takes less on a crowded machine, too */
+    SAID_SIZE = 8192,
+    COMMAND_SIZE = 1024,
+};
 
 #define TRACE       "4bf92f3577b34da6a3ce929d0e0e4736"
 #define TRACEPARENT "traceparent: 00-" TRACE "-00f067aa0ba902b7-01"
@@ -27,7 +31,7 @@ static void order(const char *application, const char *interface, struct task_id
     house_order(&httpd_house,
                 &(struct order){ .application = application,
                                  .interface = interface,
-                                 .threshold_ms = 50,
+                                 .threshold_ms = THRESHOLD_MS,
                                  .sample_cap = 1 },
                 ret);
     house_wait_armed(&httpd_house, ret, httpd_house_instances());
@@ -47,7 +51,7 @@ static void assert_looked_into(const char *application, const char *more, const 
     snprintf(interface, sizeof interface, "GET /%s/{id}", path);
     httpd_process_start(&httpd);
     order(application, interface, ret_task);
-    snprintf(asked, sizeof asked, "/%s/8?ms=10", path);
+    snprintf(asked, sizeof asked, "/%s/8?ms=0", path);
     http_get(httpd.port, asked, NULL, &reply);
     snprintf(asked, sizeof asked, "/%s/9?ms=500", path);
     http_get(httpd.port, asked, TRACEPARENT "\r\n", &reply);
@@ -87,7 +91,7 @@ static void a_computing_request_is_looked_into(void **state)
 
     (void)state;
     assert_looked_into("busy", NULL, "busy", "busy_lookup", &task);
-    assert_true(count_of(&task, "signals") > 0);
+    assert_true(count_of(&task, "signals") + count_of(&task, "perf") > 0);
 }
 
 static void a_dumpable_child_is_read_where_it_sleeps(void **state)
