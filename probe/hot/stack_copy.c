@@ -403,14 +403,24 @@ void loan_write_off(int loan)
     if (status == LOAN_BACK) loan_return(loan);
 }
 
-uint32_t loan_count_lost(void)
+static uint32_t loan_count(enum loan_status status)
 {
     uint32_t count = 0;
 
     for (int i = 0; i < STACK_COPIES_MAX; i++) {
-        if (atomic_load_explicit(&hot.loans[i].status, memory_order_relaxed) == LOAN_LOST) count++;
+        if (atomic_load_explicit(&hot.loans[i].status, memory_order_relaxed) == status) count++;
     }
     return count;
+}
+
+uint32_t loan_count_lost(void)
+{
+    return loan_count(LOAN_LOST);
+}
+
+uint32_t loan_count_free(void)
+{
+    return loan_count(LOAN_FREE);
 }
 
 const unsigned char *loan_bytes(int loan)

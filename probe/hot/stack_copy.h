@@ -113,6 +113,7 @@ bool loan_is_back(int loan);
 void loan_return(int loan);
 void loan_write_off(int loan);
 uint32_t loan_count_lost(void);
+uint32_t loan_count_free(void);
 
 /* The bytes of a loan that is back. */
 const unsigned char *loan_bytes(int loan);

@@ -6,9 +6,11 @@
  *     pace_retry(&pace, now_ns)          before that: the look could not be made, soon again
  *     pace_put_off(&pace, until_ns)      likewise: the budget does not cover it before
  *
- * Looks keep to a grid that begins with the first one: a late look does not shift those behind it,
- * and grid points that passed meanwhile are counted as missed, not made up for. A look that was
- * put off begins the grid anew.
+ * Looks keep to a grid that begins with the first one, or that several calls share (`grid_ns`), so
+ * that one wake-up serves them all: then the second look is on its first point that is half an
+ * interval away or more. A late look does not shift those behind it, and grid points that passed
+ * meanwhile are counted as missed, not made up for. A look that was put off, and an interval that
+ * changed, begin anew.
  *
  * Values only: no clocks, no threads. Times are CLOCK_MONOTONIC in ns. */
 #ifndef STAKEOUT_PROBE_AGENT_BASE_PACE_H
@@ -22,10 +24,12 @@
 #define PACE_RETRY_NS (200 * NS_PER_US) /* after a look that met a move */
 
 struct pace {
-    uint64_t next_ns;   /* 0: at once */
-    uint64_t looked_ns; /* when the last look was; 0: none was */
-    uint64_t cost_ns;   /* what a look costs, of late */
-    uint64_t spent_ns;  /* since the last one */
+    uint64_t next_ns;     /* 0: at once */
+    uint64_t looked_ns;   /* when the last look was; 0: none was */
+    uint64_t cost_ns;     /* what a look costs, of late */
+    uint64_t spent_ns;    /* since the last one */
+    uint64_t grid_ns;     /* where the grid begins that is shared; 0: it has its own */
+    uint64_t interval_ns; /* as of the last look */
     bool is_put_off;
 };
 

@@ -39,8 +39,8 @@ void agenda_begin(struct agenda *agenda, uint64_t from, uint64_t to);
  * begin is due at once. */
 void agenda_put(struct agenda *agenda, uint32_t record, uint64_t due);
 
-/* Visits those at the head, up to the first slot in which one stays. Returns when the first of those
- * is due, or AGENDA_NEVER. */
+/* Visits those at the head, up to the first slot in which one stays. Returns when the first of
+ * those is due, or AGENDA_NEVER. */
 uint64_t agenda_visit(struct agenda *agenda, agenda_visit_fn visit, void *context);
 
 #endif

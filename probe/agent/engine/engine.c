@@ -5,8 +5,12 @@
 
 #include <string.h>
 
+#define UNLOADS_AFTER_NS (10 * NS_PER_S) /* who unloads does so again */
+
 int engine_open(struct engine *engine, const struct sampler_options *options)
 {
+    int rc;
+
     memset(engine, 0, sizeof *engine);
     engine->options = *options;
     budget_set(&engine->budget, 0, 0);
@@ -16,7 +20,9 @@ int engine_open(struct engine *engine, const struct sampler_options *options)
     descriptor_names_open(&engine->descriptors, options->thread_files_max > 0);
     tick_clock_update(&engine->clock);
     blocked_open();
-    return unwinder_open(&engine->unwinder);
+    rc = unwinder_open(&engine->unwinder);
+    if (rc == 0) engine->unloads = unwinder_unloads(engine->unwinder);
+    return rc;
 }
 
 void engine_close(struct engine *engine)
@@ -25,4 +31,17 @@ void engine_close(struct engine *engine)
     perf_engine_close(&engine->perf);
     thread_files_done(&engine->files);
     descriptor_names_close(&engine->descriptors);
+}
+
+void engine_refresh(struct engine *engine, uint64_t now_ns)
+{
+    uint64_t unloads;
+
+    unwinder_refresh(engine->unwinder);
+    unloads = unwinder_unloads(engine->unwinder);
+    if (unloads != engine->unloads) engine->unloaded_ns = now_ns;
+    engine->unloads = unloads;
+    engine->collects_soon =
+        (engine->unloaded_ns != 0 && now_ns - engine->unloaded_ns < UNLOADS_AFTER_NS) ||
+        loan_count_free() < STACK_COPIES_MAX / 2;
 }

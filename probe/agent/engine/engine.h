@@ -25,7 +25,10 @@ struct engine {
     struct perf_engine perf;
     uint64_t signal_ns;    /* what a signal takes from its thread beside our handler: an estimate */
     uint64_t signal_count; /* that were sent, and came back */
-    uint64_t early_cost_ns; /* of a first look at a call that may turn slow */
+    uint64_t grid_ns;      /* looks at all slow calls keep to a grid that begins here */
+    bool collects_soon;    /* copies are taken up as soon as they are back */
+    uint64_t unloads, unloaded_ns; /* what the loader said of late, and since when */
+    uint64_t early_cost_ns;        /* of a first look at a call that may turn slow */
     bool syscall_unreadable, schedstat_unreadable, handler_taken; /* for `stakeout doctor` */
     struct walk walk;                                             /* of the sighting at hand */
     unsigned char stack[STACK_COPY_SIZE_MAX]; /* its bytes, where we read them ourselves */
@@ -34,5 +37,10 @@ struct engine {
 /* Returns 0 or -ENOMEM. */
 int engine_open(struct engine *engine, const struct sampler_options *options);
 void engine_close(struct engine *engine);
+
+/* Before a round of looks: what is loaded, and how many buffers for copies are there? Copies of
+ * code that is unloaded meanwhile are of no use, and a buffer with a copy in it is of none to
+ * others: where the one happens, or few are left, copies are taken up soon. */
+void engine_refresh(struct engine *engine, uint64_t now_ns);
 
 #endif

@@ -8,10 +8,10 @@
  *    stack when it had run for an interval, and the look takes what came; the first is made to come
  *    at once. Else it copies its stack itself, in our handler (signal_copy.c). It may be about to
  *    sleep, and then the signal meets the call that it sleeps in; which is repaired if the call is
- *    young (hot/repair.c). So a thread that woke just now, or was not given a CPU yet, and may stand
- *    in a sleep that began long ago, is given a moment first, three times. One that is queued for
- *    longer, or of which there is no snapshot yet, is signalled all the same; should it come from
- *    such a sleep, the host sees it, as with any signal, and it is counted.
+ *    young (hot/repair.c). So a thread that woke just now, or was not given a CPU yet, and may
+ *    stand in a sleep that began long ago, is given a moment first, three times. One that is queued
+ *    for longer, or of which there is no snapshot yet, is signalled all the same; should it come
+ *    from such a sleep, the host sees it, as with any signal, and it is counted.
  *
  * Where the kernel does not say what a thread is in, the signal is the only look. It is spent once
  * on a wait, which is then known by what came of it (closed_wait.c).
@@ -44,6 +44,8 @@ enum {
 #define WAKE_CLOCK_NS (20 * NS_PER_US) /* more than a wake that finds nothing to do takes */
 #define ON_CPU_NS     (3 * NS_PER_US)  /* on a CPU for so long: it is past its waking */
 #define ON_CPU_TRY_NS (8 * NS_PER_US)
+#define OFF_CPU_NS    (50 * NS_PER_US)  /* our own round, and signals */
+#define RUN_ON_NS_MAX (100 * NS_PER_MS) /* in longer times, the two clocks part by more than that */
 
 /* ---- begin ---- */
 
@@ -128,6 +130,8 @@ static void listening_move(struct listening *listening, const struct record_view
     listening->retry_count = 0;
     listening->closed = (struct closed_wait){ 0 };
     listening->draft.still_clock_ns = 0;
+    listening->ran = (struct run_point){ 0 };
+    listening->awake.clock_ns = 0;
 }
 
 /* ---- looks ---- */
@@ -207,7 +211,8 @@ static bool pause_is_covered(struct engine *engine, struct listening *listening,
 /* What the kernel said of a thread that does not sleep. */
 struct run_seen {
     bool was_running;
-    uint64_t at_ticks; /* it was asked after this moment */
+    uint64_t at_ticks; /* it was asked after this moment, */
+    uint64_t clock_ns; /* when its CPU clock read this */
 };
 
 /* May our signal be sent now, and may the handler repair what it meets? In a handler of the host's
@@ -246,9 +251,13 @@ static void copy_ask(struct engine *engine, struct listening *listening,
     if (!pause_is_covered(engine, listening, now_ns)) return;
     if (stack_copy_is_open() && !signal_may_go(engine, listening, &order)) return;
     listening->copy_unloads = unwinder_unloads(engine->unwinder);
+    listening->copy_queue_ns = look_queue_since(engine, listening);
+    listening->asked =
+        (struct run_point){ tick_clock_ns(&engine->clock, seen->at_ticks), seen->clock_ns };
     rc = signal_copy_send(&listening->copy, &order, now_ns);
     listening->retry_count = 0;
     if (rc == 0) return;
+    if (rc == -ENOBUFS && look_again(listening, now_ns)) return;
     if (rc == -EALREADY) { /* another call of this thread asked: our turn comes after it */
         pace_retry(&listening->pace, now_ns);
         return;
@@ -379,14 +388,50 @@ static bool is_on_cpu(uint32_t tid, uint64_t clock_ns)
     return false;
 }
 
+/* Has it been on a CPU nearly all the time since the copy before? Then whatever it does now began
+ * just now. On a core that is taken, it is off it because we are on. */
+static bool has_run_on(const struct engine *engine, const struct listening *listening,
+                       const struct run_seen *seen)
+{
+    uint64_t passed_ns = tick_clock_ns(&engine->clock, seen->at_ticks) - listening->ran.at_ns;
+    uint64_t used_ns = seen->clock_ns - listening->ran.clock_ns;
+
+    if (listening->ran.at_ns == 0 || passed_ns > RUN_ON_NS_MAX) return false;
+    return (int64_t)(passed_ns - used_ns) <= (int64_t)OFF_CPU_NS;
+}
+
+/* Has it run since an earlier look, for longer than a wake takes, without going to sleep? Then it
+ * is in no old sleep, though others have its CPU. It costs ten microseconds to ask. */
+static bool has_not_slept(struct listening *listening, uint64_t clock_ns)
+{
+    uint64_t sleeps = thread_files_sleeps(listening->stint.tid);
+
+    if (sleeps == THREAD_SLEEPS_UNKNOWN) return false;
+    if (listening->awake.clock_ns != 0 && listening->awake.sleeps == sleeps)
+        return clock_ns - listening->awake.clock_ns >= WAKE_CLOCK_NS;
+    listening->awake.sleeps = sleeps;
+    listening->awake.clock_ns = thread_cpu_ns(listening->stint.tid); /* of behind the count */
+    return false;
+}
+
+static bool is_past_waking(const struct engine *engine, struct listening *listening,
+                           const struct run_seen *seen)
+{
+    uint64_t clock_ns = seen->clock_ns;
+
+    if (listening->slept_clock_ns != 0 && clock_ns - listening->slept_clock_ns < WAKE_CLOCK_NS)
+        return false; /* it woke just now */
+    return has_run_on(engine, listening, seen) || is_on_cpu(listening->stint.tid, clock_ns) ||
+           has_not_slept(listening, clock_ns);
+}
+
 /* Way 3. */
 static void look_running(struct engine *engine, struct listening *listening,
                          const struct record_view *view, uint64_t clock_ns, struct run_seen *seen)
 {
     struct stint *stint = &listening->stint;
     struct stack_thread thread = stint_thread(stint);
-    bool is_past_waking, woke_just_now = listening->slept_clock_ns != 0 &&
-                                         clock_ns - listening->slept_clock_ns < WAKE_CLOCK_NS;
+    bool is_awake;
 
     if (stint->bounds.high == 0) { /* to find them takes a while: then it is looked at once more */
         if (known_stacks_find(&engine->stacks, &thread, view->anchor_sp, &stint->bounds) < 0) {
@@ -396,12 +441,11 @@ static void look_running(struct engine *engine, struct listening *listening,
         seen->at_ticks = ticks_now();
         if (look_blocked(engine, listening, view, clock_ns) == SLEEP_LOOK_DONE) return;
     }
-    is_past_waking = !woke_just_now && is_on_cpu(thread.tid, clock_ns);
-    if (seen->was_running && !is_past_waking &&
-        listening->draft.builder.sample->snapshot_count > 0 &&
+    is_awake = is_past_waking(engine, listening, seen);
+    if (seen->was_running && !is_awake && listening->draft.builder.sample->snapshot_count > 0 &&
         look_again(listening, clock_monotonic_ns()))
         return;
-    seen->was_running &= is_past_waking;
+    seen->was_running &= is_awake;
     copy_ask(engine, listening, view, seen);
 }
 
@@ -409,7 +453,7 @@ static void look_attached(struct engine *engine, struct listening *listening,
                           const struct record_view *view, uint64_t now_ns)
 {
     uint64_t clock_ns = thread_cpu_ns(listening->stint.tid);
-    struct run_seen seen = { .at_ticks = ticks_now() };
+    struct run_seen seen = { .at_ticks = ticks_now(), .clock_ns = clock_ns };
     bool has_come = look_at_event(engine, listening, view, now_ns);
 
     if (draft_is_unchanged(&listening->draft, clock_ns)) {
@@ -455,6 +499,7 @@ static void look_done(const struct engine *engine, struct listening *listening, 
         pace->next_ns = now_ns + early_interval_ns(listening, now_ns);
         return;
     }
+    pace->grid_ns = engine->grid_ns;
     if (pace->is_put_off && now_ns - pace->looked_ns > interval_ns)
         interval_ns = now_ns - pace->looked_ns;
     if (interval_ns > draft->builder.interval_ns) draft_stretch(draft, interval_ns);
@@ -486,6 +531,19 @@ bool listening_look(struct engine *engine, struct listening *listening, uint64_t
 
 /* ---- copies ---- */
 
+/* The copy is taken up later than it was made. Of the time for which the thread was queued since it
+ * was asked, that belongs to the copy for which it was off its CPU, having our signal to heed. */
+static uint64_t queued_since_asked(struct engine *engine, struct listening *listening,
+                                   const struct sighting *sighting)
+{
+    uint64_t passed_ns = sighting->at_ns - listening->asked.at_ns;
+    uint64_t used_ns = sighting->clock_ns - listening->asked.clock_ns, queued_ns = 0;
+
+    if ((int64_t)passed_ns <= (int64_t)used_ns) return 0;
+    stint_queue_part(&listening->stint, &engine->files, passed_ns - used_ns, &queued_ns);
+    return queued_ns;
+}
+
 static void copy_take(struct engine *engine, struct listening *listening)
 {
     struct sighting sighting;
@@ -504,7 +562,8 @@ static void copy_take(struct engine *engine, struct listening *listening)
     /* The handler made sure that the call was there when it copied, though it moved since. */
     if (!stint_cpu_ns(&listening->stint, sighting.clock_ns, &times.cpu_ns))
         times.cpu_ns = listening->draft.builder.cpu_ns;
-    times.queue_ns = look_queue_since(engine, listening);
+    times.queue_ns = listening->copy_queue_ns + queued_since_asked(engine, listening, &sighting);
+    listening->ran = (struct run_point){ sighting.at_ns, sighting.clock_ns };
     if (draft_add_sighting(&listening->draft, engine, listening->stint.tid, &sighting, &times))
         look_count_way(listening, &listening->draft.watch->counts.signals);
 }
@@ -566,14 +625,16 @@ void listening_collect(struct engine *engine, struct listening *listening, uint6
     signal_copy_close(copy);
 }
 
-uint64_t listening_deadline_ns(const struct listening *listening, uint64_t now_ns)
+uint64_t listening_deadline_ns(const struct engine *engine, const struct listening *listening,
+                               uint64_t now_ns)
 {
     uint64_t next_ns = listening->pace.next_ns;
     uint64_t owner_ns = lock_watch_poll_at_ns(&listening->lock, now_ns);
 
     if (owner_ns < next_ns) next_ns = owner_ns;
     if (signal_copy_is_under_way(&listening->copy)) {
-        uint64_t poll_ns = signal_copy_poll_at_ns(&listening->copy, now_ns);
+        bool is_urgent = engine->collects_soon || listening->stint.is_opaque;
+        uint64_t poll_ns = signal_copy_poll_at_ns(&listening->copy, now_ns, is_urgent);
 
         if (poll_ns < next_ns) next_ns = poll_ns;
     }

@@ -21,6 +21,11 @@
 #include "probe/agent/engine/signal_copy.h"
 #include "probe/agent/look/stint.h"
 
+/* A thread's CPU clock at a moment. */
+struct run_point {
+    uint64_t at_ns, clock_ns;
+};
+
 struct listening {
     bool is_used;
     bool is_counted; /* a revision was accepted: the sample has its place */
@@ -39,9 +44,16 @@ struct listening {
     uint32_t retry_count;      /* of the look that is due */
     struct closed_wait closed; /* the one of an opaque thread, */
     struct signal_copy copy;   /* and what was asked of it, */
-    uint64_t copy_unloads;     /* when so much had been unloaded */
-    struct perf_watch perf;    /* what spares its thread signals */
-    struct lock_watch lock;    /* who holds the lock for which it waits */
+    uint64_t copy_unloads;     /* when so much had been unloaded, */
+    uint64_t copy_queue_ns;    /* and it had been queued for so long since the look before; */
+    struct run_point asked;    /* of the look at which it was asked, */
+    /* How often its thread had gone to sleep, at an earlier look. clock_ns 0: nobody asked yet. */
+    struct {
+        uint64_t sleeps, clock_ns;
+    } awake;
+    struct run_point ran;   /* and of the copy before. at_ns 0: there is none in this stint */
+    struct perf_watch perf; /* what spares its thread signals */
+    struct lock_watch lock; /* who holds the lock for which it waits */
 };
 
 /* Takes a call whose record is `view`: claims it from the hot side and makes its sample. Returns 0;
@@ -73,7 +85,8 @@ bool listening_look(struct engine *engine, struct listening *listening, uint64_t
 void listening_collect(struct engine *engine, struct listening *listening, uint64_t now_ns);
 
 /* When there is something to do for it next, if it does not end before. */
-uint64_t listening_deadline_ns(const struct listening *listening, uint64_t now_ns);
+uint64_t listening_deadline_ns(const struct engine *engine, const struct listening *listening,
+                               uint64_t now_ns);
 
 /* Has the call ended? Then listening_end() may be called; it frees the record, and returns the
  * sample, or NULL if there was no snapshot. The listening is free afterwards. Of one that did not

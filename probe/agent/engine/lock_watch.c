@@ -157,7 +157,7 @@ uint64_t lock_watch_poll_at_ns(const struct lock_watch *watch, uint64_t now_ns)
 {
     const struct signal_copy *copy = &watch->visit.copy;
 
-    return signal_copy_is_under_way(copy) ? signal_copy_poll_at_ns(copy, now_ns) : UINT64_MAX;
+    return signal_copy_is_under_way(copy) ? signal_copy_poll_at_ns(copy, now_ns, true) : UINT64_MAX;
 }
 
 void lock_watch_close(struct lock_watch *watch)

@@ -45,7 +45,7 @@ void sampler_tell(const struct watch *watch, enum task_event_kind event, const c
 
 void looks_prepare(void)
 {
-    if (!sampler.is_fresh) unwinder_refresh(sampler.engine.unwinder);
+    if (!sampler.is_fresh) engine_refresh(&sampler.engine, clock_monotonic_ns());
     sampler.is_fresh = true;
 }
 
@@ -233,7 +233,8 @@ static uint64_t next_deadline(uint64_t now_ns)
     }
     for (uint32_t i = 0; i < sampler.listening_end; i++) {
         if (sampler.listenings[i].is_used)
-            deadline = lesser(deadline, listening_deadline_ns(&sampler.listenings[i], now_ns));
+            deadline = lesser(
+                deadline, listening_deadline_ns(&sampler.engine, &sampler.listenings[i], now_ns));
     }
     return deadline;
 }

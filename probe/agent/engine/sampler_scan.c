@@ -26,7 +26,7 @@ enum {
 };
 
 #define SCAN_NS_MAX       NS_PER_S
-#define VISIT_REST_NS     (50 * NS_PER_US) /* those that are due within so much are taken together */
+#define VISIT_REST_NS     (50 * NS_PER_US) /* those that are due within it are taken together */
 #define VISIT_REST_NS_MAX (4 * NS_PER_MS)
 
 /* What a look at a record must know. */
@@ -101,6 +101,7 @@ static bool trigger(const struct record_view *view, struct watch *watch)
     if (rc < 0) return true;
     watch->listened++;
     watch->counts.pending++;
+    if (sampler.slow_count == 1) sampler.engine.grid_ns = clock_monotonic_ns();
     listening_visit(listening, clock_monotonic_ns());
     return true;
 }

@@ -9,6 +9,7 @@
 #define LOAN_NS_MAX NS_PER_S         /* then it is written off */
 #define POLL_NS_MIN (50 * NS_PER_US) /* it takes about 20 us, */
 #define POLL_NS_MAX (4 * NS_PER_MS)  /* or waits for a CPU: the longer, the less often asked */
+#define REST_NS     (10 * NS_PER_MS) /* where it is not urgent */
 
 int signal_copy_send(struct signal_copy *copy, const struct loan_order *order, uint64_t now_ns)
 {
@@ -27,10 +28,11 @@ int signal_copy_poll(struct signal_copy *copy, uint64_t now_ns)
     return -ETIMEDOUT;
 }
 
-uint64_t signal_copy_poll_at_ns(const struct signal_copy *copy, uint64_t now_ns)
+uint64_t signal_copy_poll_at_ns(const struct signal_copy *copy, uint64_t now_ns, bool is_urgent)
 {
     uint64_t pause_ns = now_ns - copy->sent_ns;
 
+    if (!is_urgent && pause_ns < REST_NS) return copy->sent_ns + REST_NS;
     if (pause_ns < POLL_NS_MIN) pause_ns = POLL_NS_MIN;
     if (pause_ns > POLL_NS_MAX) pause_ns = POLL_NS_MAX;
     return now_ns + pause_ns;

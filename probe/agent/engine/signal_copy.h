@@ -38,8 +38,9 @@ int signal_copy_send(struct signal_copy *copy, const struct loan_order *order, u
  * answer for so long that the copy was written off. */
 int signal_copy_poll(struct signal_copy *copy, uint64_t now_ns);
 
-/* When to poll next. */
-uint64_t signal_copy_poll_at_ns(const struct signal_copy *copy, uint64_t now_ns);
+/* When to poll next. To be woken for it alone costs more than the look did: so, if it is not
+ * urgent, not before a while in which there is another look, as a rule. */
+uint64_t signal_copy_poll_at_ns(const struct signal_copy *copy, uint64_t now_ns, bool is_urgent);
 
 /* What the handler left, of one that is back. */
 const struct loan *signal_copy_loan(const struct signal_copy *copy);

@@ -55,6 +55,18 @@ int stint_queue_since(struct stint *stint, struct thread_files *files, uint64_t 
     return 0;
 }
 
+int stint_queue_part(struct stint *stint, struct thread_files *files, uint64_t part_ns,
+                     uint64_t *ret)
+{
+    uint64_t before = stint->queue_ns, since = 0;
+    int rc = stint_queue_since(stint, files, &since);
+
+    if (rc < 0) return rc;
+    *ret = since < part_ns ? since : part_ns;
+    if (since > part_ns) stint->queue_ns = before + part_ns;
+    return 0;
+}
+
 struct stack_thread stint_thread(const struct stint *stint)
 {
     return (struct stack_thread){

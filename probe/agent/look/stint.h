@@ -37,6 +37,10 @@ bool stint_cpu_ns(const struct stint *stint, uint64_t clock_ns, uint64_t *ret);
  * Returns 0, or -errno where the kernel does not tell. */
 int stint_queue_since(struct stint *stint, struct thread_files *files, uint64_t *ret);
 
+/* The same, but so much of it at most; the rest is left to the next time. */
+int stint_queue_part(struct stint *stint, struct thread_files *files, uint64_t part_ns,
+                     uint64_t *ret);
+
 /* The thread, for known_stacks_find(). */
 struct stack_thread stint_thread(const struct stint *stint);
 

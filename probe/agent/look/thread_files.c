@@ -203,6 +203,16 @@ char thread_files_state(uint32_t tid)
     return name_end && name_end[1] == ' ' ? name_end[2] : 0;
 }
 
+uint64_t thread_files_sleeps(uint32_t tid)
+{
+    char text[STATUS_SIZE] = "", *count;
+
+    if (read_at_once(tid, "status", text, sizeof text - 1) <= 0) return THREAD_SLEEPS_UNKNOWN;
+    count = strstr(text, "\nvoluntary_ctxt_switches:");
+    return count ? strtoull(count + strlen("\nvoluntary_ctxt_switches:"), NULL, 10)
+                 : THREAD_SLEEPS_UNKNOWN;
+}
+
 /* "Seccomp:\t2" and, since Linux 5.9, "Seccomp_filters:\t1". */
 uint64_t thread_files_filters(uint32_t tid)
 {

@@ -51,6 +51,10 @@ int thread_files_defers(struct thread_files *files, uint32_t tid, int signal_num
  * so that it is opened each time. 0: it cannot be read. */
 char thread_files_state(uint32_t tid);
 
+/* How often the thread has gone to sleep by itself. Opened each time, ten microseconds. */
+#define THREAD_SLEEPS_UNKNOWN UINT64_MAX
+uint64_t thread_files_sleeps(uint32_t tid);
+
 /* Which filters of system calls (seccomp) a thread has: their mode and number, for comparison. */
 #define THREAD_FILTERS_UNKNOWN UINT64_MAX
 uint64_t thread_files_filters(uint32_t tid);

@@ -74,15 +74,15 @@ static bool has_samples(void *context)
     return atomic_load(&sample_count) >= *(uint32_t *)context;
 }
 
-/* As the kernel counts it: the first number of schedstat. */
-static uint64_t sampler_thread_cpu_ns(void)
+/* A file of the sampler's thread; NULL if there is no such thread yet. */
+static FILE *sampler_thread_file(const char *file_name)
 {
     DIR *folder = opendir("/proc/self/task");
-    uint64_t cpu_ns = UINT64_MAX;
     struct dirent *entry;
+    FILE *found = NULL;
 
     assert_non_null(folder);
-    while ((entry = readdir(folder)) != NULL) {
+    while (!found && (entry = readdir(folder)) != NULL) {
         char path[320], name[32] = "";
         FILE *file;
 
@@ -91,15 +91,38 @@ static uint64_t sampler_thread_cpu_ns(void)
         if (!file) continue;
         if (!fgets(name, sizeof name, file)) name[0] = '\0';
         fclose(file);
-        if (strcmp(name, "stakeout-sample\n") != 0) continue;
-        snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", entry->d_name);
-        file = fopen(path, "r");
-        assert_non_null(file);
-        assert_int_equal(fscanf(file, "%" SCNu64, &cpu_ns), 1);
-        fclose(file);
+        snprintf(path, sizeof path, "/proc/self/task/%s/%s", entry->d_name, file_name);
+        if (strcmp(name, "stakeout-sample\n") == 0) found = fopen(path, "r");
     }
     closedir(folder);
+    return found;
+}
+
+/* As the kernel counts it: the first number of schedstat. */
+static uint64_t sampler_thread_cpu_ns(void)
+{
+    FILE *file = sampler_thread_file("schedstat");
+    uint64_t cpu_ns = UINT64_MAX;
+
+    if (!file) return cpu_ns;
+    assert_int_equal(fscanf(file, "%" SCNu64, &cpu_ns), 1);
+    fclose(file);
     return cpu_ns;
+}
+
+/* How often it went to sleep. */
+static uint64_t sampler_thread_sleeps(void)
+{
+    FILE *file = sampler_thread_file("status");
+    uint64_t count = 0;
+    char line[256];
+
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file)) {
+        if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &count) == 1) break;
+    }
+    fclose(file);
+    return count;
 }
 
 static bool has_thread(void *context)
@@ -258,6 +281,56 @@ static void so_is_the_holder_of_a_lock(void **state)
     assert_in_range(paused_ns, 1, bound_ns);
 }
 
+static void *spin_for_a_while(void *context)
+{
+    stakeout_call call = stakeout_call_begin(*(stakeout_interface_id *)context);
+
+    while (!atomic_load(&is_over)) {
+    }
+    stakeout_call_end(call, 0);
+    return NULL;
+}
+
+static bool has_snapshots(void *context)
+{
+    return ledger_read().snapshots >= *(uint64_t *)context;
+}
+
+/* Calls that began at different times are looked at in the same rounds; and nobody is woken for a
+ * copy that a thread makes of its stack: the next round takes it up. */
+static void one_waking_serves_all(void **state)
+{
+    enum { SPINNERS = 2 };
+    pthread_t threads[SPINNERS];
+    stakeout_interface_id interface;
+    uint64_t sleeps, snapshots, wanted = 20;
+
+    (void)state;
+    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE);
+    interface = arm("spinning");
+    atomic_store(&is_over, false);
+    for (int i = 0; i < SPINNERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, spin_for_a_while, &interface), 0);
+        nanosleep(&(struct timespec){ .tv_nsec = 2200000 }, NULL);
+    }
+    assert_true(wait_until(has_snapshots, &wanted, 20000));
+    snapshots = ledger_read().snapshots;
+    sleeps = sampler_thread_sleeps();
+    wanted = snapshots + 400;
+    assert_true(wait_until(has_snapshots, &wanted, 60000));
+    snapshots = ledger_read().snapshots - snapshots;
+    sleeps = sampler_thread_sleeps() - sleeps;
+    atomic_store(&is_over, true);
+    for (int i = 0; i < SPINNERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    print_message("  %" PRIu64 " snapshots of %d threads, woken %" PRIu64 " times\n", snapshots,
+                  SPINNERS, sleeps);
+    /* It is half as often as there are snapshots, and more where others have the CPUs, because a
+     * thread is looked for again. Each by itself, and for copies, it would be twice or more. */
+    assert_in_range(sleeps, 1, snapshots * 2 - 1);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -278,6 +351,7 @@ int main(void)
         cmocka_unit_test(looks_get_rarer_rather_than_pass_the_budget),
         cmocka_unit_test(a_thread_is_paused_no_longer_than_its_share),
         cmocka_unit_test(so_is_the_holder_of_a_lock),
+        cmocka_unit_test(one_waking_serves_all),
     };
 
     return cmocka_run_group_tests_name("budget", tests, start, stop);

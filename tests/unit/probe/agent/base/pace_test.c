@@ -76,6 +76,41 @@ static void a_look_that_was_put_off_begins_the_grid_anew_and_misses_nothing(void
     assert_int_equal(pace.next_ns, START + 8 * INTERVAL + 3);
 }
 
+static void calls_that_share_a_grid_are_looked_at_together(void **state)
+{
+    struct pace one = { .grid_ns = START }, other = { .grid_ns = START };
+
+    (void)state;
+    pace_looked(&one, START, INTERVAL);
+    assert_int_equal(one.next_ns, START + INTERVAL);
+    pace_looked(&other, START + 3 * MS, INTERVAL);
+    assert_int_equal(other.next_ns, START + INTERVAL);
+    assert_int_equal(pace_looked(&other, START + INTERVAL, INTERVAL), 0);
+    assert_int_equal(other.next_ns, START + 2 * INTERVAL);
+    /* Not sooner than half an interval. */
+    other = (struct pace){ .grid_ns = START };
+    pace_looked(&other, START + 6 * MS, INTERVAL);
+    assert_int_equal(other.next_ns, START + 2 * INTERVAL);
+    /* What is late, or was missed, is so as ever. */
+    assert_int_equal(pace_looked(&other, START + 4 * INTERVAL + 1, INTERVAL), 2);
+    assert_int_equal(other.next_ns, START + 5 * INTERVAL);
+}
+
+static void those_that_were_put_off_or_stretched_meet_again(void **state)
+{
+    struct pace pace = { .grid_ns = START };
+
+    (void)state;
+    pace_looked(&pace, START, INTERVAL);
+    pace_put_off(&pace, START + 7 * INTERVAL + 3);
+    assert_int_equal(pace_looked(&pace, START + 7 * INTERVAL + 3, INTERVAL), 0);
+    assert_int_equal(pace.next_ns, START + 8 * INTERVAL);
+    assert_int_equal(pace_looked(&pace, START + 8 * INTERVAL, 3 * INTERVAL), 0);
+    assert_int_equal(pace.next_ns, START + 12 * INTERVAL);
+    assert_int_equal(pace_looked(&pace, START + 12 * INTERVAL, 3 * INTERVAL), 0);
+    assert_int_equal(pace.next_ns, START + 15 * INTERVAL);
+}
+
 static void the_cost_of_a_look_is_that_of_the_latest_ones(void **state)
 {
     struct pace pace = { 0 };
@@ -103,6 +138,8 @@ int main(void)
         cmocka_unit_test(a_look_that_could_not_be_made_is_tried_soon),
         cmocka_unit_test(an_interval_that_doubled_counts_from_there),
         cmocka_unit_test(a_look_that_was_put_off_begins_the_grid_anew_and_misses_nothing),
+        cmocka_unit_test(calls_that_share_a_grid_are_looked_at_together),
+        cmocka_unit_test(those_that_were_put_off_or_stretched_meet_again),
         cmocka_unit_test(the_cost_of_a_look_is_that_of_the_latest_ones),
     };
 
