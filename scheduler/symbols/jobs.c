@@ -181,7 +181,8 @@ static struct job *job_new(struct symbols *symbols, struct text path, struct tex
 
 static void job_wait(struct job *job, struct resolve *resolve)
 {
-    /* Nobody else is added while this resolve is made, so it is the last one if it is there. */
+    /* Nobody else is added while a sample is looked at, so it is the last one if it is there. One
+     * that came back with its next sample may be there twice, and then waits for it twice. */
     if (job->waiting_count > 0 && job->waiting[job->waiting_count - 1] == resolve) return;
     if (job->waiting_count == job->waiting_capacity) {
         job->waiting_capacity = job->waiting_capacity ? job->waiting_capacity * 2 : 4;

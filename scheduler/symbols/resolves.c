@@ -79,19 +79,15 @@ void resolve_end(struct resolve *resolve)
 
     if (resolve->jobs_left > 0) jobs_forget(symbols, resolve);
     TAILQ_REMOVE(&symbols->resolves, resolve, link);
-    for (size_t i = 0; i < resolve->count; i++)
+    for (size_t i = 0; i < resolve->looked_count; i++)
         sample_take_answers(resolve, i);
+    for (size_t i = resolve->looked_count; i < resolve->count; i++)
+        resolve->results[i].unanswered_count = resolve->samples[i]->stacks.frame_count;
     resolve->then(resolve->context, resolve->pointers, resolve->count);
     resolve_free(resolve);
 }
 
-static void on_resolve_time(evutil_socket_t fd, short events, void *context)
-{
-    (void)fd;
-    (void)events;
-    resolve_end(context);
-}
-
+/* Nothing more is looked at: it ends when its last job is over, or at its deadline. */
 static void resolve_time(struct resolve *resolve)
 {
     struct timeval after = { .tv_sec = resolve->jobs_left > 0 ? RESOLVE_TIMEOUT_S : 0 };
@@ -158,7 +154,6 @@ static void resolve_sample(struct resolve *resolve, size_t index)
     const struct stack_table *stacks = &resolve->samples[index]->stacks;
     struct sample_symbols *result = &resolve->results[index];
 
-    resolve->pointers[index] = result;
     result->frame_count = stacks->frame_count;
     result->string_count = stacks->string_count;
     result->frames = mem_zalloc(result->frame_count + 1, sizeof *result->frames);
@@ -169,14 +164,42 @@ static void resolve_sample(struct resolve *resolve, size_t index)
     resolve_strings(resolve, index);
 }
 
+/* The next sample; the one after it in the next turn of the loop. */
+static void resolve_next(struct resolve *resolve)
+{
+    static const struct timeval at_once = { 0 };
+
+    if (resolve->looked_count < resolve->count) resolve_sample(resolve, resolve->looked_count++);
+    jobs_ask(resolve->symbols);
+    if (resolve->looked_count < resolve->count) {
+        event_add(resolve->timer, &at_once);
+        return;
+    }
+    resolve->jobs_left--;
+    resolve_time(resolve);
+}
+
+static void on_time(evutil_socket_t fd, short events, void *context)
+{
+    struct resolve *resolve = context;
+
+    (void)fd;
+    (void)events;
+    if (resolve->looked_count < resolve->count)
+        resolve_next(resolve);
+    else
+        resolve_end(resolve);
+}
+
 void symbols_resolve(struct symbols *symbols, const struct sample *const *samples, size_t count,
                      symbols_fn then, void *context)
 {
     struct resolve *resolve = mem_zalloc(1, sizeof *resolve);
 
-    *resolve =
-        (struct resolve){ .symbols = symbols, .then = then, .context = context, .count = count };
-    resolve->timer = evtimer_new(symbols->base, on_resolve_time, resolve);
+    *resolve = (struct resolve){
+        .symbols = symbols, .then = then, .context = context, .count = count, .jobs_left = 1
+    };
+    resolve->timer = evtimer_new(symbols->base, on_time, resolve);
     CHECK(resolve->timer);
     resolve->results = mem_zalloc(count + 1, sizeof *resolve->results);
     resolve->pointers = mem_zalloc(count + 1, sizeof *resolve->pointers);
@@ -186,8 +209,7 @@ void symbols_resolve(struct symbols *symbols, const struct sample *const *sample
     TAILQ_INSERT_TAIL(&symbols->resolves, resolve, link);
     for (size_t i = 0; i < count; i++) {
         resolve->samples[i] = samples[i];
-        resolve_sample(resolve, i);
+        resolve->pointers[i] = &resolve->results[i];
     }
-    resolve_time(resolve);
-    jobs_ask(symbols);
+    resolve_next(resolve);
 }

@@ -8,7 +8,8 @@
  * INVARIANTS
  *
  * (1) A cached symbol's `job` is set while, and only while, that job exists and will answer it.
- * (2) A resolve ends by its timer alone: at once when nothing is left to wait for, else at its
+ * (2) A resolve looks at one sample in a turn of the loop: of a hundred large ones that would take
+ *     a second. It ends by its timer alone: at once when nothing is left to wait for, else at its
  *     deadline; so its callback never comes from within symbols_resolve(), and comes once.
  * (3) A module that the worker died over twice is not asked about for a while: one hostile file
  *     does not keep the worker busy dying. What it was asked then stays unresolved. */
@@ -34,13 +35,13 @@ struct resolve {
     symbols_fn then;
     void *context;
     struct event *timer;
-    size_t count;
+    size_t count, looked_count; /* of samples; how many were looked at */
     const struct sample **samples;
     struct sample_symbols *results; /* by sample */
     const struct sample_symbols **pointers;
     struct cached_symbol ***cached;  /* by sample and frame; NULL: not asked */
     struct cached_symbol ***strings; /* by sample and string, likewise */
-    uint32_t jobs_left;
+    uint32_t jobs_left;              /* one more while there are samples to look at */
 };
 
 struct job {

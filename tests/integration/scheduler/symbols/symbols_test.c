@@ -2,9 +2,12 @@
 /* symbols_test.c: what the real worker says of modules as compilers, strip and dwz leave them. */
 #include "tests/integration/scheduler/symbols/symbols_fixture.h"
 
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { SAMPLES = 40 };
 
 static int setup_without_paths(void **state)
 {
@@ -121,6 +124,60 @@ static void the_name_of_a_lock_is_demangled(void **state)
                     &answer);
     await(fixture, &answer);
     assert_string_equal(answer.waiting_for, "mutex shop::cart_lock at 8");
+    sample_free(sample);
+}
+
+/* Comes back in each turn of the loop. */
+struct turns {
+    struct event *event;
+    int count;
+};
+
+static void on_turn(evutil_socket_t fd, short what, void *context)
+{
+    struct turns *turns = context;
+
+    (void)fd;
+    (void)what;
+    turns->count++;
+    event_add(turns->event, &(struct timeval){ 0 });
+}
+
+static void on_many_resolved(void *context, const struct sample_symbols *const *symbols,
+                             size_t count)
+{
+    struct answer *answer = context;
+
+    assert_int_equal(count, SAMPLES);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(symbols[i]->frame_count, 1);
+        assert_int_equal(symbols[i]->frames[0].count, 1);
+        assert_int_equal(symbols[i]->unanswered_count, 0);
+    }
+    answer->came = true;
+}
+
+/* Of a hundred large samples all at once would hold the loop for a second. */
+static void many_samples_are_looked_at_in_turns(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sample *sample = sample_of(&(struct question){ .name = "_ZN4shop4loadEi" });
+    const struct sample *samples[SAMPLES];
+    struct answer answer = { 0 };
+    struct turns turns = { .count = 0 };
+
+    for (size_t i = 0; i < SAMPLES; i++) {
+        samples[i] = sample;
+    }
+    symbols_resolve(fixture->symbols, samples, 1, on_resolved, &answer);
+    await(fixture, &answer); /* named from here on: nothing is to be asked */
+    answer.came = false;
+    turns.event = evtimer_new(fixture->base, on_turn, &turns);
+    assert_int_equal(event_add(turns.event, &(struct timeval){ 0 }), 0);
+    symbols_resolve(fixture->symbols, samples, SAMPLES, on_many_resolved, &answer);
+    await(fixture, &answer);
+    assert_in_range(turns.count, SAMPLES - 1, 100 * SAMPLES);
+    event_free(turns.event);
     sample_free(sample);
 }
 
@@ -250,6 +307,7 @@ int main(int argc, char **argv)
         TEST(cxx_names_are_demangled, setup),
         TEST(a_name_of_the_sample_is_demangled_without_any_file, setup),
         TEST(the_name_of_a_lock_is_demangled, setup),
+        TEST(many_samples_are_looked_at_in_turns, setup),
         TEST(of_inner_and_public_name_the_public_one_is_shown, setup),
         TEST(a_stripped_module_is_named_from_its_debug_file, setup),
         TEST(what_dwz_took_out_is_found, setup),
