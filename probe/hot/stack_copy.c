@@ -36,6 +36,7 @@
 enum {
     RED_ZONE_SIZE = 128,         /* below the stack pointer, yet in use: the ABI's */
     COOKIE_MAGIC = 0x57a,        /* beside the sequence: chance does not make it */
+    CLOCK_HOLDS_NS = 40000,      /* a signal takes 5 to 20 us */
     YOUNG_NS = 200000,           /* from the look to the handler; it takes some 20 us */
     HANDLER_FRAMES_SIZE = 16384, /* between the kernel's frame and ours: a sanitizer's, at most */
 };
@@ -185,6 +186,18 @@ static enum loan_outcome loan_fill(struct loan *loan, const ucontext_t *context)
     return order->record == INDEX_NONE || call_runs_here(order) ? LOAN_COPIED : LOAN_CALL_ENDED;
 }
 
+/* The thread's CPU clock when the handler was entered. A thread that was on a CPU just before has
+ * used the time since then: if others had it in between, that is an error of so much at most, once,
+ * because the next reading of the clock does not build on this one. */
+static uint64_t clock_when_entered(const struct loan_order *order, uint64_t entered_ticks)
+{
+    uint64_t since_ns = ticks_to_ns(entered_ticks - order->clock_ticks);
+
+    if (order->clock_ns != 0 && entered_ticks > order->clock_ticks && since_ns < CLOCK_HOLDS_NS)
+        return order->clock_ns + since_ns;
+    return clock_thread_cpu_ns();
+}
+
 /* Fills the loan, if it still waits for that. */
 static bool loan_serve(struct loan *loan, const ucontext_t *context, uint64_t entered_ticks)
 {
@@ -195,7 +208,7 @@ static bool loan_serve(struct loan *loan, const ucontext_t *context, uint64_t en
         return false;
     loan->taken_ticks = entered_ticks;
     loan->is_made_again = false;
-    loan->cpu_ns = clock_thread_cpu_ns();
+    loan->cpu_ns = clock_when_entered(&loan->order, entered_ticks);
     loan->outcome = loan_fill(loan, context);
     return true;
 }

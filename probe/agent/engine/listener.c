@@ -41,11 +41,12 @@ enum {
     LOOK_RETRIES_MAX = 3,                         /* of one look, 200 us apart */
 };
 
-#define WAKE_CLOCK_NS (20 * NS_PER_US) /* more than a wake that finds nothing to do takes */
-#define ON_CPU_NS     (3 * NS_PER_US)  /* on a CPU for so long: it is past its waking */
-#define ON_CPU_TRY_NS (8 * NS_PER_US)
-#define OFF_CPU_NS    (50 * NS_PER_US)  /* our own round, and signals */
-#define RUN_ON_NS_MAX (100 * NS_PER_MS) /* in longer times, the two clocks part by more than that */
+#define WAKE_CLOCK_NS   (20 * NS_PER_US) /* more than a wake that finds nothing to do takes */
+#define ON_CPU_NS       (3 * NS_PER_US)  /* on a CPU for so long: it is past its waking */
+#define ON_CPU_TRY_NS   (8 * NS_PER_US)
+#define ON_CPU_ERROR_NS NS_PER_US        /* of two readings, beside when they were made */
+#define OFF_CPU_NS      (50 * NS_PER_US) /* our own round, and signals */
+#define RUN_ON_NS_MAX   (100 * NS_PER_MS) /* in longer times, the two clocks part by more than that */
 
 /* ---- begin ---- */
 
@@ -228,6 +229,18 @@ static bool signal_may_go(struct engine *engine, struct listening *listening,
     return false;
 }
 
+/* Tells the handler what the thread's CPU clock reads, if the thread has been on a CPU since it was
+ * seen: then it need not ask. That costs us what it would cost the host. */
+static void order_clock(struct loan_order *order, const struct run_seen *seen)
+{
+    uint64_t clock_ns = thread_cpu_ns(order->tid), now = ticks_now();
+    int64_t off_ns = (int64_t)(ticks_to_ns(now - seen->at_ticks) - (clock_ns - seen->clock_ns));
+
+    if (off_ns > (int64_t)ON_CPU_ERROR_NS) return;
+    order->clock_ticks = now;
+    order->clock_ns = clock_ns;
+}
+
 /* Asks the thread for a copy of its stack. */
 static void copy_ask(struct engine *engine, struct listening *listening,
                      const struct record_view *view, const struct run_seen *seen)
@@ -250,6 +263,7 @@ static void copy_ask(struct engine *engine, struct listening *listening,
 
     if (!pause_is_covered(engine, listening, now_ns)) return;
     if (stack_copy_is_open() && !signal_may_go(engine, listening, &order)) return;
+    if (!listening->stint.is_opaque) order_clock(&order, seen);
     listening->copy_unloads = unwinder_unloads(engine->unwinder);
     listening->copy_queue_ns = look_queue_since(engine, listening);
     listening->asked =

@@ -67,6 +67,7 @@ static void *spinner_main(void *context)
                                           .state = atomic_load(&hot.records[record].state),
                                           .low = here - 65536,
                                           .high = here + 64,
+                                          .stack_is_own = true,
                                           .may_repair = true,
                                           .was_running = true,
                                           .seen_ticks = ticks_now() };

@@ -3,6 +3,7 @@
 
 #include "probe/hot/call.h"
 #include "probe/hot/memory.h"
+#include "probe/hot/ticks.h"
 #include "probe/include/stakeout/stakeout.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
@@ -60,6 +61,42 @@ static void a_copy_holds_registers_and_stack(void **state)
     assert_int_equal(loan->base + (uint64_t)(found - (const char *)loan_bytes(index)),
                      (uint64_t)(uintptr_t)landmark);
     loan_return(index);
+    stakeout_call_end(call, 0);
+}
+
+/* What a copy says of its thread's CPU clock when the order says that it read `clock_ns` then. */
+static uint64_t clock_of_copy(struct loan_order *order, uint64_t clock_ticks, uint64_t clock_ns)
+{
+    uint64_t cpu_ns;
+    int index;
+
+    order->clock_ticks = clock_ticks;
+    order->clock_ns = clock_ns;
+    index = stack_copy_request(order);
+    assert_true(index >= 0);
+    cpu_ns = hot.loans[index].cpu_ns;
+    loan_return(index);
+    return cpu_ns;
+}
+
+/* A made-up reading, a year of CPU time: it is seen by which way the copy has its own. */
+static void a_clock_that_was_just_read_is_not_read_again(void **state)
+{
+    const uint64_t made_up_ns = UINT64_C(31536000) * NS_PER_S;
+    stakeout_call call = stakeout_call_begin(stakeout_interface("clocked"));
+    struct loan_order order = order_make(call);
+    uint64_t cpu_ns = 0, before_ns = clock_thread_cpu_ns();
+
+    (void)state;
+    for (int i = 0; i < 1000 && cpu_ns < made_up_ns; i++) { /* others may have the CPU meanwhile */
+        cpu_ns = clock_of_copy(&order, ticks_now(), made_up_ns);
+    }
+    assert_in_range(cpu_ns, made_up_ns + 1, made_up_ns + 40 * NS_PER_US);
+    /* One that is old by now, or none, is. */
+    cpu_ns = clock_of_copy(&order, ticks_now() - ticks_from_ns(NS_PER_MS), made_up_ns);
+    assert_in_range(cpu_ns, before_ns, clock_thread_cpu_ns());
+    cpu_ns = clock_of_copy(&order, 0, 0);
+    assert_in_range(cpu_ns, before_ns, clock_thread_cpu_ns());
     stakeout_call_end(call, 0);
 }
 
@@ -297,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_holds_registers_and_stack),
+        cmocka_unit_test(a_clock_that_was_just_read_is_not_read_again),
         cmocka_unit_test(nothing_is_copied_outside_of_the_bounds),
         cmocka_unit_test(a_stack_that_is_not_the_threads_own_is_copied_up_to_a_hole),
         cmocka_unit_test(nothing_is_copied_after_the_calls_end),
