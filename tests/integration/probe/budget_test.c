@@ -293,7 +293,7 @@ static void *spin_for_a_while(void *context)
 
 static bool has_snapshots(void *context)
 {
-    return ledger_read().snapshots >= *(uint64_t *)context;
+    return one_task_ledger().snapshots >= *(uint64_t *)context;
 }
 
 /* Calls that began at different times are looked at in the same rounds; and nobody is woken for a
@@ -314,11 +314,11 @@ static void one_waking_serves_all(void **state)
         nanosleep(&(struct timespec){ .tv_nsec = 2200000 }, NULL);
     }
     assert_true(wait_until(has_snapshots, &wanted, 20000));
-    snapshots = ledger_read().snapshots;
+    snapshots = one_task_ledger().snapshots;
     sleeps = sampler_thread_sleeps();
     wanted = snapshots + 400;
     assert_true(wait_until(has_snapshots, &wanted, 60000));
-    snapshots = ledger_read().snapshots - snapshots;
+    snapshots = one_task_ledger().snapshots - snapshots;
     sleeps = sampler_thread_sleeps() - sleeps;
     atomic_store(&is_over, true);
     for (int i = 0; i < SPINNERS; i++) {
