@@ -19,8 +19,9 @@
  * before and after it copies. No lock, no allocation, no unwinding there; its one system call reads
  * the thread's CPU clock, which nobody else can read for that moment: what the thread did between
  * its copy and the sampler's look at it is not known later. That is half of its work, and left out
- * where the order says that the thread was on a CPU some microseconds ago, and when. A system call of the host that the
- * signal met is repaired (repair.h); what cannot be is counted in hot.interrupted.
+ * where the order says that the thread was on a CPU some microseconds ago, and when. A system call
+ * of the host that the signal met is repaired (repair.h); what cannot be is counted in
+ * hot.interrupted.
  *
  * Threads: the sampler's; the handler runs on the host's. */
 #ifndef STAKEOUT_PROBE_HOT_STACK_COPY_H
@@ -71,8 +72,8 @@ struct loan_order {
      * registers; 0: none is known. */
     bool was_running;
     uint64_t seen_ticks, old_pc, old_sp;
-    /* The thread's CPU clock read clock_ns at clock_ticks, and the thread was on a CPU then. Who comes
-     * soon after need not read it again. 0: it was not, or that is not known. */
+    /* The thread's CPU clock read clock_ns at clock_ticks, and the thread was on a CPU then. Who
+     * comes soon after need not read it again. 0: it was not, or that is not known. */
     uint64_t clock_ticks, clock_ns;
     /* Of a visit: the address at which the lock names its owner, and the thread's own pointer,
      * which says that the bounds are of its stack (0: they are not known yet). */

@@ -44,9 +44,9 @@ enum {
 #define WAKE_CLOCK_NS   (20 * NS_PER_US) /* more than a wake that finds nothing to do takes */
 #define ON_CPU_NS       (3 * NS_PER_US)  /* on a CPU for so long: it is past its waking */
 #define ON_CPU_TRY_NS   (8 * NS_PER_US)
-#define ON_CPU_ERROR_NS NS_PER_US        /* of two readings, beside when they were made */
-#define OFF_CPU_NS      (50 * NS_PER_US) /* our own round, and signals */
-#define RUN_ON_NS_MAX   (100 * NS_PER_MS) /* in longer times, the two clocks part by more than that */
+#define ON_CPU_ERROR_NS NS_PER_US         /* of two readings, beside when they were made */
+#define OFF_CPU_NS      (50 * NS_PER_US)  /* our own round, and signals */
+#define RUN_ON_NS_MAX   (100 * NS_PER_MS) /* in longer times, the clocks part by more than that */
 
 /* ---- begin ---- */
 

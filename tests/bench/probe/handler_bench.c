@@ -120,9 +120,8 @@ int main(int argc, char **argv)
     p99 = pairs_quantile(all, all_count, 0.99);
     printf("  %u bytes; p99 of %u copies %.0f ns, bar %.0f: %s\n", copied_size, all_count, p99,
            P99_NS_BAR, p99 <= P99_NS_BAR ? "met" : "missed");
-    printf(
-        "  and %.0f ns to read the thread's CPU clock, where it was not seen on a CPU just before\n",
-        cpu_clock_costs_ns());
+    printf("  and %.0f ns to read the thread's CPU clock, where it was not seen on a CPU before\n",
+           cpu_clock_costs_ns());
     spinner_stop(&spinner);
     return 0;
 }
