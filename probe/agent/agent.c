@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "probe/agent/base/filters.h"
 #include "probe/agent/base/fork_gate.h"
 #include "probe/agent/base/invariant.h"
 #include "probe/agent/engine/sampler.h"
@@ -57,13 +58,20 @@ static void write_complaint(const char *log, const char *why)
     close(fd);
 }
 
+static bool may_complain(void)
+{
+    return filters_allow(TRIED_openat) && filters_allow(TRIED_fcntl) &&
+           filters_allow(TRIED_write) && filters_allow(TRIED_close) &&
+           filters_allow(TRIED_rt_sigpending) && filters_allow(TRIED_rt_sigtimedwait);
+}
+
 /* A sentence in the log while no link runs, and maybe no thread can be had to say it: on the host's
  * own, deaf meanwhile, because a pipe without a reader would kill it. */
 static void complain(const struct settings *settings, const char *why)
 {
     sigset_t all, before, broken_pipe, pending;
 
-    if (!*settings->log) return;
+    if (!*settings->log || !may_complain()) return;
     sigfillset(&all);
     sigemptyset(&broken_pipe);
     sigaddset(&broken_pipe, SIGPIPE);
@@ -77,15 +85,18 @@ static void complain(const struct settings *settings, const char *why)
 /* In a child of fork(): what is here is the parent's, and its threads are not here. */
 static void forget_parent(void)
 {
-    pid_t pid = getpid(), before = atomic_load_explicit(&agent.pid, memory_order_acquire);
+    pid_t before = atomic_load_explicit(&agent.pid, memory_order_acquire), pid;
 
-    if (before == pid || before == 0) return;
+    if (before == 0) return;
+    pid = getpid();
+    if (before == pid) return;
     pthread_mutex_init(&agent.lock, NULL);
     if (agent.link) link_forget(agent.link);
     agent.parents = agent.link;
     agent.link = agent.abandoned = NULL;
     agent.identity = (struct link_identity){ 0 };
     sampler_forget();
+    filters_forget();
     name_lookup_forget();
     invariant_forget();
     settings_renew(&agent.settings);
@@ -104,10 +115,16 @@ static bool is_abandoned_running(void)
 /* With the lock held. */
 static int start_link(void)
 {
+    char why[WHY_SIZE];
     int rc;
 
     if (agent.link) return -EALREADY;
     if (is_abandoned_running()) return -EAGAIN;
+    rc = filters_try();
+    if (rc < 0) {
+        complain(&agent.settings, filters_say_why_not(rc, why, sizeof why));
+        return rc;
+    }
     invariant_forget();
     fork_gate_open();
     if (agent.identity.incarnation == 0) agent.identity.incarnation = random_u64();
@@ -125,6 +142,25 @@ static void on_fork_child(void)
     pthread_mutex_unlock(&agent.lock);
 }
 
+static bool is_running(void)
+{
+    bool is_running;
+
+    pthread_mutex_lock(&agent.lock);
+    is_running = agent.link != NULL;
+    pthread_mutex_unlock(&agent.lock);
+    return is_running;
+}
+
+/* Before any other system call: may we start under the filters that the host has set? */
+static int start_is_safe(char *ret_why, size_t why_size)
+{
+    int rc = is_running() ? 0 : filters_try();
+
+    if (rc < 0) filters_say_why_not(rc, ret_why, why_size);
+    return rc;
+}
+
 int stakeout_start(const struct stakeout_options *options)
 {
     struct settings settings;
@@ -132,8 +168,10 @@ int stakeout_start(const struct stakeout_options *options)
     int rc;
 
     forget_parent();
-    rc = settings_read(options, &settings, why, sizeof why);
+    rc = settings_read_switch(&settings, why, sizeof why);
     if (settings.is_off) return 0;
+    if (rc == 0) rc = start_is_safe(why, sizeof why);
+    if (rc == 0) rc = settings_read(options, &settings, why, sizeof why);
     if (rc < 0) {
         complain(&settings, why);
         return rc;

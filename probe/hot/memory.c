@@ -8,11 +8,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 struct hot hot;
 
-static uint32_t epochs; /* outlives forks, so that a child's epoch is another one */
+static _Atomic bool is_read_forbidden; /* outlives forks, as filters do */
+static uint32_t epochs;                /* outlives forks, so that a child's epoch is another one */
 
 /* Random where the kernel gives it, else unlikely to be another process's. */
 static void trace_key_make(uint64_t ret[2])
@@ -52,6 +55,21 @@ int memory_open(bool statistics_on)
 void memory_close(void)
 {
     atomic_store_explicit(&hot.gate, 0, memory_order_release);
+}
+
+uint64_t memory_read(uint64_t address, void *ret, uint64_t size)
+{
+    struct iovec here = { ret, size }, there = { (void *)(uintptr_t)address, size };
+    long read;
+
+    if (atomic_load_explicit(&is_read_forbidden, memory_order_relaxed)) return 0;
+    read = syscall(SYS_process_vm_readv, (long)hot.pid, &here, 1L, &there, 1L, 0L);
+    return read > 0 ? (uint64_t)read : 0;
+}
+
+void memory_allow_reads(bool is_allowed)
+{
+    atomic_store_explicit(&is_read_forbidden, !is_allowed, memory_order_relaxed);
 }
 
 uint64_t memory_size(void)

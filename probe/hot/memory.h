@@ -36,9 +36,9 @@ enum {
     LISTENINGS_MAX = SAMPLES_IN_FLIGHT_MAX + LOOKBACKS_MAX,
 
     /* What is reserved at start, 8 MB: this object, the names, and the sampler's books. */
-    MEMORY_HOT_MAX = 6000 * 1024,
+    MEMORY_HOT_MAX = 5992 * 1024,
     MEMORY_REGISTRY_MAX = 1112 * 1024,
-    MEMORY_SAMPLER_MAX = 1080 * 1024,
+    MEMORY_SAMPLER_MAX = 1088 * 1024,
 };
 
 static_assert(MEMORY_HOT_MAX + MEMORY_REGISTRY_MAX + MEMORY_SAMPLER_MAX <= 8 * 1024 * 1024,
@@ -89,6 +89,12 @@ extern struct hot hot;
 /* Returns 0, or -errno if the memory cannot be marked for fork: then the gate stays closed. */
 int memory_open(bool statistics_on);
 void memory_close(void);
+
+/* Reads memory of this process, which may be gone, up to the first hole: by a system call, which
+ * does not fault. Returns how many bytes; 0 also where it is not allowed, because a filter of
+ * system calls kills at it. Threads: any, also in the handler. */
+uint64_t memory_read(uint64_t address, void *ret, uint64_t size);
+void memory_allow_reads(bool is_allowed);
 
 /* Bytes reserved: struct hot and the registry. */
 uint64_t memory_size(void);

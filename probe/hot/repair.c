@@ -134,11 +134,9 @@ int32_t repair_number(const unsigned char *code, uint32_t size)
     return -1;
 }
 
-bool repair_memory_read(uint64_t address, void *ret, uint64_t size)
+static bool is_read(uint64_t address, void *ret, uint64_t size)
 {
-    struct iovec here = { ret, size }, there = { (void *)(uintptr_t)address, size };
-
-    return syscall(SYS_process_vm_readv, (long)hot.pid, &here, 1L, &there, 1L, 0L) == (long)size;
+    return memory_read(address, ret, size) == size;
 }
 
 /* The number of the call that returned to `pc`. Code may begin with the page. */
@@ -147,10 +145,10 @@ static int32_t number_before(uint64_t pc)
     unsigned char code[CODE_BEFORE];
     uint64_t size = CODE_BEFORE, page = (pc - 1) % CODE_PAGE_SIZE + 1;
 
-    if (!repair_memory_read(pc - size, code, size)) {
+    if (!is_read(pc - size, code, size)) {
         if (page >= size) return -1;
         size = page;
-        if (!repair_memory_read(pc - size, code, size)) return -1;
+        if (!is_read(pc - size, code, size)) return -1;
     }
     return repair_number(code, (uint32_t)size);
 }
@@ -190,7 +188,7 @@ static uint64_t word_at(uint64_t address)
 {
     uint64_t word;
 
-    return repair_memory_read(address, &word, sizeof word) ? word : UINT64_MAX;
+    return is_read(address, &word, sizeof word) ? word : UINT64_MAX;
 }
 
 static bool has_no_mask_3(const struct made_call *call)
@@ -346,7 +344,7 @@ static uint64_t vector_size(uint64_t vector, uint64_t count)
     for (uint64_t i = 0; i < count && i < VECTOR_MAX; i++) {
         struct iovec part = { 0 };
 
-        if (!repair_memory_read(vector + i * sizeof part, &part, sizeof part)) break;
+        if (!is_read(vector + i * sizeof part, &part, sizeof part)) break;
         size += part.iov_len;
     }
     return size;

@@ -44,9 +44,6 @@ enum repair repair_call(ucontext_t *context, enum wait_age age);
  * none, or its number cannot be told. */
 bool repair_call_read(const ucontext_t *context, struct made_call *ret);
 
-/* Reads the process's own memory without faulting; false: not all of it can be read. */
-bool repair_memory_read(uint64_t address, void *ret, uint64_t size);
-
 /* May a write to this descriptor be short for want of room alone? */
 bool repair_is_nonblocking(uint64_t fd);
 

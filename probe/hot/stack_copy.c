@@ -29,7 +29,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -129,12 +128,8 @@ static bool call_runs_here(const struct loan_order *order)
 static bool lock_is_held(const struct loan_order *order)
 {
     uint32_t tid = 0;
-    struct iovec local = { &tid, sizeof tid };
-    struct iovec remote = { (void *)(uintptr_t)order->lock_owner_at, sizeof tid };
 
-    return syscall(SYS_process_vm_readv, (long)hot.pid, &local, 1L, &remote, 1L, 0L) ==
-               (long)sizeof tid &&
-           tid == order->tid;
+    return memory_read(order->lock_owner_at, &tid, sizeof tid) == sizeof tid && tid == order->tid;
 }
 
 static bool order_holds(const struct loan_order *order)
@@ -154,15 +149,9 @@ static bool order_knows_stack(const struct loan_order *order, uint64_t sp, uint6
  * hole. */
 static uint64_t stack_read(const struct loan_order *order, void *to, uint64_t base, uint64_t size)
 {
-    struct iovec local = { to, size }, remote = { (void *)(uintptr_t)base, size };
-    long read;
-
-    if (order->stack_is_own) {
-        bytes_copy(to, (const void *)(uintptr_t)base, (size_t)size);
-        return size;
-    }
-    read = syscall(SYS_process_vm_readv, (long)hot.pid, &local, 1L, &remote, 1L, 0L);
-    return read > 0 ? (uint64_t)read : 0;
+    if (!order->stack_is_own) return memory_read(base, to, size);
+    bytes_copy(to, (const void *)(uintptr_t)base, (size_t)size);
+    return size;
 }
 
 static enum loan_outcome loan_fill(struct loan *loan, const ucontext_t *context)

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/agent/base/thread.h"
 
+#include "probe/agent/base/filters.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -39,19 +43,32 @@ int thread_start(pthread_t *ret, void *(*run)(void *), void *argument)
 
 void thread_name(const char *name)
 {
-    prctl(PR_SET_NAME, name);
+    int fd;
+
+    if (filters_allow(TRIED_prctl)) {
+        prctl(PR_SET_NAME, name);
+        return;
+    }
+    fd = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    if (write(fd, name, strlen(name)) < 0) {
+        /* Then it has the name of the thread that started it. */
+    }
+    close(fd);
 }
 
 int thread_yield_to_host(void)
 {
     id_t self = (id_t)gettid();
-    int before = getpriority(PRIO_PROCESS, self);
+    int before;
 
+    if (!filters_allow(TRIED_getpriority) || !filters_allow(TRIED_setpriority)) return 0;
+    before = getpriority(PRIO_PROCESS, self);
     if (before < AGENT_NICE) setpriority(PRIO_PROCESS, self, AGENT_NICE);
     return before;
 }
 
 void thread_catch_up(int nice)
 {
-    setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
+    if (filters_allow(TRIED_setpriority)) setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
 }

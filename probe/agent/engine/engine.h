@@ -29,8 +29,9 @@ struct engine {
     bool collects_soon;    /* copies are taken up as soon as they are back */
     uint64_t unloads, unloaded_ns; /* what the loader said of late, and since when */
     uint64_t early_cost_ns;        /* of a first look at a call that may turn slow */
-    bool syscall_unreadable, schedstat_unreadable, handler_taken; /* for `stakeout doctor` */
-    struct walk walk;                                             /* of the sighting at hand */
+    /* For `stakeout doctor`. */
+    bool syscall_unreadable, schedstat_unreadable, handler_taken, has_uncovered;
+    struct walk walk;                         /* of the sighting at hand */
     unsigned char stack[STACK_COPY_SIZE_MAX]; /* its bytes, where we read them ourselves */
 };
 

@@ -27,6 +27,7 @@
  * (3) A look that was due ends as a snapshot, as a counted drop, or is tried again soon. */
 #include "probe/agent/engine/listener.h"
 
+#include "probe/agent/base/filters.h"
 #include "probe/agent/engine/blocked_stack.h"
 #include "probe/agent/engine/listener_steps.h"
 #include "probe/agent/unwind/self_memory.h"
@@ -39,6 +40,7 @@
 enum {
     DETACH_NAME_SIZE = WAITING_FOR_SIZE_MAX - 16, /* beside "detached: " */
     LOOK_RETRIES_MAX = 3,                         /* of one look, 200 us apart */
+    COVERED_MS = 100,                             /* so long a look at a thread's filters holds */
 };
 
 #define WAKE_CLOCK_NS   (20 * NS_PER_US) /* more than a wake that finds nothing to do takes */
@@ -129,6 +131,7 @@ static void listening_move(struct listening *listening, const struct record_view
     listening->slept_clock_ns = 0;
     listening->old_wait = (struct old_wait){ 0 };
     listening->retry_count = 0;
+    listening->covered_ms = 0;
     listening->closed = (struct closed_wait){ 0 };
     listening->draft.still_clock_ns = 0;
     listening->ran = (struct run_point){ 0 };
@@ -439,6 +442,22 @@ static bool is_past_waking(const struct engine *engine, struct listening *listen
            has_not_slept(listening, clock_ns);
 }
 
+/* Are the thread's filters those under which our calls were tried? In our handler, and at the end
+ * of a call that is listened to, it makes some of them itself. */
+static bool thread_is_covered(struct engine *engine, struct listening *listening)
+{
+    uint32_t now_ms = (uint32_t)(clock_monotonic_ns() / NS_PER_MS) | 1; /* is not 0 */
+
+    if (listening->covered_ms != 0 && now_ms - listening->covered_ms <= COVERED_MS) return true;
+    if (filters_cover(listening->stint.tid)) {
+        listening->covered_ms = now_ms;
+        return true;
+    }
+    listening->is_uncovered = thread_cpu_ns(listening->stint.tid) != 0; /* else it is gone */
+    engine->has_uncovered |= listening->is_uncovered;
+    return false;
+}
+
 /* Way 3. */
 static void look_running(struct engine *engine, struct listening *listening,
                          const struct record_view *view, uint64_t clock_ns, struct run_seen *seen)
@@ -447,8 +466,11 @@ static void look_running(struct engine *engine, struct listening *listening,
     struct stack_thread thread = stint_thread(stint);
     bool is_awake;
 
-    if (stint->bounds.high == 0) { /* to find them takes a while: then it is looked at once more */
-        if (known_stacks_find(&engine->stacks, &thread, view->anchor_sp, &stint->bounds) < 0) {
+    /* To find out takes a while: then it is looked at once more. */
+    if (stint->bounds.high == 0 || listening->covered_ms == 0) {
+        if (!thread_is_covered(engine, listening)) return;
+        if (stint->bounds.high == 0 &&
+            known_stacks_find(&engine->stacks, &thread, view->anchor_sp, &stint->bounds) < 0) {
             look_drop(listening, SNAPSHOT_DROP_UNREADABLE);
             return;
         }
@@ -536,7 +558,7 @@ bool listening_look(struct engine *engine, struct listening *listening, uint64_t
     if (!stint_holds(&listening->stint, view.state)) listening_move(listening, &view);
     if (state_phase(view.state) == RECORD_DETACHED) {
         look_detached(listening, &view, now_ns);
-    } else {
+    } else if (draft_is_new(&listening->draft) || thread_is_covered(engine, listening)) {
         look_attached(engine, listening, &view, now_ns);
     }
     look_done(engine, listening, now_ns);

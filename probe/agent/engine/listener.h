@@ -28,8 +28,9 @@ struct run_point {
 
 struct listening {
     bool is_used;
-    bool is_counted; /* a revision was accepted: the sample has its place */
-    uint32_t face;   /* its index in the array of listenings */
+    bool is_counted;   /* a revision was accepted: the sample has its place */
+    bool is_uncovered; /* its thread's filters are not ours: it is not to be listened to */
+    uint32_t face;     /* its index in the array of listenings */
     uint32_t record, generation;
     struct draft draft; /* of its sample */
     struct pace pace;
@@ -41,7 +42,8 @@ struct listening {
     struct old_wait {
         uint64_t pc, sp;
     } old_wait;
-    uint32_t retry_count;      /* of the look that is due */
+    uint32_t covered_ms;  /* when its thread's filters were last found to be ours; 0: not yet */
+    uint32_t retry_count; /* of the look that is due */
     struct closed_wait closed; /* the one of an opaque thread, */
     struct signal_copy copy;   /* and what was asked of it, */
     uint64_t copy_unloads;     /* when so much had been unloaded, */
@@ -78,7 +80,8 @@ static inline bool listening_is_slow(const struct listening *listening)
     return listening->is_used && !listening->draft.is_lookback;
 }
 
-/* Looks once, and sets when it is due again. Returns false if the call has ended. */
+/* Looks once, and sets when it is due again. Returns false if the call has ended. Afterwards
+ * is_uncovered may be set: then the call is to be dropped. */
 bool listening_look(struct engine *engine, struct listening *listening, uint64_t now_ns);
 
 /* Takes a copy that came back. */

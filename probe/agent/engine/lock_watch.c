@@ -23,6 +23,7 @@
  *     only if the same filters of system calls (seccomp) are set for both. */
 #include "probe/agent/engine/lock_watch.h"
 
+#include "probe/agent/base/filters.h"
 #include "probe/agent/engine/blocked_stack.h"
 #include "probe/agent/look/lock_owner.h"
 #include "probe/hot/index_stack.h"
@@ -30,8 +31,6 @@
 #include "probe/hot/ticks.h"
 
 #include <errno.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 static bool waits_still(const struct waiter *waiter)
 {
@@ -39,14 +38,6 @@ static bool waits_still(const struct waiter *waiter)
 }
 
 /* ---- an owner that runs ---- */
-
-static bool has_our_filters(uint32_t tid)
-{
-    uint64_t theirs = thread_files_filters(tid);
-
-    return theirs != THREAD_FILTERS_UNKNOWN &&
-           theirs == thread_files_filters((uint32_t)syscall(SYS_gettid));
-}
 
 /* What a visit takes from its thread: as the last one, and before that as a signal does. */
 static uint64_t pause_ns_of(const struct lock_watch *watch, const struct engine *engine)
@@ -88,7 +79,7 @@ struct running_owner {
 static void visit_begin(struct lock_watch *watch, struct engine *engine, struct draft *draft,
                         const struct waiter *waiter, const struct running_owner *owner)
 {
-    if (signal_copy_is_under_way(&watch->visit.copy) || !has_our_filters(owner->tid)) return;
+    if (signal_copy_is_under_way(&watch->visit.copy) || !filters_cover(owner->tid)) return;
     watch->visit = (struct owner_visit){ .copy = SIGNAL_COPY_NONE,
                                          .waiter = *waiter,
                                          .tid = owner->tid,

@@ -6,15 +6,14 @@
  *
  * INVARIANTS
  *
- * (1) No system call of this file but close and munmap is made while our own thread is under a
- *     filter of system calls: it might be one that kills.
+ * (1) No system call is made at which a filter kills, as far as that is known (base/filters.h).
  * (2) Events are opened in a descriptor table of our own alone. In the host's, what we hold may be
  *     closed under us, and its number be something of the host's.
  * (3) A place is one watch's: watch->place points to it, and frees it. */
 #include "probe/agent/engine/perf_watch.h"
 
+#include "probe/agent/base/filters.h"
 #include "probe/agent/look/perf_proof.h"
-#include "probe/agent/look/thread_files.h"
 #include "probe/hot/ticks.h"
 
 #include <errno.h>
@@ -41,10 +40,9 @@ void perf_engine_close(struct perf_engine *perf)
     perf->is_on = false;
 }
 
-/* A filter that came since we began is not known either. */
 static bool is_filtered(void)
 {
-    return thread_files_filters((uint32_t)syscall(SYS_gettid)) != 0;
+    return !filters_allow(TRIED_perf_event_open) || !filters_allow(TRIED_ioctl);
 }
 
 void perf_engine_prove(struct perf_engine *perf, unsigned char *bytes, size_t size)
@@ -79,8 +77,7 @@ const char *perf_engine_trouble(const struct perf_engine *perf)
         return "perf_event_open is not allowed here (perf_event_paranoid, CAP_PERFMON): running "
                "threads are sent signals.";
     case -ENOSYS:
-        return "Filters of system calls are set, or not known: no perf events; running threads "
-               "are sent signals.";
+        return "Filters of system calls kill at perf events: running threads are sent signals.";
     case -EBADF:
         return "There is no descriptor table of our own for perf events: running threads are sent "
                "signals.";

@@ -6,6 +6,7 @@
 #include "probe/agent/engine/sampler.h"
 
 #include "common/wire/messages.h"
+#include "probe/agent/base/filters.h"
 #include "probe/agent/base/program.h"
 #include "probe/agent/base/thread.h"
 #include "probe/agent/engine/sampler_state.h"
@@ -53,6 +54,7 @@ static int sampler_open(const struct sampler_options *options, bool statistics_o
     transfer_allow(options->completes_writes);
     if (stack_copy_open(options->signal_number != 0 ? options->signal_number : SIGURG) < 0)
         sampler.engine.handler_taken = true;
+    filters_at_end(memory_close);
     sampler.is_stopping = sampler.is_off = sampler.is_at_rest = false;
     sampler.is_statistics_off = statistics_off;
     rc = thread_start(&sampler.thread, sampler_main, NULL);
@@ -343,8 +345,12 @@ static void troubles_find(struct sampler_cost *ret)
 {
     const struct engine *engine = &sampler.engine;
     const char *says = perf_engine_trouble(&engine->perf);
+    char killed[SAMPLER_TROUBLE_SIZE_MAX + 1];
     uint64_t probe = 0;
 
+    trouble(ret, *filters_say(killed, sizeof killed), killed);
+    trouble(ret, engine->has_uncovered,
+            "Threads have seccomp filters that were not tried: slow calls there are not sampled.");
     trouble(ret, program_is_static() && program_has_unwind_header(),
             "The program is linked statically: its locks are not named, and few stacks are cut.");
     trouble(ret, program_is_static() && !program_has_unwind_header(),
@@ -380,7 +386,7 @@ void sampler_cost(struct sampler_cost *ret)
 {
     *ret = (struct sampler_cost){ 0 };
     pthread_mutex_lock(&sampler.lock);
-    slot_sweep();
+    if (filters_allow(TRIED_tgkill)) slot_sweep();
     ret->cpu_ns = sampler_cpu_ns();
     ret->memory_size = memory_in_use();
     ret->is_off = sampler.is_off;

@@ -26,7 +26,7 @@
 enum {
     THREAD_FILES_HELD = 192, /* of 64 threads */
     SAMPLER_TASKS_MAX = 256, /* as many as a poll's answer may hold, ended ones included */
-    SAMPLER_TROUBLES_MAX = 8,
+    SAMPLER_TROUBLES_MAX = 10,
     SAMPLER_TROUBLE_SIZE_MAX = 199, /* bytes: a pulse takes 200 */
 };
 

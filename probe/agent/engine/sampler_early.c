@@ -72,6 +72,7 @@ void early_visit(struct listening *listening, uint64_t now_ns)
     }
     early_look(listening, now_ns);
     thrift_account(listening);
+    if (listening->is_uncovered) listening_drop(listening, CALL_DROP_STOPPED);
 }
 
 /* Those that ended make way. */

@@ -14,6 +14,8 @@
  * (2) A triggered call is pending until it is settled, and leaves it once: books_drop(), or
  *     settle_outcome(). watch->listened = sampled + over_cap + drops + pending, always.
  * (3) The host's threads never take this lock. The callbacks run without it. */
+#include "probe/agent/base/filters.h"
+#include "probe/agent/base/thread.h"
 #include "probe/agent/engine/sampler_state.h"
 #include "probe/hot/wake.h"
 
@@ -214,6 +216,10 @@ void listening_visit(struct listening *listening, uint64_t now_ns)
         listening_finish(listening);
         return;
     }
+    if (listening->is_uncovered) {
+        listening_drop(listening, CALL_DROP_FILTERED); /* or the next time, if it moves just now */
+        return;
+    }
     if (!draft_report_is_due(&listening->draft, now_ns)) return;
     report = listening_report(listening, now_ns);
     if (report) hand_out(listening->draft.watch, report, listening->is_counted);
@@ -334,14 +340,16 @@ void *sampler_main(void *context)
     bool is_stopping = false;
 
     (void)context;
-    prctl(PR_SET_NAME, "stakeout-sample");
-    prctl(PR_SET_TIMERSLACK, 1);
+    thread_name("stakeout-sample");
+    if (filters_allow(TRIED_prctl)) prctl(PR_SET_TIMERSLACK, 1);
+    filters_heed(0);
     thrift_begin();
     while (!is_stopping) {
         uint32_t seen = wake_now();
         struct outbox *full;
         uint64_t deadline_ns;
 
+        filters_heed(FILTERS_AGE_NS);
         pthread_mutex_lock(&sampler.lock);
         sampler.tid = (uint32_t)syscall(SYS_gettid);
         is_stopping = sampler.is_stopping;

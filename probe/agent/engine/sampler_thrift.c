@@ -6,6 +6,7 @@
  * signal there and back nobody sees: that is estimated from signals to ourselves, tried at start. A
  * thread that runs on another CPU was held up for 9 us where such a try took 1.7: interrupt, frame
  * and return make six of them. */
+#include "probe/agent/base/filters.h"
 #include "probe/agent/engine/sampler_state.h"
 #include "probe/hot/ticks.h"
 
@@ -56,6 +57,7 @@ static uint64_t signal_try_ns(int number)
     uint64_t tries[TRIES];
     sigset_t ours;
 
+    if (!filters_allow_signals() || !filters_allow(TRIED_rt_sigtimedwait)) return 0;
     sigemptyset(&ours);
     sigaddset(&ours, number);
     for (uint32_t i = 0; i < TRIES; i++) {

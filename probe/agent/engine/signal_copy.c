@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/agent/engine/signal_copy.h"
 
+#include "probe/agent/base/filters.h"
 #include "probe/hot/memory.h"
 
 #include <errno.h>
@@ -13,8 +14,11 @@
 
 int signal_copy_send(struct signal_copy *copy, const struct loan_order *order, uint64_t now_ns)
 {
-    int loan = stack_copy_request(order);
+    int loan;
 
+    if (!filters_allow_signals()) return -EPERM;
+    memory_allow_reads(filters_allow(TRIED_process_vm_readv));
+    loan = stack_copy_request(order);
     if (loan < 0) return loan;
     *copy = (struct signal_copy){ .loan = loan, .sent_ns = now_ns };
     return 0;

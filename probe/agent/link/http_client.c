@@ -12,6 +12,7 @@
 #include "probe/agent/link/http_client.h"
 
 #include "common/base/clock.h"
+#include "probe/agent/base/filters.h"
 #include "probe/agent/names/descriptors.h"
 
 #include <arpa/inet.h>
@@ -159,6 +160,7 @@ static int await_slice(const struct http_client *client, int fd, short events)
     timeout = ns_to_timespec(left_ns);
     rc = ppoll(fds, 2, &timeout, NULL);
     if (rc < 0) return errno == EINTR ? -EAGAIN : -errno;
+    filters_heed(0);
     if (fds[1].revents != 0) return -ECANCELED;
     return fds[0].revents != 0 ? 0 : -EAGAIN;
 }

@@ -27,6 +27,7 @@
 
 #include "common/base/log.h"
 #include "common/model/task_event.h"
+#include "probe/agent/base/filters.h"
 #include "probe/agent/base/invariant.h"
 #include "probe/agent/base/thread.h"
 #include "probe/agent/engine/sampler.h"
@@ -181,6 +182,7 @@ static void serve(struct link *link)
 {
     while (!is_stopping(link) && !invariant_broken()) {
         await_work(link);
+        filters_heed(0);
         if (host_threads_have_ended()) leave(link);
         sender_encode(&link->sender);
         sender_send(&link->sender);
@@ -216,6 +218,7 @@ static int open_link(struct link *link)
     int rc;
 
     if (descriptors_separate(link->settings.log)) options.thread_files_max = THREAD_FILES_HELD;
+    filters_keep_open(descriptors_are_separate());
     sender_open(&link->sender);
     sampler_set_budget(link->settings.budget_core_ppm, link->settings.budget_thread_ppm);
     rc = sampler_start(&options, link->settings.is_statistics_off);
@@ -345,7 +348,7 @@ static bool await_over(struct link *link, uint64_t last_ns)
     int rc = 0;
 
     pthread_mutex_lock(&link->lock);
-    while (link->state != LINK_OVER && rc == 0) {
+    while (link->state != LINK_OVER && rc == 0 && !filters_have_ended_us()) {
         rc = pthread_cond_timedwait(&link->changed, &link->lock, &last);
     }
     is_over = link->state == LINK_OVER;

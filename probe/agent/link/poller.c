@@ -10,6 +10,7 @@
 #include "common/base/own.h"
 #include "common/model/problem.h"
 #include "common/wire/messages.h"
+#include "probe/agent/base/filters.h"
 #include "probe/agent/base/thread.h"
 #include "probe/agent/engine/sampler.h"
 #include "probe/agent/link/settings.h"
@@ -155,12 +156,15 @@ static void rest(const struct poller *poller)
     struct pollfd wake = { .fd = poller->wake_fd, .events = POLLIN };
     uint64_t now_ns = clock_monotonic_ns(), left_ns;
     struct timespec timeout;
+    int rc;
 
     while (!uplink_is_ready(&poller->lane, now_ns) && !is_ending(poller)) {
         left_ns = poller->lane.retry_at_ns - now_ns;
         if (poller->wake_fd < 0 && left_ns > REST_SLICE_NS) left_ns = REST_SLICE_NS;
         timeout = ns_to_timespec(left_ns);
-        if (ppoll(&wake, 1, &timeout, NULL) > 0) return;
+        rc = ppoll(&wake, 1, &timeout, NULL);
+        filters_heed(0);
+        if (rc > 0) return;
         now_ns = clock_monotonic_ns();
     }
 }
@@ -189,7 +193,8 @@ int poller_start(struct poller *poller, const struct poller_options *options)
     poller->body = BUF_INIT(POLL_SIZE_MAX);
     atomic_init(&poller->cut_ns, UINT64_MAX);
     /* A descriptor to wake it costs one in the host's table, or is not to be had: then it looks. */
-    if (descriptors_are_separate()) poller->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (descriptors_are_separate() && filters_allow(TRIED_eventfd2))
+        poller->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (poller->wake_fd < 0) uplink.cut_ns = &poller->cut_ns;
     uplink.wake_fd = poller->wake_fd;
     uplink_init(&poller->uplink, &uplink);

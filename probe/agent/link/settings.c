@@ -273,15 +273,22 @@ static int (*const readers[])(struct reading *) = {
     read_engine,      read_statistics, read_budgets, read_complete_writes,
 };
 
+int settings_read_switch(struct settings *ret, char *ret_why, size_t why_size)
+{
+    struct reading reading = { .settings = ret, .why = ret_why, .why_size = why_size };
+
+    *ret = (struct settings){ .is_off = false };
+    snprintf(ret->log, sizeof ret->log, "%s", setting_or(NULL, "STAKEOUT_LOG"));
+    return read_switch(&reading, "STAKEOUT", &ret->is_off);
+}
+
 int settings_read(const struct stakeout_options *options, struct settings *ret, char *ret_why,
                   size_t why_size)
 {
     struct reading reading = { .settings = ret, .why = ret_why, .why_size = why_size };
     int rc;
 
-    *ret = (struct settings){ .is_off = false };
-    snprintf(ret->log, sizeof ret->log, "%s", setting_or(NULL, "STAKEOUT_LOG"));
-    rc = read_switch(&reading, "STAKEOUT", &ret->is_off);
+    rc = settings_read_switch(ret, ret_why, why_size);
     if (rc == 0 && options) {
         size_t known =
             options->size < sizeof reading.options ? options->size : sizeof reading.options;

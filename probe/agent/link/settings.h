@@ -47,6 +47,9 @@ struct settings {
     struct http_target target;
 };
 
+/* STAKEOUT and STAKEOUT_LOG alone, without a system call: is_off and log. Returns as the next. */
+int settings_read_switch(struct settings *ret, char *ret_why, size_t why_size);
+
 /* The switches may also be 0, no or false, in any case; and on, 1, yes or true.
  *
  * Returns 0; or -EINVAL and one sentence that names the setting. `ret->log` is filled in any

@@ -8,12 +8,13 @@
  * microseconds longer. The thread's own link (its inode) says that it is the socket that was meant.
  *
  * /proc/net/tcp was weighed, and left: the kernel walks all sockets of the network namespace for
- * it, in a host of 100,000 connections for 50 ms. Where a filter of system calls is set we do not
- * ask for new ones, because a filter may answer by killing the process; a socket has no peer there.
+ * it, in a host of 100,000 connections for 50 ms. Where a filter of system calls refuses the
+ * calls for this, or kills at them, a socket has no peer.
  *
  * Nothing is kept: a look that finds a thread unchanged does not ask again. */
 #include "probe/agent/look/descriptor_names.h"
 
+#include "probe/agent/base/filters.h"
 #include "probe/agent/look/thread_files.h"
 
 #include <arpa/inet.h>
@@ -32,7 +33,7 @@ enum { PATH_SIZE = 64 };
 void descriptor_names_open(struct descriptor_names *names, bool is_separate)
 {
     names->process = -1;
-    if (!is_separate || thread_files_filters((uint32_t)syscall(SYS_gettid)) != 0) return;
+    if (!is_separate || !filters_allow(TRIED_pidfd_open)) return;
     names->process = (int)syscall(SYS_pidfd_open, (long)getpid(), 0L);
 }
 
@@ -161,6 +162,7 @@ static int socket_borrow(const struct descriptor_names *names, int fd, uint64_t 
     int borrowed;
 
     if (!names || names->process < 0) return -1;
+    if (!filters_allow(TRIED_pidfd_getfd) || !filters_allow(TRIED_getpeername)) return -1;
     borrowed = (int)syscall(SYS_pidfd_getfd, (long)names->process, (long)fd, 0L);
     if (borrowed < 0) return -1;
     if (fstat(borrowed, &status) == 0 && S_ISSOCK(status.st_mode) && status.st_ino == inode)

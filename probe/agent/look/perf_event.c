@@ -11,6 +11,8 @@
  * also counted, by a record of the kernel's that follows. */
 #include "probe/agent/look/perf_event.h"
 
+#include "probe/agent/base/filters.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -85,10 +87,12 @@ int perf_event_open(struct perf_event *event, const struct perf_order *order)
     uint32_t stack_size = order->is_deep ? PERF_STACK_LARGE : PERF_STACK_SMALL;
     size_t ring_size = order->is_deep ? RING_LARGE : RING_SMALL;
     struct perf_event_attr attr = attributes(order, stack_size);
-    int fd = (int)syscall(SYS_perf_event_open, &attr, (long)order->tid, -1L, -1L,
-                          (unsigned long)PERF_FLAG_FD_CLOEXEC);
     void *ring;
+    int fd;
 
+    if (!filters_allow(TRIED_perf_event_open)) return -EPERM;
+    fd = (int)syscall(SYS_perf_event_open, &attr, (long)order->tid, -1L, -1L,
+                      (unsigned long)PERF_FLAG_FD_CLOEXEC);
     if (fd < 0) return -errno;
     ring = mmap(NULL, PAGE_SIZE_BYTES + ring_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (ring == MAP_FAILED) {

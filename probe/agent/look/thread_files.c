@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/agent/look/thread_files.h"
 
+#include "probe/agent/base/filters.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -84,6 +86,7 @@ static ssize_t read_kept(struct thread_files *files, uint32_t tid, enum file_kin
 {
     ssize_t size = -ENOENT;
 
+    if (!filters_allow(TRIED_pread64)) return -EPERM;
     for (int attempt = 0; attempt < 2; attempt++) {
         struct thread_file *thread = thread_get(files, tid);
         int fd = thread->fds[kind];
@@ -211,17 +214,4 @@ uint64_t thread_files_sleeps(uint32_t tid)
     count = strstr(text, "\nvoluntary_ctxt_switches:");
     return count ? strtoull(count + strlen("\nvoluntary_ctxt_switches:"), NULL, 10)
                  : THREAD_SLEEPS_UNKNOWN;
-}
-
-/* "Seccomp:\t2" and, since Linux 5.9, "Seccomp_filters:\t1". */
-uint64_t thread_files_filters(uint32_t tid)
-{
-    char text[STATUS_SIZE] = "", *mode, *count;
-
-    if (read_at_once(tid, "status", text, sizeof text - 1) <= 0) return THREAD_FILTERS_UNKNOWN;
-    mode = strstr(text, "\nSeccomp:");
-    count = strstr(text, "\nSeccomp_filters:");
-    if (!mode) return 0; /* the kernel has none */
-    return strtoull(mode + strlen("\nSeccomp:"), NULL, 10) << 32 |
-           (count ? strtoull(count + strlen("\nSeccomp_filters:"), NULL, 10) : 0);
 }

@@ -55,8 +55,4 @@ char thread_files_state(uint32_t tid);
 #define THREAD_SLEEPS_UNKNOWN UINT64_MAX
 uint64_t thread_files_sleeps(uint32_t tid);
 
-/* Which filters of system calls (seccomp) a thread has: their mode and number, for comparison. */
-#define THREAD_FILTERS_UNKNOWN UINT64_MAX
-uint64_t thread_files_filters(uint32_t tid);
-
 #endif

@@ -7,6 +7,7 @@
 
 #include "common/base/log.h"
 #include "common/base/own.h"
+#include "probe/agent/base/filters.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +41,7 @@ static int open_log(const char *log)
 
 static void close_between(unsigned first, unsigned last)
 {
-    if (close_range(first, last, 0) == 0) return;
+    if (filters_allow(TRIED_close_range) && close_range(first, last, 0) == 0) return;
     if (last > CLOSE_EACH_MAX) last = CLOSE_EACH_MAX;
     for (unsigned fd = first; fd <= last; fd++) {
         close((int)fd);
@@ -74,9 +75,10 @@ static void hold_low(void)
 static void arrange_own_table(int log_fd)
 {
     int fd = log_fd >= 0 ? log_fd : open("/dev/null", O_WRONLY | O_CLOEXEC);
-    bool is_placed = fd == 2 || (fd >= 0 && dup3(fd, 2, O_CLOEXEC) >= 0);
+    bool is_placed = fd == 2;
 
-    if (!is_placed) close(2); /* it is the host's */
+    if (fd != 2) close(2); /* it is the host's */
+    if (fd >= 0 && fd != 2) is_placed = fcntl(fd, F_DUPFD_CLOEXEC, 2) == 2;
     close_between(0, 1);
     close_between(3, UINT_MAX);
     hold_low();
@@ -93,7 +95,9 @@ static int open_own_log(const char *log)
 
 bool descriptors_separate(const char *log)
 {
-    atomic_store_explicit(&is_separate, unshare(CLONE_FILES) == 0, memory_order_relaxed);
+    bool is_own = filters_allow(TRIED_unshare) && unshare(CLONE_FILES) == 0;
+
+    atomic_store_explicit(&is_separate, is_own, memory_order_relaxed);
     if (descriptors_are_separate()) {
         arrange_own_table(open_own_log(log));
         return true;

@@ -7,6 +7,7 @@
 #include "probe/agent/names/jit_map.h"
 
 #include "common/base/own.h"
+#include "probe/agent/base/filters.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -161,6 +162,7 @@ static void read_end(struct jit_map *map, int fd, off_t file_size)
     size_t wanted = (size_t)(file_size - from);
     ssize_t size;
 
+    if (!filters_allow(TRIED_pread64)) return;
     map->text = malloc(wanted + 1);
     if (!map->text) return;
     while (map->text_size < wanted) {

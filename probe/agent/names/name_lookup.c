@@ -6,6 +6,7 @@
  * acquire), never by a lock: a fork in between must not leave one taken. */
 #include "probe/agent/names/name_lookup.h"
 
+#include "probe/agent/base/filters.h"
 #include "probe/agent/base/fork_gate.h"
 #include "probe/agent/base/program.h"
 #include "probe/agent/base/thread.h"
@@ -88,12 +89,19 @@ static int start_thread(struct job *job)
     return rc;
 }
 
+static bool resolver_is_allowed(void)
+{
+    return filters_allow(TRIED_sendmmsg) && filters_allow(TRIED_recvmsg) &&
+           filters_allow(TRIED_bind) && filters_allow(TRIED_ioctl);
+}
+
 static int start_job(const struct name_query *query, struct job **ret)
 {
     struct job *job;
     int rc;
 
     if (strlen(query->host) > HOST_NAME_SIZE_MAX) return -EHOSTUNREACH;
+    if (!resolver_is_allowed()) return -EHOSTUNREACH;
     job = calloc(1, sizeof *job);
     if (!job) return -ENOMEM;
     snprintf(job->host, sizeof job->host, "%s", query->host);

@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/own.h"
+#include "probe/agent/base/filters.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@ static int read_image(uint64_t address, void *ret, size_t size)
     struct iovec local = { ret, size };
     struct iovec remote = { (void *)(uintptr_t)address, size };
 
+    if (!filters_allow(TRIED_process_vm_readv)) return -EPERM;
     return process_vm_readv(gettid(), &local, 1, &remote, 1, 0) == (ssize_t)size ? 0 : -EIO;
 }
 
@@ -25,6 +27,7 @@ static int read_descriptor(int fd, uint64_t offset, void *ret, size_t size)
 {
     size_t at = 0;
 
+    if (!filters_allow(TRIED_pread64)) return -EPERM;
     while (at < size) {
         ssize_t got = pread(fd, (char *)ret + at, size - at, (off_t)(offset + at));
 

@@ -24,6 +24,7 @@
 #include "probe/agent/unwind/remote_unwinder.h"
 
 #include "probe/agent/base/errand.h"
+#include "probe/agent/base/filters.h"
 #include "probe/agent/base/program.h"
 #include "probe/agent/unwind/modules.h"
 #include "probe/agent/unwind/self_memory.h"
@@ -259,6 +260,10 @@ static void library_open(void)
     int mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE;
     void *library;
 
+    /* It and the loader make these. */
+    if (!filters_allow(TRIED_mincore) || !filters_allow(TRIED_pipe2) ||
+        !filters_allow(TRIED_pread64))
+        return;
     if (!program_is_sanitized()) mode |= RTLD_DEEPBIND;
     library = dlopen("libunwind-x86_64.so.8", mode);
     is_bound = library && library_bind(library, &libunwind);

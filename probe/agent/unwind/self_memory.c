@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/agent/unwind/self_memory.h"
 
+#include "probe/agent/base/filters.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -14,11 +16,17 @@ enum {
     PROBES = 128, /* pages that one call asks for, a byte of each */
 };
 
+static ssize_t self_transfer(const struct iovec *to, const struct iovec *from, size_t from_count)
+{
+    if (!filters_allow(TRIED_process_vm_readv)) return -1;
+    return process_vm_readv(gettid(), to, 1, from, from_count, 0);
+}
+
 size_t self_read(uint64_t address, void *ret, size_t size)
 {
     struct iovec to = { ret, size };
     struct iovec from = { (void *)(uintptr_t)address, size };
-    ssize_t got = process_vm_readv(gettid(), &to, 1, &from, 1, 0);
+    ssize_t got = self_transfer(&to, &from, 1);
 
     return got > 0 ? (size_t)got : 0;
 }
@@ -119,7 +127,7 @@ static uint64_t pages_readable(uint64_t page, bool is_upwards)
 
             pages[i] = (struct iovec){ (void *)(uintptr_t)at, 1 };
         }
-        got = process_vm_readv(gettid(), &to, 1, pages, PROBES, 0);
+        got = self_transfer(&to, pages, PROBES);
         if (got > 0) count += (uint64_t)got;
     } while (got == PROBES && count < PROBED_SIZE / PAGE_BYTES);
     return count;

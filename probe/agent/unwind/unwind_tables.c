@@ -18,6 +18,7 @@
 
 #include "common/base/clock.h"
 #include "common/model/limits.h"
+#include "probe/agent/base/filters.h"
 #include "probe/agent/base/thread.h"
 #include "probe/agent/unwind/modules.h"
 #include "probe/agent/unwind/self_memory.h"
@@ -101,6 +102,7 @@ static void *builder_main(void *context)
     thread_yield_to_host();
     for (;;) {
         sem_wait(&tables.wake);
+        filters_heed(FILTERS_AGE_NS);
         for (uint32_t i = 0; i < ORDERS_MAX; i++) {
             struct table_order *order = &tables.orders[i];
 

@@ -74,7 +74,8 @@ struct stakeout_options {
  *
  * options  copied; NULL: all defaults.
  * Returns  0; -EALREADY if it runs; -EINVAL for an option that is not acceptable; -ENOMEM or
- *          -EAGAIN if memory or threads cannot be had. The application runs on in any case.
+ *          -EAGAIN if memory or threads cannot be had; -EPERM if a seccomp filter would kill us,
+ *          -EOPNOTSUPP if that cannot be tried. The application runs on in any case.
  *
  * Threads: any, one at a time. After fork: the child needs no call; its agent starts at the
  * first begin. */

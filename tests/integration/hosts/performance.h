@@ -28,6 +28,7 @@ struct awkward {
     int samples_min;      /* 0: 1 */
     int instances_min;    /* that saw calls; 0: 1 */
     int status;           /* its exit code, or 128 + a signal's number */
+    bool is_unwatched;    /* the probe stays off: the scheduler never hears of it */
     bool is_cut_off;      /* it ends without a farewell: what was not sent is lost */
     bool has_uncounted;   /* makes calls before, or after, it is watched, or in processes of which
                            * it does not know */

@@ -66,10 +66,17 @@ bool act_mode_is(const char *mode)
     return strcmp(act_mode(), mode) == 0;
 }
 
+static void start(bool may_stay_off)
+{
+    int rc = stakeout_start(NULL);
+
+    ACT_CHECK(rc == 0 || (may_stay_off && rc == -EPERM));
+    interface = stakeout_interface("slow");
+}
+
 void act_start(void)
 {
-    ACT_CHECK(stakeout_start(NULL) == 0);
-    interface = stakeout_interface("slow");
+    start(false);
 }
 
 void act_await_go(void)
@@ -90,6 +97,12 @@ void act_await_go(void)
 void act_begin(void)
 {
     act_start();
+    act_await_go();
+}
+
+void act_begin_or_stay_off(void)
+{
+    start(true);
     act_await_go();
 }
 

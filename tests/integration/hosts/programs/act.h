@@ -62,6 +62,9 @@ void act_begin(void);
 void act_start(void);
 void act_await_go(void);
 
+/* The same for hosts that may keep the probe from starting (-EPERM). */
+void act_begin_or_stay_off(void);
+
 /* Says why this host cannot be here, and exits. */
 void act_skip(const char *why) __attribute__((noreturn));
 
