@@ -264,7 +264,7 @@ static void assert_script_looked_into(const struct httpd_process *httpd, const c
     watched_sample_done(&sample);
 }
 
-/* mod_php is for prefork alone. */
+/* mod_php is for prefork alone, and does not load beside a sanitizer's library. */
 static void a_script_of_php_is_looked_into(void **state)
 {
     struct httpd_process httpd =
@@ -272,7 +272,7 @@ static void a_script_of_php_is_looked_into(void **state)
                                   "AddHandler application/x-httpd-php .php\n");
 
     (void)state;
-    if (!*MOD_PHP || !httpd_is("prefork")) skip();
+    if (!*MOD_PHP || *SANITIZER_LIBRARY || !httpd_is("prefork")) skip();
     httpd_process_start(&httpd);
     put_script(&httpd, "asleep.php",
                "<?php http_response_code(201); $until = microtime(true) + 0.5;\n"
