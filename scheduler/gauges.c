@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* gauges.c: rooms do not know the metrics; here their counts are asked for, at each scrape and
+ * at no other time. */
 #include "scheduler/gauges.h"
 
 #include "common/base/clock.h"

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* tokens.c: the look-up at the door, and the commands, each with a store of its own for one
+ * order.
+ *
+ * A command uses the Redis of a stakeoutd that runs beside it (options.share), and otherwise starts
+ * the private one for as long as it takes. The secret exists in this process alone, from its making
+ * to its printing; what is looked up at the door is its hash, so that a copy of Redis opens
+ * nothing. */
 #include "scheduler/tokens.h"
 
 #include "common/base/check.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* buf.c: capacity doubles, up to the bound. A failed append changes nothing, and is remembered.
+ * The zero behind the content is not counted: it is for who reads it as a string. */
 #include "common/base/buf.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
 /* check.h: assertions that are always on, for the scheduler, the tools and the tests.
  *
  * A failed CHECK is a programmer's error: it prints the expression and its place and aborts.
- * The probe never uses it (nothing of ours may abort a host): see probe/agent/agent.h for what
- * stands there instead. */
+ * The probe never uses it (nothing of ours may abort a host): see probe/agent/base/invariant.h
+ * for what stands there instead. */
 #ifndef STAKEOUT_COMMON_BASE_CHECK_H
 #define STAKEOUT_COMMON_BASE_CHECK_H
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* log.c: a line is made whole on the stack and written at once, so that lines of several
+ * processes that share a descriptor stay apart. What would forge a second line is escaped. */
 #include "common/base/log.h"
 
 #include "common/base/clock.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* random.c: ids must be made also where getrandom(2) is refused (a sandbox): then clocks, an
+ * address and the pid are mixed. Tokens are never made so: random_bytes() says that it failed. */
 #include "common/base/random.h"
 
 #include "common/base/clock.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* text.c: no function here reads past `size`, allocates, or knows a locale: all are pure, and
+ * the probe calls some of them on the application's threads (probe/hot/allowed_symbols.txt). */
 #include "common/base/text.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* wall_time.c: RFC 3339 in UTC alone is written; what is read may have an offset. Strict: a date
+ * that no calendar has is refused, not carried over into the next month. */
 #include "common/base/wall_time.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* application.c: percent is what people write, parts per million what is kept: 0 percent, "no
+ * bound", needs a number of its own there, because 0 parts are "not set". */
 #include "common/model/application.h"
 
 #include "common/model/problem.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* application.h: what an operator set for all probes of an application, and its rules.
  *
- *     struct application_settings settings = APPLICATION_SETTINGS_DEFAULT;
- *     if (budget_core_parse(0.5, &settings.budget_core_ppm, &problem) < 0) refuse ... */
+ *     struct application_settings settings = { .is_off = false };
+ *     rc = budget_percent_read("budget_core_percent", 0.5, &settings.budget_core_ppm, &problem); */
 #ifndef STAKEOUT_COMMON_MODEL_APPLICATION_H
 #define STAKEOUT_COMMON_MODEL_APPLICATION_H
 

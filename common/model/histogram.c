@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* histogram.c: a percentile is interpolated within its bucket, as if durations were spread
+ * evenly there, and never above the longest one that was seen. */
 #include "common/model/histogram.h"
 
 void histogram_add(struct histogram *to, const struct histogram *from)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* id.c: ids are kept as their text: they are compared, stored and shown far more often than
+ * made. */
 #include "common/model/id.h"
 
 #include "common/base/random.h"

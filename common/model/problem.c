@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* problem.c: the table of problem.def, and the filling of one problem. A sentence that is too
+ * long is cut between characters, so that it stays UTF-8 wherever it is shown. */
 #include "common/model/problem.h"
 
 #include "common/base/text.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* task_event.c: numbers are of the wire and never reused, so they are searched, not indexed. */
 #include "common/model/task_event.h"
 
 #include "common/base/check.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* answer.c: an answer that comes later is a parked request and what its callback needs; a client
+ * that goes away takes the request out of it, and nothing else. */
 #include "scheduler/api/answer.h"
 
 #include "common/base/check.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* body.c: kinds of bodies are the words of routes.def: a schema's name is JSON, a media type is
+ * bytes that go elsewhere, "Nothing" may also be an empty object, which many clients send
+ * unasked. */
 #include "scheduler/api/body.h"
 
 #include "common/base/own.h"

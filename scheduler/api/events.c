@@ -8,6 +8,7 @@
  * what the stream says. A comment goes out at once, so that the client knows that it is
  * connected, and every 15 s, so that nobody in between closes what is silent. */
 #include "scheduler/api/events.h"
+
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "scheduler/api/answer.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* query.c: a parameter that a route does not have, or that stands there twice, is refused like a
+ * bad value: whoever mistyped "treshold" must not get an answer that looks right. */
 #include "scheduler/api/query.h"
 
 #include "common/base/wall_time.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* subject.c: one sentence for all three kinds. An id of another form is "not found", not
+ * "malformed": nothing can have it, and who asks wants to know just that. */
 #include "scheduler/api/subject.h"
 
 static int refuse(enum problem_code code, const char *noun, int size, struct problem *problem)

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* task_value.c: the one place that says what a task looks like, so that an answer, a list and
+ * the stream of events never differ. Warnings are made as they are shown: what was not known
+ * when the task was created may have reported since. */
 #include "scheduler/api/task_value.h"
 
 #include "common/base/check.h"

@@ -48,8 +48,7 @@ struct cached_task *tasks_learn(struct tasks *tasks, const struct task *task, ui
     if (version == cached->application->store_version + 1) {
         cached->application->store_version = version;
     } else if (version != 0 && version < cached->application->store_version) {
-        cached->application->is_loaded =
-            false; /* versions never fall: Redis has lost what it had */
+        cached->application->is_loaded = false; /* versions never fall: Redis lost what it had */
     }
     if (changed || sample) tell(tasks, &cached->task, sample);
     return cached;
@@ -383,7 +382,6 @@ uint64_t tasks_now_wall_ms(const struct tasks *tasks)
 struct text tasks_version(struct tasks *tasks, struct text application)
 {
     struct cached_application *cached = cache_application_find(&tasks->cache, application);
-
     const struct application_settings *settings = tasks_settings(tasks, application);
     struct text version =
         cached ? cache_version(cached, store_now_wall_ms(tasks->store)) : cache_version_empty();
