@@ -2,6 +2,8 @@
 /* places.c: hosts whose surroundings change under the probe, or that were never what it expects.
  *
  * "no-proc": an empty file system over /proc, as in a sparse container.
+ * "hidepid": a user's own, where /proc shows a user nothing but what is theirs; "hidepid-closed": and
+ * not all of that, as to a program that gave up root before it started the probe.
  * "setuid": gives up root when the probe runs already.
  * "closes": closes every descriptor in each call, and finds the numbers that it expects free.
  * "closes-shared": the same where the probe may not have a table of its own.
@@ -33,6 +35,23 @@ static void hide_proc(void)
     /* Not of "/", which in a chroot is no mount. */
     ACT_CHECK(mount(NULL, "/proc", NULL, MS_PRIVATE, NULL) == 0);
     ACT_CHECK(mount("none", "/proc", "tmpfs", 0, NULL) == 0);
+}
+
+static void give_up_root(void)
+{
+    if (geteuid() != 0) act_skip("it takes root to give something up");
+    ACT_CHECK(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+}
+
+static void hide_others(void)
+{
+    if (unshare(CLONE_NEWNS) < 0) act_skip("it takes root to mount");
+    ACT_CHECK(mount(NULL, "/proc", NULL, MS_PRIVATE, NULL) == 0);
+    ACT_CHECK(mount("proc", "/proc", "proc", 0, "hidepid=2") == 0);
+    give_up_root();
+    ACT_CHECK(access("/proc/1", F_OK) < 0);
+    /* As after exec(). Else what is the user's own belongs to root. */
+    if (act_mode_is("hidepid")) ACT_CHECK(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
 }
 
 static void refuse_unshare(void)
@@ -126,10 +145,18 @@ static void *caller_main(void *context)
 static void prepare(void)
 {
     if (act_mode_is("no-proc")) hide_proc();
+    if (act_mode_is("hidepid") || act_mode_is("hidepid-closed")) hide_others();
     if (act_mode_is("closes-shared")) refuse_unshare();
     if (act_mode_is("no-files"))
         ACT_CHECK(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 256, 256 }) == 0);
     if (act_mode_is("no-memory") && ACT_IS_SANITIZED) act_skip("sanitizers need addresses");
+}
+
+/* In the others each call does something to the whole process. */
+static bool has_second_caller(void)
+{
+    return act_mode_is("no-proc") || act_mode_is("setuid") || act_mode_is("hidepid") ||
+           act_mode_is("hidepid-closed");
 }
 
 int main(void)
@@ -138,11 +165,8 @@ int main(void)
 
     prepare();
     act_begin();
-    if (act_mode_is("setuid")) {
-        if (geteuid() != 0) act_skip("it takes root to give something up");
-        ACT_CHECK(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
-    }
-    if (act_mode_is("no-proc") || act_mode_is("setuid")) {
+    if (act_mode_is("setuid")) give_up_root();
+    if (has_second_caller()) {
         ACT_CHECK(pthread_create(&thread, NULL, caller_main, NULL) == 0);
         pthread_join(thread, NULL);
     }
