@@ -113,7 +113,7 @@ static void a_waiting_call_has_its_whole_stack(void **state)
         &(struct order){
             .application = name, .interface = "cxx plain", .threshold_ms = 50, .sample_cap = 1 },
         &task);
-    watched_wait_armed(&house, &task, 1);
+    house_wait_armed(&house, &task, 1);
     host_process_ask(host, "go");
     watched_wait_sample(&house, &task, &sample);
     for (size_t i = 0; i < ARRAY_COUNT(functions); i++) {
