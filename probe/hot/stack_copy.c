@@ -265,8 +265,9 @@ static struct transfer *call_mend(uint64_t cookie, struct loan *served, ucontext
     if (repair == REPAIR_TRANSFER) transfer = transfer_begin(context, ret_call);
     if (transfer || repair == REPAIR_NONE || repair == REPAIR_RESTARTED) return transfer;
     /* Of a loan that is not its own any more it is another's account: a count all the same. */
-    account = hot.loans[cookie_loan(cookie)].order.account % INTERRUPTION_ACCOUNTS;
-    atomic_fetch_add_explicit(&hot.interrupted[account], 1, memory_order_relaxed);
+    account = atomic_load_explicit(&hot.loans[cookie_loan(cookie)].account, memory_order_relaxed);
+    atomic_fetch_add_explicit(&hot.interrupted[account % INTERRUPTION_ACCOUNTS], 1,
+                              memory_order_relaxed);
     return NULL;
 }
 
@@ -372,6 +373,7 @@ int stack_copy_request(const struct loan_order *order)
     loan = &hot.loans[index];
     sequence = atomic_load_explicit(&loan->sequence, memory_order_relaxed) + 1;
     atomic_store_explicit(&loan->sequence, sequence, memory_order_relaxed);
+    atomic_store_explicit(&loan->account, order->account, memory_order_relaxed);
     loan->order = *order;
     atomic_store_explicit(&loan->status, LOAN_LENT, memory_order_release);
     rc = signal_send(order->tid, cookie_make((uint32_t)index, sequence));

@@ -254,7 +254,8 @@ static bool library_bind(void *library, struct libunwind *ret)
 /* It is never closed: the pipe that it opens when it is first used, and never closes, would
  * otherwise be left behind by every stop, in the host's table where ours is not separate.
  *
- * Sanitizers end a program that asks for RTLD_DEEPBIND. */
+ * Sanitizers end a program that asks for RTLD_DEEPBIND; there we go without it, and without the
+ * library where the host has its functions. */
 static void library_open(void)
 {
     int mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE;
@@ -264,7 +265,10 @@ static void library_open(void)
     if (!filters_allow(TRIED_mincore) || !filters_allow(TRIED_pipe2) ||
         !filters_allow(TRIED_pread64))
         return;
-    if (!program_is_sanitized()) mode |= RTLD_DEEPBIND;
+    if (!program_is_sanitized())
+        mode |= RTLD_DEEPBIND;
+    else if (dlsym(RTLD_DEFAULT, "_Ux86_64_step"))
+        return;
     library = dlopen("libunwind-x86_64.so.8", mode);
     is_bound = library && library_bind(library, &libunwind);
 }
