@@ -19,6 +19,15 @@ enum {
     CAP = 100,
 };
 
+/* ThreadSanitizer calls a signal's handler later, where it suits it, with the registers of the
+ * moment when the signal came: so a stack need not be of its registers. And it is slow. It shows
+ * whether a host is harmed, but not how well it is seen. */
+#ifdef __SANITIZE_THREAD__
+enum { STACKS_ARE_TRUE = 0, SAMPLES_SHARE = 4 };
+#else
+enum { STACKS_ARE_TRUE = 1, SAMPLES_SHARE = 1 };
+#endif
+
 /* ---- the host's two runs ---- */
 
 struct run {
@@ -156,7 +165,7 @@ static void dump_ledger(const struct performance *performance)
 static void check_ledger(struct performance *performance)
 {
     const struct awkward *awkward = performance->awkward;
-    int64_t samples;
+    int64_t samples, samples_min = awkward->samples_min / SAMPLES_SHARE;
 
     if (awkward->is_unwatched) {
         assert_int_equal(count_instances(performance), 0);
@@ -173,7 +182,7 @@ static void check_ledger(struct performance *performance)
     if (ledger(performance, "sampled") != samples) dump_ledger(performance);
     assert_int_equal(ledger(performance, "sampled"), samples);
     if (!awkward->has_uncounted) assert_int_equal(ledger(performance, "seen"), performance->calls);
-    if (!awkward->without_samples && samples < (awkward->samples_min ? awkward->samples_min : 1)) {
+    if (!awkward->without_samples && samples < (samples_min > 0 ? samples_min : 1)) {
         dump_ledger(performance);
         fail_msg("only %ld samples", (long)samples);
     }
@@ -251,7 +260,7 @@ static void perform(struct house *house, const struct awkward *awkward, int run)
     run_both(&performance);
     check_results(&performance);
     check_ledger(&performance);
-    check_samples(&performance);
+    if (STACKS_ARE_TRUE) check_samples(&performance);
     print_message("  %s: %ld calls, %lld samples, %lld snapshots, %lld dropped\n",
                   performance.application, performance.calls,
                   (long long)ledger(&performance, "sampled"),

@@ -57,12 +57,28 @@ struct host_process *host_process_start(const char *program, const char *const *
     return host;
 }
 
+/* Returns what write(2) does; a pipe without a reader is an error, and no signal. */
+static ssize_t write_deaf(int fd, const char *line, size_t size)
+{
+    sigset_t broken_pipe, before;
+    ssize_t written;
+
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+    written = write(fd, line, size);
+    if (written < 0) sigtimedwait(&broken_pipe, NULL, &(struct timespec){ 0 });
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return written;
+}
+
 void host_process_tell(struct host_process *host, const char *command)
 {
     char line[1024];
     int size = snprintf(line, sizeof line, "%s\n", command);
+    ssize_t written = write_deaf(host->input, line, (size_t)size);
 
-    CHECK(write(host->input, line, (size_t)size) == size);
+    CHECK(written == size || (written < 0 && errno == EPIPE));
 }
 
 static bool has_word(const struct host_process *host, int ms)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* compiled.c: a host that compiles code while it runs, as JITs do: functions in pages that no module
- * knows, named in /tmp/perf-PID.map. */
+/* compiled.c: a host that compiles code while it runs, as JITs do: functions in pages that no
+ * module knows, named in /tmp/perf-PID.map. */
 #include "tests/integration/hosts/programs/act.h"
 
 #include <fcntl.h>

@@ -144,6 +144,8 @@ static void *caller_main(void *context)
 
 static void prepare(void)
 {
+    if (act_mode_is("no-proc") && ACT_IS_THREAD_SANITIZED)
+        act_skip("what act.c lets pass has no names without /proc");
     if (act_mode_is("no-proc")) hide_proc();
     if (act_mode_is("hidepid") || act_mode_is("hidepid-closed")) hide_others();
     if (act_mode_is("closes-shared")) refuse_unshare();
