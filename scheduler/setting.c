@@ -8,7 +8,7 @@
 
 #include "common/base/check.h"
 #include "scheduler/config.h"
-#include "scheduler/store/redis_address.h"
+#include "scheduler/store/redis/redis_address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

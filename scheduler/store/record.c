@@ -10,8 +10,8 @@
 
 #include "common/base/check.h"
 #include "common/model/task_event.h"
-#include "scheduler/store/redis_command.h"
-#include "scheduler/store/redis_conn.h"
+#include "scheduler/store/redis/redis_command.h"
+#include "scheduler/store/redis/redis_conn.h"
 
 /* Reading ----------------------------------------------------------------------------------- */
 

@@ -38,7 +38,7 @@
 
 #include "common/model/id.h"
 #include "common/model/limits.h"
-#include "scheduler/store/redis_command.h"
+#include "scheduler/store/redis/redis_command.h"
 
 /* The functions' library: the name in functions/1_common.lua. */
 #define STORE_LIBRARY        "stakeout_v1"

@@ -11,7 +11,7 @@
 
 #include "common/base/check.h"
 #include "common/model/problem.h"
-#include "scheduler/store/redis_conn.h"
+#include "scheduler/store/redis/redis_conn.h"
 #include "scheduler/store/store_private.h"
 
 struct call {

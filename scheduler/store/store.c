@@ -17,7 +17,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "scheduler/store/embedded_redis.h"
+#include "scheduler/store/redis/embedded_redis.h"
 #include "scheduler/store/store_private.h"
 
 enum { REFRESH_MS = 2000 };

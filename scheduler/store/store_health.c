@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/store/embedded_redis.h"
+#include "scheduler/store/redis/embedded_redis.h"
 #include "scheduler/store/store_private.h"
 
 enum { REDIS_MAJOR_MIN = 7 };

@@ -3,8 +3,8 @@
 #ifndef STAKEOUT_SCHEDULER_STORE_STORE_PRIVATE_H
 #define STAKEOUT_SCHEDULER_STORE_STORE_PRIVATE_H
 
-#include "scheduler/store/redis_address.h"
-#include "scheduler/store/redis_conn.h"
+#include "scheduler/store/redis/redis_address.h"
+#include "scheduler/store/redis/redis_conn.h"
 #include "scheduler/store/redis_keys.h"
 #include "scheduler/store/round.h"
 #include "scheduler/store/store.h"

@@ -10,8 +10,8 @@
 #define STAKEOUT_SCHEDULER_SYMBOLS_SYMBOL_INTAKE_H
 
 #include "scheduler/symbols/child.h"
-#include "scheduler/symbols/intake_worker.h"
 #include "scheduler/symbols/symbol_store.h"
+#include "scheduler/symbols/worker/intake_worker.h"
 
 struct symbol_intake;
 

@@ -2,9 +2,9 @@
 /* Any bytes as a file that somebody sends in: it is refused, or its facts are within their bounds;
  * and what the worker then says of it, by libelf and libdw, ends. */
 #include "common/base/own.h"
-#include "scheduler/symbols/elf_file.h"
-#include "scheduler/symbols/elf_lines.h"
 #include "scheduler/symbols/symbol_wire.h"
+#include "scheduler/symbols/worker/elf_file.h"
+#include "scheduler/symbols/worker/elf_lines.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <fcntl.h>

@@ -10,13 +10,13 @@ FOLDERS = ("common/", "probe/", "scheduler/", "tools/", "tests/")
 
 # Each outside library has one door: who may include these headers.
 DOORS = {
-    "hiredis/": ("scheduler/store/redis_link.c", "scheduler/store/redis_value.c", "tests/"),
+    "hiredis/": ("scheduler/store/redis/redis_link.c", "scheduler/store/redis/redis_value.c", "tests/"),
     "libunwind": ("probe/agent/unwind/remote_unwinder", "tests/"),
     "elfutils/": ("scheduler/symbols/",),
     "dwarf.h": ("scheduler/symbols/",),
     "event2/http": ("scheduler/http/", "probe/include/stakeout/evhttp.h", "tests/"),
     "msgpack": ("common/wire/", "tests/"),
-    "curl/": ("tools/cli/", "scheduler/symbols/fetch.c"),
+    "curl/": ("tools/cli/", "scheduler/symbols/worker/fetch.c"),
     "cmocka.h": ("tests/support/test.h",),
 }
 

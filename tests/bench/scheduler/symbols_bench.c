@@ -11,9 +11,9 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/own.h"
-#include "scheduler/symbols/elf_lines.h"
 #include "scheduler/symbols/symbol_wire.h"
 #include "scheduler/symbols/symbols.h"
+#include "scheduler/symbols/worker/elf_lines.h"
 
 #include <event2/event.h>
 #include <fcntl.h>

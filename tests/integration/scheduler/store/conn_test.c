@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The connection: every kind of address, order and bounds under a backlog, a Redis that hangs. */
-#include "scheduler/store/redis_conn.h"
+#include "scheduler/store/redis/redis_conn.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include "common/base/clock.h"
 #include "common/model/problem.h"
-#include "scheduler/store/redis_address.h"
+#include "scheduler/store/redis/redis_address.h"
 #include "tests/support/free_port.h"
 #include "tests/support/redis_process.h"
 #include "tests/support/test.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "scheduler/store/embedded_redis.h"
+#include "scheduler/store/redis/embedded_redis.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 
 #include "common/base/own.h"
 #include "common/model/task_event.h"
-#include "scheduler/store/redis_command.h"
+#include "scheduler/store/redis/redis_command.h"
 #include "scheduler/store/redis_keys.h"
 #include "scheduler/store/store_private.h"
 #include "tests/support/test.h"

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* redis_address.c: a URL, taken apart from its left end: scheme, user info, place, db.
+ *
+ * Resolution happens once, at the start, because hiredis would block the loop in getaddrinfo() at
+ * every reconnection. */
+#include "scheduler/store/redis/redis_address.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netdb.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/model/problem.h"
+
+enum { REDIS_PORT_DEFAULT = 6379, REDIS_DB_MAX = 65535 };
+
+static const struct {
+    const char *scheme, *what;
+} unavailable[] = {
+    { "rediss://", "Redis over TLS" },         { "redis-sentinel://", "Redis Sentinel" },
+    { "redis+sentinel://", "Redis Sentinel" }, { "rediss+sentinel://", "Redis Sentinel" },
+    { "redis-cluster://", "Redis Cluster" },   { "redis+cluster://", "Redis Cluster" },
+    { "rediss+cluster://", "Redis Cluster" },
+};
+
+/* Cuts what stands before the first `at` off *rest. False, and nothing cut, if there is none. */
+static bool cut(struct text *rest, char at, struct text *ret)
+{
+    const char *found = rest->size ? memchr(rest->data, at, rest->size) : NULL;
+
+    if (!found) return false;
+    ret->data = rest->data;
+    ret->size = (size_t)(found - rest->data);
+    rest->size -= ret->size + 1;
+    rest->data = found + 1;
+    return true;
+}
+
+static int refuse(struct problem *problem, const char *what)
+{
+    return problem_set_field(problem, "redis",
+                             "it must be redis://[[user]:password@]host[:port][/db] or "
+                             "redis+unix:///path[?db=n]: %s",
+                             what);
+}
+
+/* Percent-decodes into ret[size_max + 1]. */
+static int decode(struct text from, char *ret, size_t size_max)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < from.size; i++) {
+        char c = from.data[i];
+        if (c == '%') {
+            if (from.size - i < 3) return -1;
+            char digits[2] = { from.data[i + 1], from.data[i + 2] };
+            for (size_t k = 0; k < 2; k++) {
+                if (digits[k] >= 'A' && digits[k] <= 'F') digits[k] = (char)(digits[k] + 32);
+            }
+            if (text_from_hex((struct text){ digits, 2 }, &c, 1) < 0) return -1;
+            i += 2;
+        }
+        if (c == '\0' || size == size_max) return -1;
+        ret[size++] = c;
+    }
+    ret[size] = '\0';
+    return 0;
+}
+
+static int user_info_parse(struct text info, struct redis_address *ret, struct problem *problem)
+{
+    struct text user = { 0 };
+
+    if (!cut(&info, ':', &user))
+        return refuse(problem, "a user stands before a ':' and a password");
+    if (decode(user, ret->user, sizeof(ret->user) - 1) < 0 ||
+        decode(info, ret->password, sizeof(ret->password) - 1) < 0) {
+        return refuse(problem, "its user or password is too long or wrongly encoded");
+    }
+    return 0;
+}
+
+static int db_parse(struct text digits, struct redis_address *ret, struct problem *problem)
+{
+    uint64_t db = 0;
+
+    if (digits.size > 0 && (text_to_u64(digits, &db) < 0 || db > REDIS_DB_MAX)) {
+        return refuse(problem, "its database is not a number");
+    }
+    ret->db = (uint32_t)db;
+    return 0;
+}
+
+static int unix_parse(struct text rest, struct redis_address *ret, struct problem *problem)
+{
+    struct text path = rest, query = { 0 };
+
+    if (cut(&rest, '?', &path)) {
+        if (!text_starts_with(rest, TEXT("db="))) return refuse(problem, "after '?' stands db=n");
+        query = (struct text){ rest.data + 3, rest.size - 3 };
+    }
+    if (path.size == 0 || path.data[0] != '/')
+        return refuse(problem, "the path must begin with '/'");
+    if (decode(path, ret->path, sizeof(ret->path) - 1) < 0) {
+        static_assert(REDIS_PATH_SIZE_MAX == 107, "the sentence says so");
+        return refuse(problem, "its path is wrongly encoded, or longer than 107 bytes");
+    }
+    return db_parse(query, ret, problem);
+}
+
+static int port_parse(struct text digits, struct redis_address *ret, struct problem *problem)
+{
+    uint64_t port;
+
+    if (text_to_u64(digits, &port) < 0 || port == 0 || port > UINT16_MAX) {
+        return refuse(problem, "its port is not a number from 1 to 65535");
+    }
+    ret->port = (uint16_t)port;
+    return 0;
+}
+
+static int tcp_parse(struct text rest, struct redis_address *ret, struct problem *problem)
+{
+    struct text place = rest, host, db = { 0 };
+
+    if (cut(&rest, '/', &place)) db = rest;
+    if (place.size > 0 && place.data[0] == '[') {
+        place = (struct text){ place.data + 1, place.size - 1 };
+        if (!cut(&place, ']', &host)) return refuse(problem, "a ']' is missing");
+        if (place.size > 0 && place.data[0] != ':') return refuse(problem, "after ']' stands ':'");
+        if (place.size > 0) place = (struct text){ place.data + 1, place.size - 1 };
+    } else if (!cut(&place, ':', &host)) {
+        host = place;
+        place.size = 0;
+    }
+    ret->port = REDIS_PORT_DEFAULT;
+    if (place.size > 0 && port_parse(place, ret, problem) < 0) return -1;
+    if (host.size == 0 || decode(host, ret->host, sizeof(ret->host) - 1) < 0) {
+        return refuse(problem, "its host is missing or too long");
+    }
+    return db_parse(db, ret, problem);
+}
+
+int redis_address_parse(struct text url, struct redis_address *ret, struct problem *problem)
+{
+    struct redis_address address = { 0 };
+    struct text rest, info;
+    bool is_unix;
+    int rc;
+
+    for (size_t i = 0; i < ARRAY_COUNT(unavailable); i++) {
+        if (!text_starts_with(url, text_of(unavailable[i].scheme))) continue;
+        return problem_set(problem, PROBLEM_NOT_YET, "%s (%s) is not available in this version",
+                           unavailable[i].what, unavailable[i].scheme);
+    }
+    is_unix = text_starts_with(url, TEXT("redis+unix://"));
+    if (!is_unix && !text_starts_with(url, TEXT("redis://"))) {
+        return refuse(problem, "its scheme is another one");
+    }
+    rest = url;
+    cut(&rest, ':', &info);
+    rest = (struct text){ rest.data + 2, rest.size - 2 };
+
+    if (cut(&rest, '@', &info) && user_info_parse(info, &address, problem) < 0) return -1;
+    rc = is_unix ? unix_parse(rest, &address, problem) : tcp_parse(rest, &address, problem);
+    if (rc == 0) *ret = address;
+    return rc;
+}
+
+/* The first IPv4 address, or else the first: "localhost" is ::1 before it is 127.0.0.1 on most
+ * machines, and a Redis need not listen there. */
+static const struct addrinfo *address_choose(const struct addrinfo *found)
+{
+    for (const struct addrinfo *it = found; it; it = it->ai_next) {
+        if (it->ai_family == AF_INET) return it;
+    }
+    return found;
+}
+
+int redis_address_resolve(struct redis_address *address, struct problem *problem)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+    struct addrinfo *found = NULL;
+    char numeric[INET6_ADDRSTRLEN];
+    int rc;
+
+    if (address->path[0]) return 0;
+    rc = getaddrinfo(address->host, NULL, &hints, &found);
+    if (rc == EAI_ADDRFAMILY || rc == EAI_NONAME) {
+        hints.ai_flags = 0; /* loopback alone counts as no address configured */
+        rc = getaddrinfo(address->host, NULL, &hints, &found);
+    }
+    if (rc == 0) {
+        const struct addrinfo *chosen = address_choose(found);
+
+        rc = getnameinfo(chosen->ai_addr, chosen->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
+                         NI_NUMERICHOST);
+        freeaddrinfo(found);
+    }
+    if (rc != 0) {
+        return problem_set_field(problem, "redis", "the host '%s' of 'redis' is not known: %s",
+                                 address->host, gai_strerror(rc));
+    }
+    memcpy(address->host, numeric, sizeof(numeric));
+    return 0;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/store/redis/redis_address.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/model/problem.h"
+#include "tests/support/test.h"
+
+/* clang-format off */
+static const struct {
+    const char *url;
+    struct redis_address address;
+} accepted[] = {
+    { "redis://localhost", { .host = "localhost", .port = 6379 } },
+    { "redis://10.0.0.1:7000", { .host = "10.0.0.1", .port = 7000 } },
+    { "redis://10.0.0.1:7000/", { .host = "10.0.0.1", .port = 7000 } },
+    { "redis://h/3", { .host = "h", .port = 6379, .db = 3 } },
+    { "redis://:secret@h:1/2", { .host = "h", .port = 1, .db = 2, .password = "secret" } },
+    { "redis://ann:se%40cr%3Aet@h", { .host = "h", .port = 6379, .user = "ann",
+                                      .password = "se@cr:et" } },
+    { "redis://[::1]:65535/1", { .host = "::1", .port = 65535, .db = 1 } },
+    { "redis://[fe80::1]", { .host = "fe80::1", .port = 6379 } },
+    { "redis+unix:///run/redis.sock", { .path = "/run/redis.sock" } },
+    { "redis+unix:///run/a%20b.sock?db=7", { .path = "/run/a b.sock", .db = 7 } },
+    { "redis+unix://:pw@/run/r", { .path = "/run/r", .password = "pw" } },
+};
+
+static const struct {
+    const char *url;
+    enum problem_code code;
+    const char *says;
+} refused[] = {
+    { "", PROBLEM_BAD_FIELD, "scheme" },
+    { "localhost:6379", PROBLEM_BAD_FIELD, "scheme" },
+    { "http://h", PROBLEM_BAD_FIELD, "scheme" },
+    { "redis:/h", PROBLEM_BAD_FIELD, "scheme" },
+    { "redis://", PROBLEM_BAD_FIELD, "host" },
+    { "redis://:6379", PROBLEM_BAD_FIELD, "host" },
+    { "redis://h:0", PROBLEM_BAD_FIELD, "port" },
+    { "redis://h:65536", PROBLEM_BAD_FIELD, "port" },
+    { "redis://h:12x", PROBLEM_BAD_FIELD, "port" },
+    { "redis://h/x", PROBLEM_BAD_FIELD, "database" },
+    { "redis://h/65536", PROBLEM_BAD_FIELD, "database" },
+    { "redis://[::1", PROBLEM_BAD_FIELD, "']'" },
+    { "redis://[::1]x", PROBLEM_BAD_FIELD, "':'" },
+    { "redis://user@h", PROBLEM_BAD_FIELD, "password" },
+    { "redis://:%zz@h", PROBLEM_BAD_FIELD, "encoded" },
+    { "redis://:%4@h", PROBLEM_BAD_FIELD, "encoded" },
+    { "redis://:a%00b@h", PROBLEM_BAD_FIELD, "encoded" },
+    { "redis+unix://relative", PROBLEM_BAD_FIELD, "must begin with '/'" },
+    { "redis+unix:///a?x=1", PROBLEM_BAD_FIELD, "db=n" },
+    { "rediss://h", PROBLEM_NOT_YET,
+      "Redis over TLS (rediss://) is not available in this version" },
+    { "redis-sentinel://h", PROBLEM_NOT_YET, "Sentinel" },
+    { "redis+sentinel://h", PROBLEM_NOT_YET, "Sentinel" },
+    { "redis-cluster://h", PROBLEM_NOT_YET, "Cluster" },
+    { "redis+cluster://h", PROBLEM_NOT_YET, "Cluster" },
+};
+/* clang-format on */
+
+static void urls_are_taken_apart(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(accepted); i++) {
+        const struct redis_address *wanted = &accepted[i].address;
+        struct redis_address address;
+        struct problem problem = { 0 };
+
+        if (redis_address_parse(text_of(accepted[i].url), &address, &problem) < 0) {
+            fail_msg("%s: %s", accepted[i].url, problem.detail);
+        }
+        assert_string_equal(address.path, wanted->path);
+        assert_string_equal(address.host, wanted->host);
+        assert_string_equal(address.user, wanted->user);
+        assert_string_equal(address.password, wanted->password);
+        assert_int_equal(address.port, wanted->port);
+        assert_int_equal(address.db, wanted->db);
+    }
+}
+
+static void what_is_not_of_the_form_is_refused_with_a_sentence(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
+        struct redis_address address = { .host = "untouched" };
+        struct problem problem = { 0 };
+
+        assert_int_equal(redis_address_parse(text_of(refused[i].url), &address, &problem), -1);
+        if (problem.code != refused[i].code || !strstr(problem.detail, refused[i].says)) {
+            fail_msg("%s: %s", refused[i].url, problem.detail);
+        }
+        assert_string_equal(address.host, "untouched");
+    }
+}
+
+static void a_password_is_never_repeated(void **state)
+{
+    struct redis_address address;
+    struct problem problem = { 0 };
+
+    (void)state;
+    assert_int_equal(redis_address_parse(TEXT("redis://:hunter2@h:x"), &address, &problem), -1);
+    assert_null(strstr(problem.detail, "hunter2"));
+}
+
+static void a_path_has_room_for_107_bytes(void **state)
+{
+    char url[256];
+    struct redis_address address;
+    struct problem problem = { 0 };
+    int head = snprintf(url, sizeof(url), "redis+unix:///%0*d", REDIS_PATH_SIZE_MAX - 1, 0);
+
+    (void)state;
+    assert_int_equal(redis_address_parse(text_of(url), &address, &problem), 0);
+    assert_int_equal(strlen(address.path), REDIS_PATH_SIZE_MAX);
+    url[head] = '0';
+    url[head + 1] = '\0';
+    assert_int_equal(redis_address_parse(text_of(url), &address, &problem), -1);
+    assert_non_null(strstr(problem.detail, "107 bytes"));
+}
+
+static void names_are_resolved_to_numbers(void **state)
+{
+    struct redis_address address = { .host = "localhost" };
+    struct redis_address unknown = { .host = "no-such-host.invalid" };
+    struct redis_address path = { .path = "/x" };
+    struct problem problem = { 0 };
+
+    (void)state;
+    assert_int_equal(redis_address_resolve(&address, &problem), 0);
+    assert_string_equal(address.host, "127.0.0.1"); /* not ::1, where a Redis need not listen */
+    assert_int_equal(redis_address_resolve(&address, &problem), 0); /* a number stays one */
+    assert_int_equal(redis_address_resolve(&path, &problem), 0);
+    unknown.host[0] = ' '; /* nobody's resolver need be asked for this */
+    assert_int_equal(redis_address_resolve(&unknown, &problem), -1);
+    assert_string_equal(problem.field, "redis");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(urls_are_taken_apart),
+        cmocka_unit_test(what_is_not_of_the_form_is_refused_with_a_sentence),
+        cmocka_unit_test(a_password_is_never_repeated),
+        cmocka_unit_test(a_path_has_room_for_107_bytes),
+        cmocka_unit_test(names_are_resolved_to_numbers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
