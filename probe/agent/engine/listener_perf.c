@@ -86,6 +86,8 @@ bool look_at_event(struct engine *engine, struct listening *listening,
     sighting.stack.anchor_sp = view->anchor_sp;
     sighting.stack.anchor_pc = view->anchor_pc;
     unwinder_walk(engine->unwinder, &sighting.stack, &engine->walk);
+    if (!engine->walk.is_complete && perf_sighting_mend(&sighting))
+        unwinder_walk(engine->unwinder, &sighting.stack, &engine->walk);
     if (!engine->walk.is_complete && watch->place->is_short) {
         perf_watch_hurry(watch, &engine->perf, true);
         return false;

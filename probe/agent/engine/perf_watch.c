@@ -14,14 +14,22 @@
 
 #include "probe/agent/base/filters.h"
 #include "probe/agent/look/perf_proof.h"
+#include "probe/agent/unwind/self_memory.h"
 #include "probe/hot/ticks.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PPM = 1000000 };
+enum {
+    PPM = 1000000,
+    RED_ZONE_SIZE = 128, /* below the stack pointer, yet in use: the ABI's */
+    EPILOGUE_SIZE = 16,  /* up to six pops of two bytes, and the return */
+};
+
+static_assert(RED_ZONE_SIZE + PERF_STACK_LARGE <= STACK_COPY_SIZE_MAX, "room for both");
 
 #define CHANGE_PART 4 /* a period that is off by less than a quarter stays */
 
@@ -257,7 +265,8 @@ int perf_watch_take(struct perf_watch *watch, struct perf_engine *perf,
                     const struct stack_thread *thread, unsigned char *bytes, struct sighting *ret)
 {
     struct perf_moment moment;
-    int rc = perf_event_take(&watch->place->event, &moment, bytes, STACK_COPY_SIZE_MAX);
+    int rc = perf_event_take(&watch->place->event, &moment, bytes + RED_ZONE_SIZE,
+                             STACK_COPY_SIZE_MAX - RED_ZONE_SIZE);
 
     if (rc < 0) return rc;
     perf->pause_count += moment.interrupts;
@@ -265,7 +274,7 @@ int perf_watch_take(struct perf_watch *watch, struct perf_engine *perf,
     *ret = (struct sighting){
         .at_ns = moment.at_ns,
         .clock_ns = watch->place->clock_ns,
-        .stack = { .bytes = bytes,
+        .stack = { .bytes = bytes + RED_ZONE_SIZE,
                    .base = moment.registers[REGISTER_RSP],
                    .size = stack_size(&moment, thread),
                    .known = REGISTERS_ALL },
@@ -274,4 +283,41 @@ int perf_watch_take(struct perf_watch *watch, struct perf_engine *perf,
                              watch->place->event.stack_size < PERF_STACK_LARGE;
     memcpy(ret->stack.registers, moment.registers, sizeof ret->stack.registers);
     return (int)moment.interrupts;
+}
+
+/* Is there nothing before the return but pops of registers other than rbp? */
+static bool is_epilogue(const unsigned char *code, size_t size)
+{
+    enum { POP = 0x58, POP_RBP = 0x5d, POP_LAST = 0x5f, PREFIX_HIGH = 0x41 };
+    enum { RET = 0xc3, REP = 0xf3, BND = 0xf2 };
+
+    for (size_t i = 0; i + 1 < size;) {
+        bool is_high = code[i] == PREFIX_HIGH; /* r8 to r15 */
+        unsigned char next = code[i + is_high];
+
+        if (next < POP || next > POP_LAST || (next == POP_RBP && !is_high))
+            return code[i] == RET || ((code[i] == REP || code[i] == BND) && code[i + 1] == RET);
+        i += 1 + (size_t)is_high;
+    }
+    return false;
+}
+
+/* Its caller expects rbp as it was; on the way to the return nothing changes it any more; so it has
+ * been restored. Where it had been saved is below the stack pointer then, and what unwinding reads
+ * there is put there. */
+bool perf_sighting_mend(struct sighting *sighting)
+{
+    struct stack_view *stack = &sighting->stack;
+    unsigned char code[EPILOGUE_SIZE], *bytes = (unsigned char *)stack->bytes - RED_ZONE_SIZE;
+    const uint64_t *rbp = &stack->registers[REGISTER_RBP];
+
+    if (self_read(stack->registers[REGISTER_RIP], code, sizeof code) != sizeof code) return false;
+    if (!is_epilogue(code, sizeof code)) return false;
+    for (size_t at = 0; at < RED_ZONE_SIZE; at += sizeof *rbp) {
+        memcpy(bytes + at, rbp, sizeof *rbp);
+    }
+    stack->bytes = bytes;
+    stack->base -= RED_ZONE_SIZE;
+    stack->size += RED_ZONE_SIZE;
+    return true;
 }

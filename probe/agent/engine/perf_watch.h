@@ -87,10 +87,15 @@ int perf_watch_begin(struct perf_watch *watch, struct perf_engine *perf, uint32_
                      uint64_t unloads);
 void perf_watch_end(struct perf_watch *watch);
 
-/* Fills *ret but for the anchors; the bytes are copied to `bytes`, of STACK_COPY_SIZE_MAX. Returns
- * the interrupts since the last take, or -EAGAIN: nothing came. */
+/* Fills *ret but for the anchors; its bytes are in `bytes`, of STACK_COPY_SIZE_MAX. Returns the
+ * interrupts since the last take, or -EAGAIN: nothing came. */
 int perf_watch_take(struct perf_watch *watch, struct perf_engine *perf,
                     const struct stack_thread *thread, unsigned char *bytes, struct sighting *ret);
+
+/* For a stack that could not be walked. What lies below the stack pointer is not copied, and so not
+ * what a function popped that is about to return; but that is in the registers again. Returns
+ * whether the thread was in that place, and the sighting can be walked now. */
+bool perf_sighting_mend(struct sighting *sighting);
 
 /* From now on it fires after this much of the thread's time, or nearly. */
 void perf_watch_settle(struct perf_watch *watch, struct perf_engine *perf, uint64_t period_ns);

@@ -33,7 +33,7 @@ enum { THRESHOLD_MS = 50, FREQUENCY_MS = 5, MINE_MAX = 64 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sample *mine[MINE_MAX];
 static uint32_t mine_count;
-static volatile uint64_t sink;
+static _Thread_local volatile uint64_t sink;
 
 static void on_sample(void *context, struct sample *take_sample)
 {
@@ -347,6 +347,80 @@ static void a_stack_of_40_kb_is_whole(void **state)
     assert_int_equal(count_cut(mine[0]), 0);
     assert_true(count_with(mine[0], (void *)a_stack_of_40_kb_is_whole) > 10);
     assert_int_equal(signals_sent(), before);
+}
+
+/* Most of its time it has given rbp back, and not returned: what it had saved is below its stack
+ * pointer. Its caller is found by rbp. */
+void perf_returner(void);
+__asm__(".text\n"
+        ".type perf_returner, @function\n"
+        "perf_returner:\n"
+        ".cfi_startproc\n"
+        "    push %rbx\n"
+        "    .cfi_def_cfa_offset 16\n"
+        "    .cfi_offset %rbx, -16\n"
+        "    push %r12\n"
+        "    .cfi_def_cfa_offset 24\n"
+        "    .cfi_offset %r12, -24\n"
+        "    push %rbp\n"
+        "    .cfi_def_cfa_offset 32\n"
+        "    .cfi_offset %rbp, -32\n"
+        "    mov $1, %ebp\n"
+        "    pop %rbp\n"
+        "    .cfi_def_cfa_offset 24\n"
+        "    pop %r12\n"
+        "    .cfi_def_cfa_offset 16\n"
+        "    pop %rbx\n"
+        "    .cfi_def_cfa_offset 8\n"
+        "    ret\n"
+        ".cfi_endproc\n"
+        ".size perf_returner, .-perf_returner\n");
+
+__attribute__((noinline, optimize("no-omit-frame-pointer"))) static void call_returner_ms(int ms)
+{
+    uint64_t until_ns = clock_monotonic_ns() + (uint64_t)ms * NS_PER_MS;
+
+    while (clock_monotonic_ns() < until_ns) {
+        for (int i = 0; i < 100000; i++) {
+            perf_returner();
+        }
+    }
+    sink++;
+}
+
+/* How many stacks were taken between the pop of rbp and the return. */
+static uint32_t count_returning(const struct sample *sample)
+{
+    enum { POPPED_AT = 10 }; /* bytes before the first instruction behind it */
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < sample->snapshot_count; i++) {
+        const struct stack *stack = &sample->stacks.stacks[sample->snapshots[i].stack];
+        uint32_t inner = sample->stacks.stack_frames[stack->first];
+        const struct frame *frame = &sample->stacks.frames[inner];
+
+        count += stack_has(sample, i, (void *)perf_returner) &&
+                 frame->offset - frame->function_offset >= POPPED_AT;
+    }
+    return count;
+}
+
+static void a_function_that_returns_is_walked_through(void **state)
+{
+    stakeout_interface_id interface = arm("returner");
+    stakeout_call call;
+
+    (void)state;
+    need_perf();
+    call = stakeout_call_begin(interface);
+    call_returner_ms(600);
+    stakeout_call_end(call, 0);
+    await_samples(1);
+    print_message("  %u snapshots, %u returning, %u cut\n", mine[0]->snapshot_count,
+                  count_returning(mine[0]), count_cut(mine[0]));
+    assert_int_equal(count_cut(mine[0]), 0);
+    assert_true(count_returning(mine[0]) >= 3);
+    assert_int_equal(count_with(mine[0], (void *)call_returner_ms), mine[0]->snapshot_count);
 }
 
 static void *mover_main(void *context)
@@ -721,6 +795,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_call_that_runs_is_not_signalled, start, stop),
         cmocka_unit_test_setup_teardown(a_call_that_runs_and_waits_is_told_as_both, start, stop),
         cmocka_unit_test_setup_teardown(a_stack_of_40_kb_is_whole, start, stop),
+        cmocka_unit_test_setup_teardown(a_function_that_returns_is_walked_through, start, stop),
         cmocka_unit_test_setup_teardown(what_runs_on_without_the_call_is_not_of_it, start, stop),
         cmocka_unit_test_setup_teardown(as_many_as_there_are_events_are_not_signalled, start, stop),
         cmocka_unit_test_setup_teardown(those_beyond_are_signalled, start, stop),
