@@ -36,7 +36,9 @@ typedef struct {
     uint64_t opaque[2];
 } stakeout_call;
 
-/* Zero or NULL in a field: the environment's variable, then the default. */
+/* Zero or NULL in a field: the environment's variable, then the default. By the environment
+ * alone: STAKEOUT_ENGINE, how stacks of running threads are had: "signal" (the default), "perf" or
+ * "auto". */
 struct stakeout_options {
     size_t size;             /* sizeof(struct stakeout_options): lets the struct grow */
     const char *application; /* STAKEOUT_APPLICATION; default: the program's name */

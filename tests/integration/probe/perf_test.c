@@ -206,6 +206,16 @@ __attribute__((noinline)) static void elsewhere_ms(uint64_t ms)
     sink++;
 }
 
+/* What a thread does that has given its call away. Unlike the one before, so that the compiler does
+ * not take one for both; and for a number that it does not know, or it would make a copy. */
+static volatile uint64_t behind_ms = 200;
+
+__attribute__((noinline)) static void stay_behind_ms(uint64_t ms)
+{
+    spin_ms(ms);
+    sink += 2;
+}
+
 static bool stack_has(const struct sample *sample, uint32_t snapshot, const void *function)
 {
     const struct stack_table *table = &sample->stacks;
@@ -271,10 +281,12 @@ static void a_call_that_runs_is_not_signalled(void **state)
     assert_int_equal(signals_sent(), before);
     assert_int_equal(ledger.signals, 0);
     assert_int_equal(rings, 1);
-    assert_in_range(ledger.perf, 20, 80);
+    assert_in_range(ledger.perf, 20, 100);
     assert_int_equal(ledger.snapshots, ledger.perf + ledger.reads + ledger.repeats);
     assert_true(ledger.pause_ns_p50 > 0);
-    assert_int_equal(count_with(mine[0], (void *)spin_ms), mine[0]->snapshot_count);
+    /* One may have met the count of the rings, one the end. */
+    assert_in_range(count_with(mine[0], (void *)spin_ms), mine[0]->snapshot_count - 2,
+                    mine[0]->snapshot_count);
     assert_int_equal(count_with(mine[0], (void *)a_call_that_runs_is_not_signalled),
                      mine[0]->snapshot_count);
     assert_int_equal(count_cut(mine[0]), 0);
@@ -448,14 +460,14 @@ static void what_runs_on_without_the_call_is_not_of_it(void **state)
     spin_ms(120);
     stakeout_call_detach(call, "the other thread");
     assert_int_equal(pthread_create(&thread, NULL, mover_main, &call), 0);
-    descend(0);
+    stay_behind_ms(behind_ms);
     pthread_join(thread, NULL);
     await_samples(1);
     sample = mine[0];
     for (uint32_t i = 0; i < sample->snapshot_count; i++) {
         bool is_elsewhere = stack_has(sample, i, (void *)mover_main);
 
-        assert_false(stack_has(sample, i, (void *)descend));
+        assert_false(stack_has(sample, i, (void *)stay_behind_ms));
         assert_false(moved > 0 && !is_elsewhere); /* once moved, it stays */
         moved += is_elsewhere;
     }
@@ -540,6 +552,11 @@ static void an_event_ends_with_its_call(void **state)
 
     (void)state;
     need_perf();
+    call = stakeout_call_begin(arm("warming up")); /* of tables, and whatever else stays */
+    spin_ms(100);
+    stakeout_call_end(call, 0);
+    await_samples(1);
+    assert_true(wait_until(no_rings_are_left, NULL, 5000));
     call = stakeout_call_begin(arm("ending"));
     descriptors = count_descriptors(); /* the sampler shares the table in this test */
     sampler_cost(&idle);
@@ -548,7 +565,7 @@ static void an_event_ends_with_its_call(void **state)
     assert_int_equal(count_rings(), 1);
     assert_in_range(busy.memory_size, idle.memory_size + 36 * 1024, UINT64_MAX);
     stakeout_call_end(call, 0);
-    await_samples(1);
+    await_samples(2);
     assert_true(wait_until(no_rings_are_left, NULL, 5000));
     assert_in_range(count_descriptors(), descriptors, descriptors + 3); /* /proc's files */
 }
