@@ -132,6 +132,19 @@ STAKEOUT_API void stakeout_call_attach(stakeout_call call);
  * Returns 0, or -ESRCH if the call is not watched; then `ret` is "". */
 STAKEOUT_API int stakeout_call_trace_id(stakeout_call call, char ret[33]);
 
+#if defined(__GNUC__) && defined(__OPTIMIZE__)
+/* The end of an unwatched call is seen where it is made: no function is called. Its address is that
+ * of the library's function. */
+STAKEOUT_API void stakeout_call_end_watched_(stakeout_call call,
+                                             int response_code) __asm__("stakeout_call_end");
+
+extern __inline __attribute__((__gnu_inline__, __always_inline__)) void stakeout_call_end(
+    stakeout_call call, int response_code)
+{
+    if (call.opaque[0] != 0) stakeout_call_end_watched_(call, response_code);
+}
+#endif
+
 #else /* STAKEOUT_OFF */
 
 static inline int stakeout_start(const struct stakeout_options *options)
