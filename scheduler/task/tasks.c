@@ -306,11 +306,7 @@ struct tasks *tasks_new(struct store *store, const struct tasks_options *options
 struct tasks *tasks_free(struct tasks *tasks)
 {
     if (!tasks) return NULL;
-    while (tasks->departures) {
-        struct departure *next = tasks->departures->next;
-        free(tasks->departures);
-        tasks->departures = next;
-    }
+    tasks_forget_departures(tasks);
     cache_done(&tasks->cache);
     free(tasks);
     return NULL;
@@ -348,7 +344,7 @@ uint32_t tasks_tick(struct tasks *tasks)
     }
     if (now_ns - tasks->listed_ns >= ms_to_ns(LIST_MS)) list_applications(tasks);
     if (now_ns >= tasks->trim_due_ns) trim(tasks);
-    if (tasks->departures && tasks_are_ready(tasks)) tasks_retry_departures(tasks);
+    if (tasks_are_ready(tasks)) tasks_retry_departures(tasks);
     if (tasks->trim_due_ns > now_ns && next_ms > now_ms + ns_to_ms(tasks->trim_due_ns - now_ns)) {
         next_ms = now_ms + ns_to_ms(tasks->trim_due_ns - now_ns);
     }

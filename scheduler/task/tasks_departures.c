@@ -4,7 +4,8 @@
  * Whoever notices that an instance is gone says so once: intake, from the census. Two things can
  * come between: Redis is away, then the departure is kept and told again; or this scheduler itself
  * was, while the instance went. Nobody will ever notice that one, so the ledgers are read once
- * after a start, and who is in them and has not been seen since is gone. */
+ * after a start, and who is in them and has not been seen since is gone; a ledger that Redis did
+ * not give is asked for again. */
 #include "common/base/check.h"
 #include "scheduler/task/tasks_private.h"
 
@@ -50,19 +51,6 @@ static struct departure *departure_new(struct tasks *tasks, const struct cached_
     return departure;
 }
 
-void tasks_retry_departures(struct tasks *tasks)
-{
-    struct departure *departure = tasks->departures;
-
-    tasks->departures = NULL;
-    tasks->departure_count = 0;
-    while (departure) {
-        struct departure *next = departure->next;
-        depart(departure);
-        departure = next;
-    }
-}
-
 void tasks_instance_gone(struct tasks *tasks, struct text application, uint64_t incarnation,
                          bool said_goodbye)
 {
@@ -84,23 +72,48 @@ struct roll_call {
     struct task_id task;
     tasks_is_here_fn is_here;
     void *context;
+    struct roll_call *next; /* while Redis is away */
 };
 
-static void on_ledgers(void *context, const struct store_ledgers *ledgers,
-                       const struct problem *problem)
+static void depart_strangers(const struct roll_call *call, const struct cached_task *cached,
+                             const struct store_ledgers *ledgers)
 {
-    struct roll_call *call = context;
-    struct cached_task *cached = cache_task_find(&call->tasks->cache, &call->task);
+    struct text application = text_of(cached->application->name);
 
-    for (size_t i = 0; !problem && cached && i < ledgers->count; i++) {
+    for (size_t i = 0; i < ledgers->count; i++) {
         const struct task_ledger *row = &ledgers->rows[i];
-        struct text application = text_of(cached->application->name);
 
         if (row->incarnation == 0 || row->is_gone) continue;
         if (call->is_here(call->context, application, row->incarnation)) continue;
         depart(departure_new(call->tasks, cached, row->incarnation));
     }
+}
+
+static void on_ledgers(void *context, const struct store_ledgers *ledgers,
+                       const struct problem *problem)
+{
+    struct roll_call *call = context;
+    const struct cached_task *cached = cache_task_find(&call->tasks->cache, &call->task);
+
+    if (problem && cached) {
+        call->next = call->tasks->roll_calls;
+        call->tasks->roll_calls = call;
+        return;
+    }
+    if (cached) depart_strangers(call, cached, ledgers);
     free(call);
+}
+
+/* A task that is not in memory any more has no open books. */
+static void roll_call_make(struct roll_call *call)
+{
+    const struct cached_task *cached = cache_task_find(&call->tasks->cache, &call->task);
+
+    if (cached)
+        store_ledgers(call->tasks->store, text_of(cached->application->name), &call->task,
+                      on_ledgers, call);
+    else
+        free(call);
 }
 
 void tasks_sweep_strangers(struct tasks *tasks, tasks_is_here_fn is_here, void *context)
@@ -111,8 +124,46 @@ void tasks_sweep_strangers(struct tasks *tasks, tasks_is_here_fn is_here, void *
         for (size_t j = 0; j < application->task_count; j++) {
             struct roll_call *call = mem_alloc(sizeof(*call));
 
-            *call = (struct roll_call){ tasks, application->tasks[j]->task.id, is_here, context };
-            store_ledgers(tasks->store, text_of(application->name), &call->task, on_ledgers, call);
+            *call = (struct roll_call){ .tasks = tasks,
+                                        .task = application->tasks[j]->task.id,
+                                        .is_here = is_here,
+                                        .context = context };
+            roll_call_make(call);
         }
+    }
+}
+
+/* What fails again comes back to the lists, later. */
+void tasks_retry_departures(struct tasks *tasks)
+{
+    struct departure *departure = tasks->departures;
+    struct roll_call *call = tasks->roll_calls;
+
+    tasks->departures = NULL;
+    tasks->departure_count = 0;
+    tasks->roll_calls = NULL;
+    while (departure) {
+        struct departure *next = departure->next;
+        depart(departure);
+        departure = next;
+    }
+    while (call) {
+        struct roll_call *next = call->next;
+        roll_call_make(call);
+        call = next;
+    }
+}
+
+void tasks_forget_departures(struct tasks *tasks)
+{
+    while (tasks->departures) {
+        struct departure *next = tasks->departures->next;
+        free(tasks->departures);
+        tasks->departures = next;
+    }
+    while (tasks->roll_calls) {
+        struct roll_call *next = tasks->roll_calls->next;
+        free(tasks->roll_calls);
+        tasks->roll_calls = next;
     }
 }

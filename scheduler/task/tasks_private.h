@@ -17,6 +17,8 @@ struct departure {
     struct departure *next; /* while Redis is away */
 };
 
+struct roll_call;
+
 struct tasks {
     struct store *store;
     struct tasks_options options;
@@ -31,14 +33,18 @@ struct tasks {
     uint64_t trim_due_ns;
     struct departure *departures; /* owned; to be told when Redis is back */
     size_t departure_count;
-    char version[64]; /* as last told */
+    struct roll_call *roll_calls; /* owned; that Redis did not answer */
+    char version[64];             /* as last told */
 };
 
 /* Takes over what Redis says of a task, and tells of it. `version` as the answer had it. */
 struct cached_task *tasks_learn(struct tasks *tasks, const struct task *task, uint64_t version,
                                 const struct sample_summary *sample);
 
-/* Tells Redis of the departures that it missed. */
+/* Tells Redis of the departures that it missed, and asks it again who was there. */
 void tasks_retry_departures(struct tasks *tasks);
+
+/* What is still to be retried is forgotten. */
+void tasks_forget_departures(struct tasks *tasks);
 
 #endif

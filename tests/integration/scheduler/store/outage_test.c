@@ -238,12 +238,23 @@ static bool are_read(struct fixture *fixture, void *context)
     return ((struct books *)context)->done;
 }
 
+static void assert_becomes_gone(struct fixture *fixture, const struct task *task)
+{
+    struct books books = { 0 };
+
+    for (unsigned i = 0; i < 1000 && !books.is_gone; i++) {
+        books = (struct books){ 0 };
+        history_ledger(fixture->history, &task->id, on_ledger, &books);
+        fixture_wait(fixture, are_read, &books);
+    }
+    assert_true(books.is_gone);
+}
+
 static void an_instance_that_goes_while_redis_is_away_is_gone_in_the_ledger(void **state)
 {
     struct fixture *fixture = fixture_new(ALWAYS);
     struct task_spec spec = spec_of("shop", "GET /a");
     struct task task = create_ok(fixture, &spec);
-    struct books books = { 0 };
 
     (void)state;
     tasks_delivered(fixture->tasks, TEXT("shop"), TEXT("host:7"), TEXT("::1"), 7);
@@ -253,13 +264,50 @@ static void an_instance_that_goes_while_redis_is_away_is_gone_in_the_ledger(void
     tasks_instance_gone(fixture->tasks, TEXT("shop"), 7, false);
     redis_process_restart(&fixture->redis);
     fixture_wait_ready(fixture);
-    for (unsigned i = 0; i < 1000 && !books.is_gone; i++) {
-        books = (struct books){ 0 };
-        history_ledger(fixture->history, &task.id, on_ledger, &books);
-        fixture_wait(fixture, are_read, &books);
-    }
-    assert_true(books.is_gone);
+    assert_becomes_gone(fixture, &task);
     fixture_free(fixture);
+}
+
+static bool nobody_is_here(void *context, struct text application, uint64_t incarnation)
+{
+    (void)context;
+    (void)application;
+    (void)incarnation;
+    return false;
+}
+
+/* Who went while no scheduler ran is looked for once, after its start. */
+static void strangers_that_redis_did_not_tell_of_are_asked_for_again(void **state)
+{
+    struct fixture *fixture = fixture_new(ALWAYS);
+    struct task_spec spec = spec_of("shop", "GET /a");
+    struct task task = create_ok(fixture, &spec);
+
+    (void)state;
+    tasks_delivered(fixture->tasks, TEXT("shop"), TEXT("host:7"), TEXT("::1"), 7);
+    find(fixture, &task.id); /* behind it, on the same connection */
+    redis_process_kill(&fixture->redis);
+    fixture_wait_down(fixture);
+    tasks_sweep_strangers(fixture->tasks, nobody_is_here, NULL);
+    redis_process_restart(&fixture->redis);
+    fixture_wait_ready(fixture);
+    assert_becomes_gone(fixture, &task);
+    fixture_free(fixture);
+}
+
+/* What is still to be asked when all ends is forgotten. */
+static void an_end_while_redis_is_away_leaves_nothing_behind(void **state)
+{
+    struct fixture *fixture = fixture_new(ALWAYS);
+    struct task_spec spec = spec_of("shop", "GET /a");
+
+    (void)state;
+    create_ok(fixture, &spec);
+    redis_process_kill(&fixture->redis);
+    fixture_wait_down(fixture);
+    tasks_sweep_strangers(fixture->tasks, nobody_is_here, NULL);
+    tasks_instance_gone(fixture->tasks, TEXT("shop"), 7, false);
+    fixture_free(fixture); /* LeakSanitizer looks */
 }
 
 /* Replicas ---------------------------------------------------------------------------------- */
@@ -366,6 +414,8 @@ int main(void)
         cmocka_unit_test(another_version_of_the_library_is_replaced_at_connection),
         cmocka_unit_test(a_full_redis_refuses_cleanly_and_tasks_can_still_end),
         cmocka_unit_test(an_instance_that_goes_while_redis_is_away_is_gone_in_the_ledger),
+        cmocka_unit_test(strangers_that_redis_did_not_tell_of_are_asked_for_again),
+        cmocka_unit_test(an_end_while_redis_is_away_leaves_nothing_behind),
         cmocka_unit_test(with_a_replica_a_sample_is_acknowledged_when_both_have_it),
         cmocka_unit_test(health_says_what_can_be_lost),
     };
