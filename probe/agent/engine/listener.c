@@ -43,9 +43,7 @@ enum {
     COVERED_MS = 100,                             /* so long a look at a thread's filters holds */
 };
 
-#define WAKE_CLOCK_NS   (20 * NS_PER_US) /* more than a wake that finds nothing to do takes */
-#define ON_CPU_NS       (3 * NS_PER_US)  /* on a CPU for so long: it is past its waking */
-#define ON_CPU_TRY_NS   (8 * NS_PER_US)
+#define WAKE_CLOCK_NS   (20 * NS_PER_US)  /* more than a wake that finds nothing to do takes */
 #define ON_CPU_ERROR_NS NS_PER_US         /* of two readings, beside when they were made */
 #define OFF_CPU_NS      (50 * NS_PER_US)  /* our own round, and signals */
 #define RUN_ON_NS_MAX   (100 * NS_PER_MS) /* in longer times, the clocks part by more than that */
@@ -393,18 +391,6 @@ static void look_unchanged(struct engine *engine, struct listening *listening, u
     }
 }
 
-/* Does its CPU clock run? A thread that is awake but was not given a CPU yet may stand in the sleep
- * that it was woken from, and the signal would find it there. */
-static bool is_on_cpu(uint32_t tid, uint64_t clock_ns)
-{
-    uint64_t until_ns = clock_monotonic_ns() + ON_CPU_TRY_NS;
-
-    do {
-        if (thread_cpu_ns(tid) - clock_ns >= ON_CPU_NS) return true;
-    } while (clock_monotonic_ns() < until_ns);
-    return false;
-}
-
 /* Has it been on a CPU nearly all the time since the copy before? Then whatever it does now began
  * just now. On a core that is taken, it is off it because we are on. */
 static bool has_run_on(const struct engine *engine, const struct listening *listening,
@@ -438,8 +424,8 @@ static bool is_past_waking(const struct engine *engine, struct listening *listen
 
     if (listening->slept_clock_ns != 0 && clock_ns - listening->slept_clock_ns < WAKE_CLOCK_NS)
         return false; /* it woke just now */
-    return has_run_on(engine, listening, seen) || is_on_cpu(listening->stint.tid, clock_ns) ||
-           has_not_slept(listening, clock_ns);
+    return has_run_on(engine, listening, seen) ||
+           thread_is_on_cpu(listening->stint.tid, clock_ns) || has_not_slept(listening, clock_ns);
 }
 
 /* Are the thread's filters those under which our calls were tried? In our handler, and at the end

@@ -45,6 +45,13 @@ static uint64_t pause_ns_of(const struct lock_watch *watch, const struct engine 
     return watch->pause_ns > 0 ? watch->pause_ns : engine->signal_ns;
 }
 
+/* Does it run, or could it? A while ago it did; should it have gone to sleep since, a signal would
+ * end that sleep. Asked last, right before the signal. */
+static bool is_awake(uint32_t tid)
+{
+    return thread_is_on_cpu(tid, thread_cpu_ns(tid)) || thread_files_state(tid) == 'R';
+}
+
 static void visit_send(struct lock_watch *watch, struct engine *engine, struct draft *draft)
 {
     struct owner_visit *visit = &watch->visit;
@@ -60,7 +67,7 @@ static void visit_send(struct lock_watch *watch, struct engine *engine, struct d
         return; /* it is named, without its stack */
     defers = thread_files_defers(&engine->files, visit->tid, stack_copy_signal());
 
-    if (defers > 0) return;
+    if (defers > 0 || !is_awake(visit->tid)) return;
     order.may_repair = defers == 0;
     if (watch->stack.tid == visit->tid) {
         order.thread_pointer = watch->stack.pointer;

@@ -2,6 +2,7 @@
 #include "probe/agent/look/thread_files.h"
 
 #include "probe/agent/base/filters.h"
+#include "probe/hot/ticks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,9 @@ enum {
     STAT_PENDING = 31,     /* fields of stat, counted from 1: signals pending for this thread, */
     STAT_BLOCKED = 32,     /* and those that it blocks */
 };
+
+#define ON_CPU_NS     (3 * NS_PER_US) /* on a CPU for so long: it is past its waking */
+#define ON_CPU_TRY_NS (8 * NS_PER_US)
 
 enum file_kind { FILE_SYSCALL, FILE_SCHEDSTAT, FILE_STAT };
 
@@ -204,6 +208,16 @@ char thread_files_state(uint32_t tid)
     if (read_at_once(tid, "stat", line, sizeof line - 1) <= 0) return 0;
     name_end = strrchr(line, ')'); /* the name may hold anything */
     return name_end && name_end[1] == ' ' ? name_end[2] : 0;
+}
+
+bool thread_is_on_cpu(uint32_t tid, uint64_t clock_ns)
+{
+    uint64_t until_ns = clock_monotonic_ns() + ON_CPU_TRY_NS;
+
+    do {
+        if (thread_cpu_ns(tid) - clock_ns >= ON_CPU_NS) return true;
+    } while (clock_monotonic_ns() < until_ns);
+    return false;
 }
 
 uint64_t thread_files_sleeps(uint32_t tid)

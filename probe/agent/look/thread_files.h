@@ -51,6 +51,11 @@ int thread_files_defers(struct thread_files *files, uint32_t tid, int signal_num
  * so that it is opened each time. 0: it cannot be read. */
 char thread_files_state(uint32_t tid);
 
+/* Does the thread's CPU clock run, which read `clock_ns` a moment ago? Else it sleeps, or is awake
+ * but was not given a CPU yet, and may stand in the sleep that it was woken from: a signal would
+ * find it there. Takes up to 8 us. */
+bool thread_is_on_cpu(uint32_t tid, uint64_t clock_ns);
+
 /* How often the thread has gone to sleep by itself. Opened each time, ten microseconds. */
 #define THREAD_SLEEPS_UNKNOWN UINT64_MAX
 uint64_t thread_files_sleeps(uint32_t tid);

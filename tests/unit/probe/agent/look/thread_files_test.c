@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/agent/look/thread_files.h"
 
+#include "probe/hot/ticks.h"
 #include "tests/support/test.h"
 
 #include <dirent.h>
@@ -148,12 +149,34 @@ static void a_blocked_signal_is_put_off(void **state)
     }
 }
 
+static void a_clock_that_runs_is_told_from_one_that_stands(void **state)
+{
+    uint32_t self = (uint32_t)syscall(SYS_gettid);
+    bool was_on_cpu = false;
+    pthread_t thread;
+
+    (void)state;
+    for (int i = 0; i < 1000 && !was_on_cpu; i++) { /* others may have the CPU for a while */
+        was_on_cpu = thread_is_on_cpu(self, thread_cpu_ns(self));
+    }
+    assert_true(was_on_cpu);
+    tids[0] = 0;
+    pthread_mutex_lock(&gate);
+    assert_int_equal(pthread_create(&thread, NULL, waiter_main, (void *)&tids[0]), 0);
+    while (tids[0] == 0 || thread_files_state(tids[0]) != 'S') {
+    }
+    assert_false(thread_is_on_cpu(tids[0], thread_cpu_ns(tids[0])));
+    pthread_mutex_unlock(&gate);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_kept_open_up_to_their_bound),
         cmocka_unit_test(without_places_none_is_kept),
         cmocka_unit_test(who_asks_is_running),
+        cmocka_unit_test(a_clock_that_runs_is_told_from_one_that_stands),
         cmocka_unit_test(a_blocked_signal_is_put_off),
     };
 
