@@ -33,7 +33,7 @@ foreach(name budget lookback)
 endforeach()
 
 stakeout_test(integration probe_perf perf_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
-              stakeout_engine stakeout_model)
+              stakeout_test_one_task)
 
 stakeout_test(integration probe_signals signals_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
               stakeout_test_one_task)

@@ -5,16 +5,13 @@
  * the machine refuses perf events, most of this is skipped; what remains is that signals take their
  * place, and that it is said. */
 #include "common/base/clock.h"
-#include "common/wire/messages.h"
 #include "probe/agent/engine/perf_watch.h"
-#include "probe/agent/engine/sampler.h"
 #include "probe/hot/memory.h"
-#include "probe/include/stakeout/stakeout.h"
+#include "tests/integration/probe/one_task.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -38,8 +35,7 @@ static _Thread_local volatile uint64_t sink;
 static void on_sample(void *context, struct sample *take_sample)
 {
     (void)context;
-    sampler_settle(&(struct settlement){
-        .sample = take_sample->id, .revision = take_sample->revision, .outcome = REPORT_ACCEPTED });
+    one_task_accept(take_sample);
     pthread_mutex_lock(&lock);
     assert_true(mine_count < MINE_MAX);
     mine[mine_count++] = take_sample;
@@ -48,10 +44,8 @@ static void on_sample(void *context, struct sample *take_sample)
 
 static bool samples_are(void *context)
 {
-    bool are;
-
     pthread_mutex_lock(&lock);
-    are = mine_count >= *(uint32_t *)context;
+    bool are = mine_count >= *(uint32_t *)context;
     pthread_mutex_unlock(&lock);
     return are;
 }
@@ -61,42 +55,17 @@ static void await_samples(uint32_t count)
     if (!wait_until(samples_are, &count, 10000)) fail_msg("%u samples", mine_count);
 }
 
-/* ---- the sampler ---- */
-
-static struct task_id armed;
-
 static stakeout_interface_id arm_lookback(const char *interface, bool lookback)
 {
-    struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),
-                                .state = TASK_ACTIVE,
-                                .threshold_ns = THRESHOLD_MS * NS_PER_MS,
-                                .frequency_ns = FREQUENCY_MS * NS_PER_MS,
-                                .sample_cap = 100,
-                                .lookback = lookback,
-                                .ends_monotonic_ns = clock_monotonic_ns() + 300 * NS_PER_S };
-
-    snprintf(order.interface, sizeof order.interface, "%s", interface);
-    armed = order.id;
-    sampler_set_tasks(&order, 1);
-    return stakeout_interface(interface);
+    return one_task_arm(&(struct one_task){ .interface = interface,
+                                            .threshold_ms = THRESHOLD_MS,
+                                            .frequency_ms = FREQUENCY_MS,
+                                            .lookback = lookback });
 }
 
 static stakeout_interface_id arm(const char *interface)
 {
     return arm_lookback(interface, false);
-}
-
-static struct ledger ledger_read(void)
-{
-    struct task_books books[SAMPLER_TASKS_MAX];
-    uint32_t count = sampler_ledgers(books, SAMPLER_TASKS_MAX);
-
-    for (uint32_t i = 0; i < count; i++) {
-        assert_true(ledger_is_sound(&books[i].ledger));
-        if (strcmp(books[i].task.text, armed.text) == 0) return books[i].ledger;
-    }
-    fail();
-    return books[0].ledger;
 }
 
 /* What `stakeout doctor` would be told of, and that has this word in it; NULL: nothing. */
@@ -274,7 +243,7 @@ static void a_call_that_runs_is_not_signalled(void **state)
     spin_ms(200);
     stakeout_call_end(call, 0);
     await_samples(1);
-    ledger = ledger_read();
+    ledger = one_task_ledger();
     print_message("  %u snapshots, %u by perf, %u signals, pause %.1f us\n",
                   mine[0]->snapshot_count, (unsigned)ledger.perf, signals_sent() - before,
                   (double)ledger.pause_ns_p50 / 1e3);
@@ -313,7 +282,7 @@ static void a_call_that_runs_and_waits_is_told_as_both(void **state)
     used_ns = clock_thread_cpu_ns() - began_ns;
     stakeout_call_end(call, 0);
     await_samples(1);
-    ledger = ledger_read();
+    ledger = one_task_ledger();
     for (uint32_t i = 0; i < mine[0]->snapshot_count; i++) {
         struct weight weight = sample_weight(mine[0], i);
 
@@ -508,7 +477,7 @@ static void crew_run(uint32_t count, struct ledger *ret)
         pthread_join(threads[i], NULL);
     }
     await_samples(count);
-    *ret = ledger_read();
+    *ret = one_task_ledger();
     assert_int_equal(ret->sampled, count);
 }
 
@@ -592,7 +561,7 @@ static void lookback_leaves_no_event_behind(void **state)
     assert_true(wait_until(no_rings_are_left, NULL, 5000));
     assert_int_equal(signals_sent(), before);
     print_message("  the first snapshot %.1f ms after the begin, %u by perf\n",
-                  (double)mine[0]->snapshots[0].offset_ns / 1e6, (unsigned)ledger_read().perf);
+                  (double)mine[0]->snapshots[0].offset_ns / 1e6, (unsigned)one_task_ledger().perf);
     assert_in_range(mine[0]->snapshots[0].offset_ns, 0, THRESHOLD_MS * NS_PER_MS - 1);
 }
 
@@ -631,7 +600,7 @@ static void threads_may_end_and_children_be_forked_meanwhile(void **state)
     }
     await_samples(6);
     assert_true(wait_until(no_rings_are_left, NULL, 5000));
-    assert_int_equal(ledger_read().signals, 0);
+    assert_int_equal(one_task_ledger().signals, 0);
 }
 
 /* A slow call that runs, in a process of its own. Returns the child's exit status: 0 if it was
@@ -645,7 +614,7 @@ static int signalled_main(const char *word)
     spin_ms(150);
     stakeout_call_end(call, 0);
     if (!wait_until(samples_are, &(uint32_t){ 1 }, 10000)) return 4;
-    ledger = ledger_read();
+    ledger = one_task_ledger();
     if (ledger.perf != 0 || ledger.signals == 0) return 5;
     if (!trouble_of(word)) return 6;
     if (!strstr(trouble_of(word), "sent signals")) return 7;
@@ -773,7 +742,7 @@ static int unprivileged_main(enum sampler_engine engine, const char *word)
     spin_ms(200);
     stakeout_call_end(call, 0);
     if (!wait_until(samples_are, &(uint32_t){ 1 }, 10000)) return 4;
-    ledger = ledger_read();
+    ledger = one_task_ledger();
     print_message("  %u by perf, %u by signal: %s\n", (unsigned)ledger.perf,
                   (unsigned)ledger.signals, trouble_of(word) ? trouble_of(word) : "no trouble");
     if (!trouble_of("erf")) return ledger.signals == 0 ? 77 : 5; /* it may all the same */

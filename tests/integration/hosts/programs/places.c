@@ -2,8 +2,8 @@
 /* places.c: hosts whose surroundings change under the probe, or that were never what it expects.
  *
  * "no-proc": an empty file system over /proc, as in a sparse container.
- * "hidepid": a user's own, where /proc shows a user nothing but what is theirs; "hidepid-closed": and
- * not all of that, as to a program that gave up root before it started the probe.
+ * "hidepid": a user's own, where /proc shows a user nothing but what is theirs; "hidepid-closed":
+ * and not all of that, as to a program that gave up root before it started the probe.
  * "setuid": gives up root when the probe runs already.
  * "closes": closes every descriptor in each call, and finds the numbers that it expects free.
  * "closes-shared": the same where the probe may not have a table of its own.
