@@ -16,7 +16,7 @@
 
 enum { THREADS = 3, RAISED = 200 };
 
-static _Atomic unsigned heard;
+static _Atomic unsigned heard, taken_back;
 
 static void on_signal(int number)
 {
@@ -33,11 +33,16 @@ static void handle(int number, int flags)
     ACT_CHECK(sigaction(number, &action, NULL) == 0);
 }
 
+/* What a host sets stays as it is set, but for who sets it again: the probe, at its start. */
 static void reset(int number)
 {
-    struct sigaction action = { .sa_handler = SIG_DFL };
+    static _Atomic bool is_reset;
+    struct sigaction action = { .sa_handler = SIG_DFL }, before;
+    bool was_reset = atomic_load(&is_reset);
 
-    ACT_CHECK(sigaction(number, &action, NULL) == 0);
+    ACT_CHECK(sigaction(number, &action, &before) == 0);
+    atomic_store(&is_reset, true);
+    if (was_reset && before.sa_handler != SIG_DFL) atomic_fetch_add(&taken_back, 1);
 }
 
 static stack_t thread_prepare(void)
@@ -94,6 +99,6 @@ int main(void)
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
-    act_say("heard %u", atomic_load(&heard));
+    act_say("heard %u, taken back %u", atomic_load(&heard), atomic_load(&taken_back));
     return act_end();
 }
