@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* threads.c: two thousand threads come and go, a few of them in slow calls at any time; some end in
- * the middle of a call, which is then over. */
+/* threads.c: five thousand threads come and go, more than the probe has slots for at once, a few of
+ * them in slow calls at any time; some end in the middle of a call, which is then over. */
 #include "tests/integration/hosts/programs/act.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { THREADS = 2000, AT_ONCE = 20, SLOW_EACH = 64 };
+enum { THREADS = 5000, AT_ONCE = 20, SLOW_EACH = 125 };
 
 static _Atomic unsigned sum;
 
