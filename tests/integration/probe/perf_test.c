@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* perf_test.c: running threads are looked at by perf events, and get no signal.
  *
- * What is counted is counted at the source: each loan of a signal has a sequence that rises. Where
- * the machine refuses perf events, most of this is skipped; what remains is that signals take their
- * place, and that it is said. */
+ * Signals are counted at the source: each loan of one has a sequence that rises. Where the machine
+ * refuses perf events, what is left to see is that signals take their place, and that it is said. */
 #include "common/base/clock.h"
 #include "probe/agent/engine/perf_watch.h"
 #include "probe/hot/memory.h"
@@ -12,6 +11,7 @@
 #include "tests/support/wait.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
