@@ -2,7 +2,7 @@
 /* perf_test.c: running threads are looked at by perf events, and get no signal.
  *
  * Signals are counted at the source: each loan of one has a sequence that rises. Where the machine
- * refuses perf events, what is left to see is that signals take their place, and that it is said. */
+ * refuses perf events, all that is left to see is that signals take their place, and say so. */
 #include "common/base/clock.h"
 #include "probe/agent/engine/perf_watch.h"
 #include "probe/hot/memory.h"
