@@ -155,8 +155,9 @@ bool filters_cover(uint32_t tid)
     uint64_t tried = atomic_load_explicit(&filters.tried, memory_order_acquire);
 
     if (theirs != FILTERS_UNKNOWN) return theirs == tried;
-    /* Nobody tells, as without /proc or without descriptors: so far the host has set none. */
-    return tried == 0 || tried == filters.at_load;
+    /* Nobody tells, as without /proc or without descriptors: so far the host has set none, or our
+     * calls were tried under whatever there is. */
+    return tried == 0 || tried == FILTERS_UNKNOWN || tried == filters.at_load;
 }
 
 static void say_calls(uint64_t calls, char *ret, size_t ret_size)

@@ -85,19 +85,30 @@ static void the_log_says_why_it_was_refused_in_the_scheduler_s_words(void **stat
     scene_await_log(scene, ": status 401: The token 't' is not known; it is tried again");
 }
 
-static void without_threads_it_says_so_and_the_host_goes_on(void **state)
+static void assert_stays_off(struct scene *scene, const char *command, int error)
 {
-    struct scene *scene = *state;
-    char again[32];
+    char refused[32];
 
-    snprintf(again, sizeof again, "start %d", -EAGAIN);
+    snprintf(refused, sizeof refused, "start %d", error);
     scene_start_host(scene,
                      "ASAN_OPTIONS=detect_leaks=0"); /* that would need a thread of its own */
-    scene_ask(scene, "no-threads", "refused");
-    scene_ask(scene, "start", again);
+    scene_ask(scene, command, "refused");
+    scene_ask(scene, "start", refused);
     scene_ask(scene, "call GET /slow 100", "called");
     scene_ask(scene, "handler", "handler default");
     assert_int_equal(scene_end_host(scene), 0);
+}
+
+static void without_threads_it_says_so_and_the_host_goes_on(void **state)
+{
+    assert_stays_off(*state, "no-threads", -EAGAIN);
+}
+
+/* What a filter of the host's own kills is found out in a process that may die: here none can be
+ * made. */
+static void where_filters_cannot_be_tried_it_says_so(void **state)
+{
+    assert_stays_off(*state, "no-clone", -EOPNOTSUPP);
 }
 
 /* A plug-in's way: opened, started and closed again at run time. */
@@ -389,6 +400,7 @@ int main(int argc, char **argv)
         SCENE_CLAIM(the_log_says_where_it_connects_and_why_not),
         SCENE_CLAIM(the_log_says_why_it_was_refused_in_the_scheduler_s_words),
         SCENE_CLAIM(without_threads_it_says_so_and_the_host_goes_on),
+        SCENE_CLAIM(where_filters_cannot_be_tried_it_says_so),
         SCENE_CLAIM(closed_by_dlclose_it_stays_and_flushes_at_exit),
         SCENE_CLAIM(no_descriptor_of_the_hosts_is_taken),
         SCENE_CLAIM(a_host_that_closes_everything_and_runs_out_does_not_matter),

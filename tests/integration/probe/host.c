@@ -13,7 +13,8 @@
  *     fork NAME MS       a child makes a call and exits; "forked PID STATUS"
  *     fork-idle          a child that makes none exits; "forked PID STATUS"
  *     no-unshare         from now on unshare(2) is refused; "refused"
- *     no-threads         from now on clone(2) is refused; "refused"
+ *     no-threads         from now on there are no threads to be had; "refused"
+ *     no-clone           the same by a filter of system calls; "refused"
  *     addresses KB       no more than so much beyond what is mapped now; "" without a number: as
  *                        much as it likes; "limited"
  *     files N            RLIMIT_NOFILE; "limited"
@@ -227,6 +228,13 @@ static void do_no_unshare(const char *arguments)
 static void do_no_threads(const char *arguments)
 {
     (void)arguments;
+    refuse_threads_past(0);
+    host_say("refused");
+}
+
+static void do_no_clone(const char *arguments)
+{
+    (void)arguments;
     refuse_calls(SYS_clone, SYS_clone3, EAGAIN);
     host_say("refused");
 }
@@ -330,6 +338,7 @@ static const struct host_command commands[] = {
     { "handler", do_handler },
     { "no-unshare", do_no_unshare },
     { "no-threads", do_no_threads },
+    { "no-clone", do_no_clone },
     { "exit", do_exit },
 #ifdef HOST_HAS_INSIDES
     { "break", do_break },
