@@ -571,7 +571,7 @@ static void *short_main(void *context)
 {
     stakeout_call call = stakeout_call_begin(*(stakeout_interface_id *)context);
 
-    spin_ms(60);
+    spin_ms(3 * THRESHOLD_MS);
     stakeout_call_end(call, 0);
     return NULL;
 }
