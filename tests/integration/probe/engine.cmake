@@ -32,8 +32,10 @@ foreach(name budget lookback)
                   stakeout_test_one_task)
 endforeach()
 
-stakeout_test(integration probe_perf perf_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
-              stakeout_test_one_task)
+foreach(name perf perf_refused)
+    stakeout_test(integration probe_${name} ${name}_test.c perf_scene.c
+                  $<TARGET_OBJECTS:stakeout_hot> LINK stakeout_test_one_task)
+endforeach()
 
 stakeout_test(integration probe_signals signals_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
               stakeout_test_one_task)
