@@ -289,7 +289,7 @@ stakeout_call stakeout_call_begin_traced(stakeout_interface_id interface_id,
     return call_begin(interface_id, trace, (struct anchor){ CALLER_SP(), CALLER_PC() });
 }
 
-ENTRY void stakeout_call_end(stakeout_call call, int response_code)
+void stakeout_call_end(stakeout_call call, int response_code)
 {
     uint64_t token = call.opaque[0], state;
     struct slot *slot;
