@@ -196,7 +196,7 @@ __asm__(".text\n"
         ".cfi_endproc\n"
         ".size perf_returner, .-perf_returner\n");
 
-__attribute__((noinline, optimize("no-omit-frame-pointer"))) static void call_returner_ms(int ms)
+__attribute__((noinline)) static void call_returner_ms(int ms)
 {
     uint64_t until_ns = clock_monotonic_ns() + (uint64_t)ms * NS_PER_MS;
 
