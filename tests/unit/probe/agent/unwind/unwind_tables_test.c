@@ -4,6 +4,7 @@
 #include "probe/agent/unwind/unwind_tables.h"
 
 #include "common/model/limits.h"
+#include "probe/agent/base/filters.h"
 #include "probe/agent/unwind/modules.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
@@ -250,6 +251,7 @@ static int child_main(uint32_t wanted_rule)
 {
     uint64_t built;
 
+    filters_forget(); /* its lock may have been the builder's */
     unwind_tables_forget();
     if (unwind_tables_open(UNWIND_TABLES_SIZE_MAX) != 0) return 1;
     built = counts_now().built_count;
@@ -297,6 +299,7 @@ static void a_fork_may_come_at_any_moment(void **state)
         child = fork();
         assert_true(child >= 0);
         if (child == 0) {
+            filters_forget(); /* its lock may have been the builder's */
             unwind_tables_forget();
             if (unwind_tables_open(UNWIND_TABLES_SIZE_MAX) != 0) _exit(1);
             unwind_tables_refresh(&modules, true, now_ns);
