@@ -209,7 +209,8 @@ static void loan_give_back(struct loan *loan, bool is_served, uint64_t entered_t
 
     if (is_served) {
         loan->pause_ticks = ticks_now() - entered_ticks;
-        atomic_fetch_add_explicit(&hot.handler_ticks, loan->pause_ticks, memory_order_relaxed);
+        atomic_fetch_add_explicit(&hot.handler_ticks, loan_charge_ticks(loan),
+                                  memory_order_relaxed);
         if (atomic_compare_exchange_strong_explicit(&loan->status, &status, LOAN_BACK,
                                                     memory_order_release, memory_order_relaxed))
             return;

@@ -83,12 +83,17 @@ void draft_trigger(struct draft *draft)
         draft_drop(draft, SNAPSHOT_DROP_NO_LOOKBACK);
 }
 
-void draft_stretch(struct draft *draft, uint64_t interval_ns)
+void draft_put_off(struct draft *draft, uint64_t interval_ns)
 {
     struct ledger *counts = &draft->watch->counts;
 
-    builder_stretch(&draft->builder, interval_ns);
     if (interval_ns > counts->stretched_ns) counts->stretched_ns = interval_ns;
+}
+
+void draft_stretch(struct draft *draft, uint64_t interval_ns)
+{
+    builder_stretch(&draft->builder, interval_ns);
+    draft_put_off(draft, interval_ns);
 }
 
 void draft_done(struct draft *draft)

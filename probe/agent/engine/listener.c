@@ -190,6 +190,17 @@ void look_drop(struct listening *listening, enum snapshot_drop drop)
     draft_drop(&listening->draft, drop);
 }
 
+void listening_put_off(struct listening *listening, uint64_t until_ns)
+{
+    struct draft *draft = &listening->draft;
+    struct pace *pace = &listening->pace;
+
+    pace_put_off(pace, until_ns);
+    if (draft->is_lookback || pace->looked_ns == 0) return;
+    if (until_ns - pace->looked_ns > draft->builder.interval_ns)
+        draft_put_off(draft, until_ns - pace->looked_ns);
+}
+
 /* What a copy takes from its thread: as the last one, and before that as a signal does. */
 static uint64_t pause_ns_of(const struct engine *engine, const struct listening *listening)
 {
@@ -205,8 +216,8 @@ static bool pause_is_covered(struct engine *engine, struct listening *listening,
     if (draft_is_new(&listening->draft) ||
         budget_thread_covers(&engine->budget, tid, now_ns, pause_ns))
         return true;
-    pace_put_off(&listening->pace,
-                 now_ns + budget_thread_wait_ns(&engine->budget, tid, now_ns, pause_ns));
+    listening_put_off(listening,
+                      now_ns + budget_thread_wait_ns(&engine->budget, tid, now_ns, pause_ns));
     return false;
 }
 
@@ -609,11 +620,9 @@ static void copy_heed(struct engine *engine, struct listening *listening)
 static void pause_heed(struct engine *engine, struct listening *listening, const struct loan *loan,
                        uint64_t now_ns)
 {
-    uint64_t handler_ns = ticks_to_ns(loan->pause_ticks);
-
-    draft_count_pause(&listening->draft, handler_ns);
+    draft_count_pause(&listening->draft, ticks_to_ns(loan->pause_ticks));
     engine->signal_count++;
-    listening->pause_ns = handler_ns + engine->signal_ns;
+    listening->pause_ns = ticks_to_ns(loan_charge_ticks(loan)) + engine->signal_ns;
     budget_thread_spend(&engine->budget, loan->order.tid, now_ns, listening->pause_ns);
 }
 
@@ -702,6 +711,9 @@ struct sample *listening_end(struct engine *engine, struct listening *listening)
     listening_collect(engine, listening, end.ended_ns);
     if (signal_copy_is_under_way(&listening->copy))
         draft_drop(&listening->draft, SNAPSHOT_DROP_CALL_ENDED);
+    if (listening->pace.is_put_off &&
+        end.ended_ns > listening->pace.looked_ns + listening->draft.builder.interval_ns)
+        draft_stretch(&listening->draft, end.ended_ns - listening->pace.looked_ns);
     if (stint_holds(&listening->stint, state)) end.queue_ns = look_queue_since(engine, listening);
     sample = draft_end(&listening->draft, &end);
     record_free(listening->record, state);

@@ -91,6 +91,9 @@ void listening_collect(struct engine *engine, struct listening *listening, uint6
 uint64_t listening_deadline_ns(const struct engine *engine, const struct listening *listening,
                                uint64_t now_ns);
 
+/* The budget covers no look before then. */
+void listening_put_off(struct listening *listening, uint64_t until_ns);
+
 /* Has the call ended? Then listening_end() may be called; it frees the record, and returns the
  * sample, or NULL if there was no snapshot. The listening is free afterwards. Of one that did not
  * turn slow there is none: listening_abandon() forgets it. */

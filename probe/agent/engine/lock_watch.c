@@ -143,7 +143,7 @@ void lock_watch_collect(struct lock_watch *watch, struct engine *engine, struct 
     loan = signal_copy_loan(&visit->copy);
     draft_count_pause(draft, ticks_to_ns(loan->pause_ticks));
     engine->signal_count++;
-    watch->pause_ns = ticks_to_ns(loan->pause_ticks) + engine->signal_ns;
+    watch->pause_ns = ticks_to_ns(loan_charge_ticks(loan)) + engine->signal_ns;
     budget_thread_spend(&engine->budget, visit->tid, now_ns, watch->pause_ns);
     if (loan->outcome == LOAN_COPIED) visit_take(watch, engine, draft);
     if (loan->outcome == LOAN_STACK_BOUNDS) again = visit_learn(watch, engine, loan);

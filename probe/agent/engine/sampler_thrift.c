@@ -120,7 +120,7 @@ bool thrift_covers(struct listening *listening, uint64_t now_ns)
     /* A quick event that is not looked at costs more than the look. */
     if (draft_is_new(&listening->draft) || perf_watch_is_quick(&listening->perf)) return true;
     if (budget_covers(budget, cost_ns)) return true;
-    pace_put_off(&listening->pace, now_ns + budget_wait_ns(budget, cost_ns) + NS_PER_MS);
+    listening_put_off(listening, now_ns + budget_wait_ns(budget, cost_ns) + NS_PER_MS);
     return false;
 }
 

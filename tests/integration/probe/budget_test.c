@@ -74,6 +74,11 @@ static bool has_samples(void *context)
     return atomic_load(&sample_count) >= *(uint32_t *)context;
 }
 
+static bool has_snapshots(void *context)
+{
+    return one_task_ledger().snapshots >= *(uint64_t *)context;
+}
+
 /* A file of the sampler's thread; NULL if there is no such thread yet. */
 static FILE *sampler_thread_file(const char *file_name)
 {
@@ -202,6 +207,30 @@ static void looks_get_rarer_rather_than_pass_the_budget(void **state)
     assert_int_equal(atomic_load(&interval_ns_max), FREQUENCY_MS * NS_PER_MS);
 }
 
+static bool is_stretched(void *context)
+{
+    return one_task_ledger().stretched_ns >= *(uint64_t *)context;
+}
+
+/* So much was spent that no look is covered for seconds: the ledger says so while the call runs. */
+static void a_look_that_is_put_off_is_told_before_it_is_made(void **state)
+{
+    uint64_t far_ns = 5 * NS_PER_S, wanted = 1, spent_at_ns;
+    stakeout_interface_id interface;
+    stakeout_call call;
+
+    (void)state;
+    sampler_set_budget(CORE_PPM, 0);
+    interface = arm("put off");
+    call = stakeout_call_begin(interface);
+    assert_true(wait_until(has_snapshots, &wanted, 20000));
+    spent_at_ns = clock_monotonic_ns();
+    atomic_fetch_add(&hot.handler_ticks, ticks_from_ns(NS_PER_S));
+    assert_true(wait_until(is_stretched, &far_ns, 20000));
+    assert_in_range(clock_monotonic_ns() - spent_at_ns, 0, far_ns);
+    stakeout_call_end(call, 0);
+}
+
 /* 0.1 % of a thread's time is 1 ms a second; a signal every 5 ms is more than that. */
 static void a_thread_is_paused_no_longer_than_its_share(void **state)
 {
@@ -291,11 +320,6 @@ static void *spin_for_a_while(void *context)
     return NULL;
 }
 
-static bool has_snapshots(void *context)
-{
-    return one_task_ledger().snapshots >= *(uint64_t *)context;
-}
-
 /* Calls that began at different times are looked at in the same rounds; and nobody is woken for a
  * copy that a thread makes of its stack: the next round takes it up. */
 static void one_waking_serves_all(void **state)
@@ -352,6 +376,7 @@ int main(void)
         cmocka_unit_test(a_thread_is_paused_no_longer_than_its_share),
         cmocka_unit_test(so_is_the_holder_of_a_lock),
         cmocka_unit_test(one_waking_serves_all),
+        cmocka_unit_test(a_look_that_is_put_off_is_told_before_it_is_made), /* spends all */
     };
 
     return cmocka_run_group_tests_name("budget", tests, start, stop);

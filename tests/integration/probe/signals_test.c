@@ -27,6 +27,10 @@
 
 enum { THRESHOLD_MS = 50, FREQUENCY_MS = 5, WAIT_MS = 300, SNAPSHOTS_MIN = 5 };
 
+/* Who is woken by its timeout runs a moment before it has returned: a look that meets just that is
+ * right to send one. It does not meet it again and again. */
+enum { TRIES = 3 };
+
 /* Sanitizers stand between a call and the C library, in frames that are aligned anew. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SIGNALS_MAX = 1 };
@@ -166,24 +170,36 @@ static stakeout_interface_id arm(void)
         .interface = "waiter", .threshold_ms = THRESHOLD_MS, .frequency_ms = FREQUENCY_MS });
 }
 
+/* How many signals a call got that did nothing but wait. */
+static uint32_t signals_in_wait(stakeout_interface_id interface, const char *says,
+                                bool (*wait)(void))
+{
+    uint32_t before = signals_sent(), sent;
+    stakeout_call call = stakeout_call_begin(interface);
+    bool is_whole = wait();
+
+    sent = signals_sent() - before;
+    stakeout_call_end(call, 0);
+    if (!wait_until(one_is_heard, NULL, 10000)) fail_msg("%s: no sample", says);
+    if (!is_whole && sent == 0) fail_msg("%s: interrupted", says);
+    if (atomic_load(&heard)->snapshot_count < SNAPSHOTS_MIN)
+        fail_msg("%s: %u snapshots", says, atomic_load(&heard)->snapshot_count);
+    sample_free(atomic_exchange(&heard, NULL));
+    return sent;
+}
+
 static void a_call_that_waits_is_never_signalled(void **state)
 {
     stakeout_interface_id interface = arm();
 
     (void)state;
     for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
-        uint32_t before = signals_sent();
-        stakeout_call call = stakeout_call_begin(interface);
-        bool is_whole = waits[i].wait();
-        uint32_t sent = signals_sent() - before;
+        uint32_t sent = UINT32_MAX;
 
-        stakeout_call_end(call, 0);
-        if (!wait_until(one_is_heard, NULL, 10000)) fail_msg("%s: no sample", waits[i].says);
-        if (!is_whole && sent == 0) fail_msg("%s: interrupted", waits[i].says);
+        for (int attempt = 0; attempt < TRIES && sent > SIGNALS_MAX; attempt++) {
+            sent = signals_in_wait(interface, waits[i].says, waits[i].wait);
+        }
         if (sent > SIGNALS_MAX) fail_msg("%s: %u signals", waits[i].says, sent);
-        if (atomic_load(&heard)->snapshot_count < SNAPSHOTS_MIN)
-            fail_msg("%s: %u snapshots", waits[i].says, atomic_load(&heard)->snapshot_count);
-        sample_free(atomic_exchange(&heard, NULL));
     }
 }
 

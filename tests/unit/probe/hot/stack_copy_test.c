@@ -330,6 +330,16 @@ static int open_all(void **state)
     return stack_copy_open(SIGURG);
 }
 
+static void a_pause_is_charged_up_to_what_a_copy_can_take(void **state)
+{
+    struct loan loan = { .pause_ticks = LOAN_CHARGE_TICKS_MAX - 1 };
+
+    (void)state;
+    assert_int_equal(loan_charge_ticks(&loan), LOAN_CHARGE_TICKS_MAX - 1);
+    loan.pause_ticks = LOAN_CHARGE_TICKS_MAX + 1;
+    assert_int_equal(loan_charge_ticks(&loan), LOAN_CHARGE_TICKS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_loan_that_is_being_copied_can_be_written_off),
         cmocka_unit_test(a_signal_that_is_not_ours_goes_to_the_hosts_handler),
         cmocka_unit_test(a_later_handler_is_never_replaced),
+        cmocka_unit_test(a_pause_is_charged_up_to_what_a_copy_can_take),
     };
 
     return cmocka_run_group_tests(tests, open_all, NULL);
