@@ -43,11 +43,7 @@ static double handler_once(struct spinner *spinner)
     for (int i = 0; i < STACK_COPIES_MAX; i++) {
         flush(loan_bytes(i), STACK_COPY_SIZE_MAX / 4);
     }
-    /* As the sampler does of a thread that it saw on a CPU. */
-    spinner->order.clock_ns = thread_cpu_ns(spinner->order.tid);
-    spinner->order.clock_ticks = ticks_now();
-    loan = stack_copy_request(&spinner->order);
-    CHECK(loan >= 0);
+    loan = spinner_ask(spinner);
     while (!loan_is_back(loan)) {
         nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
     }

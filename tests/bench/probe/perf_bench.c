@@ -46,8 +46,7 @@ static int lent = -1;
 
 static void send_signal(struct spinner *spinner)
 {
-    lent = stack_copy_request(&spinner->order);
-    CHECK(lent >= 0);
+    lent = spinner_ask(spinner);
 }
 
 static double pause_by_signal(void *context)

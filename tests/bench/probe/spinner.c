@@ -69,8 +69,7 @@ static void *spinner_main(void *context)
                                           .high = here + 64,
                                           .stack_is_own = true,
                                           .may_repair = true,
-                                          .was_running = true,
-                                          .seen_ticks = ticks_now() };
+                                          .was_running = true };
     descend(spinner, spinner->frames);
     stakeout_call_end(call, 0);
     return NULL;
@@ -89,6 +88,18 @@ void spinner_stop(struct spinner *spinner)
 {
     atomic_store(&spinner->may_end, true);
     pthread_join(spinner->thread, NULL);
+}
+
+int spinner_ask(struct spinner *spinner)
+{
+    struct loan_order *order = &spinner->order;
+    int loan;
+
+    order->clock_ns = thread_cpu_ns(order->tid);
+    order->clock_ticks = order->seen_ticks = ticks_now();
+    loan = stack_copy_request(order);
+    CHECK(loan >= 0);
+    return loan;
 }
 
 double spinner_pause_ns(struct spinner *spinner, void (*send)(struct spinner *spinner))

@@ -26,6 +26,9 @@ struct spinner {
 void spinner_start(struct spinner *spinner, uint32_t frames, int sleeps_on);
 void spinner_stop(struct spinner *spinner);
 
+/* Asks for a copy, as the sampler asks a thread that it just saw on a CPU. Returns the loan. */
+int spinner_ask(struct spinner *spinner);
+
 /* How long one signal that `send` sends holds it up. */
 double spinner_pause_ns(struct spinner *spinner, void (*send)(struct spinner *spinner));
 
