@@ -18,25 +18,32 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
-    SIGNALS_SIZE = 8, /* bytes of the kernel's signal set */
+    BEGIN_LOOKS_MAX = 200, /* of BEGIN_LOOK_NS: a handler may have lost its CPU */
+    SIGNALS_SIZE = 8,      /* bytes of the kernel's signal set */
     FLAGS_KNOWN = MSG_NOSIGNAL | MSG_MORE,
 };
 
-static _Atomic bool is_transfer_allowed;
+#define BEGIN_LOOK_NS 50000L
 
-void transfer_allow(bool is_allowed)
-{
-    atomic_store_explicit(&is_transfer_allowed, is_allowed, memory_order_relaxed);
-}
+static _Atomic bool is_transfer_allowed, knows_forks; /* outlives forks, as its handlers do */
+
+/* Handlers that take a descriptor just now, and forks under way: each count is raised before the
+ * other is read, so that one of the two sees the other. */
+static _Atomic uint32_t beginning_count, fork_count;
+
+/* What was held when a fork began; the child's `hot` is empty. */
+static struct held_file held_at_fork[TRANSFERS_MAX];
 
 /* ---- which ---- */
 
@@ -86,19 +93,21 @@ static void file_note(struct held_file *held, long fd)
     struct stat about = { 0 };
 
     syscall(SYS_fstat, fd, &about);
-    *held = (struct held_file){ (int)fd, about.st_dev, about.st_ino };
+    held->device = about.st_dev;
+    held->inode = about.st_ino;
+    atomic_store_explicit(&held->fd, (int)fd, memory_order_release);
 }
 
 /* What a jump left behind. The host may have closed all that it does not know, and have opened
  * something else since. */
 static void file_close_left(struct held_file *held)
 {
+    long fd = atomic_exchange_explicit(&held->fd, 0, memory_order_acquire);
     struct stat about;
 
-    if (held->fd != 0 && syscall(SYS_fstat, (long)held->fd, &about) == 0 &&
-        about.st_dev == held->device && about.st_ino == held->inode)
-        syscall(SYS_close, (long)held->fd);
-    held->fd = 0;
+    if (fd != 0 && syscall(SYS_fstat, fd, &about) == 0 && about.st_dev == held->device &&
+        about.st_ino == held->inode)
+        syscall(SYS_close, fd);
 }
 
 static struct transfer *transfer_find(uint32_t tid)
@@ -126,17 +135,14 @@ static void transfer_show(struct transfer *transfer, const struct made_call *cal
     atomic_fetch_add_explicit(&transfer->version, 1, memory_order_release);
 }
 
-struct transfer *transfer_begin(const ucontext_t *context, struct made_call *ret_call)
+/* Holds the call's file, if it is one to be completed. */
+static struct transfer *transfer_hold(const struct made_call *call)
 {
     struct transfer *transfer = NULL;
-    struct made_call call;
-    long fd;
+    long fd = file_hold(call);
 
-    if (!atomic_load_explicit(&is_transfer_allowed, memory_order_relaxed)) return NULL;
-    if (!repair_call_read(context, &call)) return NULL;
-    fd = file_hold(&call);
     if (fd < 0) return NULL;
-    if (is_to_be_completed(&call, (uint64_t)fd))
+    if (is_to_be_completed(call, (uint64_t)fd))
         transfer = transfer_find((uint32_t)syscall(SYS_gettid));
     if (!transfer) {
         syscall(SYS_close, fd);
@@ -144,9 +150,78 @@ struct transfer *transfer_begin(const ucontext_t *context, struct made_call *ret
     }
     file_close_left(&transfer->held);
     file_note(&transfer->held, fd);
+    return transfer;
+}
+
+struct transfer *transfer_begin(const ucontext_t *context, struct made_call *ret_call)
+{
+    struct transfer *transfer = NULL;
+    struct made_call call;
+
+    if (!atomic_load_explicit(&is_transfer_allowed, memory_order_relaxed)) return NULL;
+    if (!repair_call_read(context, &call)) return NULL;
+    atomic_fetch_add_explicit(&beginning_count, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&fork_count, memory_order_seq_cst) == 0)
+        transfer = transfer_hold(&call);
+    atomic_fetch_sub_explicit(&beginning_count, 1, memory_order_seq_cst);
+    if (!transfer) return NULL;
     transfer_show(transfer, &call, context);
     *ret_call = call;
     return transfer;
+}
+
+/* ---- forks ---- */
+
+static void on_fork(void)
+{
+    int error = errno;
+
+    atomic_fetch_add_explicit(&fork_count, 1, memory_order_seq_cst);
+    for (int i = 0; i < BEGIN_LOOKS_MAX; i++) {
+        if (atomic_load_explicit(&beginning_count, memory_order_seq_cst) == 0) break;
+        syscall(SYS_clock_nanosleep, (long)CLOCK_MONOTONIC, 0L,
+                &(struct timespec){ .tv_nsec = BEGIN_LOOK_NS }, NULL);
+    }
+    for (int i = 0; i < TRANSFERS_MAX; i++) {
+        const struct held_file *held = &hot.transfers[i].held;
+        int fd = atomic_load_explicit(&held->fd, memory_order_acquire);
+
+        if (fd != 0) held_at_fork[i].device = held->device;
+        if (fd != 0) held_at_fork[i].inode = held->inode;
+        atomic_store_explicit(&held_at_fork[i].fd, fd, memory_order_relaxed);
+    }
+    errno = error;
+}
+
+static void on_forked_parent(void)
+{
+    atomic_fetch_sub_explicit(&fork_count, 1, memory_order_seq_cst);
+}
+
+static void on_forked_child(void)
+{
+    int error = errno;
+
+    atomic_store_explicit(&fork_count, 0, memory_order_seq_cst);
+    atomic_store_explicit(&beginning_count, 0, memory_order_seq_cst);
+    for (int i = 0; i < TRANSFERS_MAX; i++) {
+        file_close_left(&held_at_fork[i]);
+    }
+    errno = error;
+}
+
+static bool forks_are_told(void)
+{
+    if (atomic_exchange_explicit(&knows_forks, true, memory_order_relaxed)) return true;
+    if (pthread_atfork(on_fork, on_forked_parent, on_forked_child) == 0) return true;
+    atomic_store_explicit(&knows_forks, false, memory_order_relaxed);
+    return false;
+}
+
+void transfer_allow(bool is_allowed)
+{
+    atomic_store_explicit(&is_transfer_allowed, is_allowed && forks_are_told(),
+                          memory_order_relaxed);
 }
 
 /* ---- the rest ---- */
@@ -188,7 +263,8 @@ static int64_t write_some(const struct made_call *call, uint64_t fd, uint64_t wr
 
 void transfer_complete(struct transfer *transfer, const struct made_call *call, ucontext_t *context)
 {
-    uint64_t fd = (uint64_t)transfer->held.fd, mask = mask_of_host(context);
+    uint64_t fd = (uint64_t)atomic_load_explicit(&transfer->held.fd, memory_order_relaxed);
+    uint64_t mask = mask_of_host(context);
     uint64_t written = call->result;
 
     while (written < call->arguments[2] && has_room(fd, mask)) {
@@ -199,7 +275,7 @@ void transfer_complete(struct transfer *transfer, const struct made_call *call, 
         context->uc_mcontext.gregs[REG_RAX] = (greg_t)written;
     }
     syscall(SYS_close, fd);
-    transfer->held.fd = 0;
+    atomic_store_explicit(&transfer->held.fd, 0, memory_order_relaxed);
     atomic_fetch_add_explicit(&transfer->version, 1, memory_order_release);
     atomic_store_explicit(&transfer->tid, 0, memory_order_release);
 }

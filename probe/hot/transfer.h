@@ -13,11 +13,15 @@
  * long as it takes: the host's other signals are let in while it waits, and who looks at the thread
  * sees the call that it is truly in.
  *
- * It is off unless the host's owner asks for it. The kernel holds the file for as long as a write
- * takes; the handler holds it by a descriptor of its own, but only from the moment on in which the
- * write came back short. Should another thread put another file under the number in those few
- * microseconds, the rest would go there. A short count is what any signal may do to a write; this
- * is not. */
+ * The kernel holds the file for as long as a write takes; the handler holds it by a descriptor of
+ * its own, but only from the moment on in which the write came back short. Should another thread put
+ * another file under the number in those few microseconds, the rest would go there, as it would with
+ * a host that writes the rest by itself, which is what a short count asks of it. A host that does
+ * not expect one loses bytes; so writes are completed unless the host's owner forbids it.
+ *
+ * A child of fork() inherits the handler's descriptors, and would keep connections open that nobody
+ * knows of: so none is begun during a fork, and the child closes those that were there. A child of
+ * _Fork() or clone() does not. */
 #ifndef STAKEOUT_PROBE_HOT_TRANSFER_H
 #define STAKEOUT_PROBE_HOT_TRANSFER_H
 
@@ -35,13 +39,14 @@ struct transfer {
     _Atomic uint32_t tid;     /* of the thread; 0: free */
     _Atomic uint32_t version; /* odd: `view` is to be believed */
     struct held_file {
-        int fd; /* 0: none */
+        _Atomic int fd; /* 0: none */
         uint64_t device, inode;
     } held; /* the thread's own */
     struct transfer_view view;
 };
 
-/* Threads: any. */
+/* Asks to be told of forks, once per process; where that is refused, nothing is allowed. Not
+ * async-signal-safe, unlike the others. */
 void transfer_allow(bool is_allowed);
 
 /* Takes one for a short write that is to be completed: to a stream socket or a pipe, blocking, and

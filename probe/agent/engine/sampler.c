@@ -51,7 +51,7 @@ static int sampler_open(const struct sampler_options *options, bool statistics_o
         return rc;
     }
     budget_set(&sampler.engine.budget, sampler.core_ppm, sampler.thread_ppm);
-    transfer_allow(options->completes_writes);
+    transfer_allow(!options->leaves_short_writes);
     if (stack_copy_open(options->signal_number != 0 ? options->signal_number : SIGURG) < 0)
         sampler.engine.handler_taken = true;
     filters_at_end(memory_close);

@@ -58,8 +58,8 @@ struct sampler_options {
      * there is none. Takes no lock of the host's and does not block for long. */
     size_t (*name_data)(void *context, uint64_t address, char *ret, size_t ret_size);
 
-    int signal_number;     /* 0: SIGURG */
-    bool completes_writes; /* that our signal cut short: hot/transfer.h */
+    int signal_number;        /* 0: SIGURG */
+    bool leaves_short_writes; /* that our signal cut: hot/transfer.h */
 
     /* Where perf events are not to be had, signals are sent, and a trouble says so. */
     enum sampler_engine engine;

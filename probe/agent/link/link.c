@@ -207,7 +207,7 @@ static int open_link(struct link *link)
                                        .on_event = on_event,
                                        .name_data = name_data,
                                        .signal_number = link->settings.signal_number,
-                                       .completes_writes = link->settings.completes_writes,
+                                       .leaves_short_writes = link->settings.leaves_short_writes,
                                        .engine = link->settings.engine };
     struct poller_options poller = { .settings = &link->settings,
                                      .incarnation = link->sender.options.incarnation,

@@ -185,11 +185,8 @@ static int read_statistics(struct reading *reading)
 static int read_complete_writes(struct reading *reading)
 {
     static const char variable[] = "STAKEOUT_COMPLETE_WRITES";
-    bool is_off;
-    int rc = read_switch(reading, variable, &is_off);
 
-    reading->settings->completes_writes = rc == 0 && *setting_or(NULL, variable) && !is_off;
-    return rc;
+    return read_switch(reading, variable, &reading->settings->leaves_short_writes);
 }
 
 static int read_engine(struct reading *reading)

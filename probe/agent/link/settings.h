@@ -34,7 +34,7 @@ struct stakeout_options;
 struct settings {
     bool is_off;
     bool is_statistics_off;
-    bool completes_writes;    /* STAKEOUT_COMPLETE_WRITES=on; off without it */
+    bool leaves_short_writes; /* STAKEOUT_COMPLETE_WRITES=off; on without it */
     bool is_instance_default; /* a forked child makes its own */
     int signal_number;
     enum sampler_engine engine;

@@ -77,8 +77,7 @@ static void what_a_host_sees_is_rare_and_counted(void **state)
 static int setup(void **state)
 {
     static const struct sampler_options options = { .on_sample = on_sample,
-                                                    .thread_files_max = THREAD_FILES_HELD,
-                                                    .completes_writes = true };
+                                                    .thread_files_max = THREAD_FILES_HELD };
 
     (void)state;
     sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE);

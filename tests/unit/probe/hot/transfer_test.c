@@ -19,13 +19,14 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 /* However late the handler is on a busy machine. */
 #define LATE_TICKS (UINT64_C(1) << 40)
 
-enum { ACCOUNT = 9, SIZE = 1 << 20 };
+enum { ACCOUNT = 9, SIZE = 1 << 20, FDS_LOOKED_AT = 256 };
 
 static int ends[2]; /* written to, read from */
 static _Atomic uint32_t writer_tid;
@@ -399,6 +400,62 @@ static void no_descriptor_is_left(void **state)
     assert_int_equal(after, before + 2); /* the pair stands below */
 }
 
+static uint32_t descriptor_count(void)
+{
+    uint32_t count = 0;
+
+    for (int fd = 0; fd < FDS_LOOKED_AT; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+/* The handler holds the pair's end while nobody reads; a child of that moment does not. */
+static void a_child_does_not_keep_what_the_handler_holds(void **state)
+{
+    struct writing writing = { .size = SIZE };
+    uint32_t before;
+    pthread_t thread;
+    pid_t child;
+    int status;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    before = descriptor_count();
+    thread = writer_start(&writing);
+    assert_true(wait_until(is_transferring, NULL, 10000));
+    assert_int_equal(descriptor_count(), before + 1);
+    child = fork();
+    if (child == 0) _exit(descriptor_count() == before ? 0 : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    for (size_t arrived = 0; arrived < SIZE;) {
+        arrived += read_some(arrived);
+    }
+    pthread_join(thread, NULL);
+    assert_int_equal(writing.count, SIZE);
+}
+
+static bool writes_during_fork;
+
+/* Runs when the probe knows of the fork, which was registered later. */
+static void on_fork(void)
+{
+    if (writes_during_fork) assert_stays_short();
+}
+
+static void during_a_fork_a_count_stays_short(void **state)
+{
+    pid_t child;
+
+    (void)state;
+    writes_during_fork = true;
+    child = fork();
+    if (child == 0) _exit(0);
+    writes_during_fork = false;
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 static int open_all(void **state)
 {
     struct sigaction action = { .sa_handler = on_foreign };
@@ -409,7 +466,7 @@ static int open_all(void **state)
     for (size_t i = 0; i < SIZE; i++) {
         sent[i] = (unsigned char)(i * 2654435761u >> 13);
     }
-    if (memory_open(true) < 0) return -1;
+    if (memory_open(true) < 0 || pthread_atfork(on_fork, NULL, NULL) != 0) return -1;
     transfer_allow(true);
     return stack_copy_open(SIGURG);
 }
@@ -436,6 +493,8 @@ int main(void)
         cmocka_unit_test_teardown(without_a_descriptor_a_count_stays_short, pair_close),
         cmocka_unit_test_teardown(no_descriptor_is_left, pair_close),
         cmocka_unit_test_teardown(what_has_a_time_out_of_its_own_is_counted, pair_close),
+        cmocka_unit_test_teardown(a_child_does_not_keep_what_the_handler_holds, pair_close),
+        cmocka_unit_test_teardown(during_a_fork_a_count_stays_short, pair_close),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);

@@ -90,20 +90,20 @@ static void options_come_before_the_environment(void **state)
     assert_true(settings.is_statistics_off);
 }
 
-static void writes_are_completed_only_where_that_is_asked_for(void **state)
+static void writes_are_completed_unless_that_is_forbidden(void **state)
 {
     struct stakeout_options options = { .size = sizeof options, .application = "a" };
     struct settings settings;
 
     (void)state;
     assert_int_equal(read_settings(&options, &settings), 0);
-    assert_false(settings.completes_writes);
+    assert_false(settings.leaves_short_writes);
     setenv("STAKEOUT_COMPLETE_WRITES", "off", 1);
     assert_int_equal(read_settings(&options, &settings), 0);
-    assert_false(settings.completes_writes);
+    assert_true(settings.leaves_short_writes);
     setenv("STAKEOUT_COMPLETE_WRITES", "on", 1);
     assert_int_equal(read_settings(&options, &settings), 0);
-    assert_true(settings.completes_writes);
+    assert_false(settings.leaves_short_writes);
 }
 
 static void the_engine_is_signal_perf_or_auto(void **state)
@@ -295,7 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(nothing_is_needed, setup),
         cmocka_unit_test_setup(options_come_before_the_environment, setup),
-        cmocka_unit_test_setup(writes_are_completed_only_where_that_is_asked_for, setup),
+        cmocka_unit_test_setup(writes_are_completed_unless_that_is_forbidden, setup),
         cmocka_unit_test_setup(the_engine_is_signal_perf_or_auto, setup),
         cmocka_unit_test_setup(budgets_are_percent_of_a_core_and_of_a_thread, setup),
         cmocka_unit_test_setup(options_of_any_size_are_read_as_far_as_they_are_known, setup),
