@@ -11,13 +11,13 @@
  * SA_RESTART does, except that a relative time-out begins anew. So it is done
  *
  * - whatever the time-out, where the call is young: the sampler saw the thread running just before
- *   it sent the signal, so that the new begin is late by no more than the signal took. A thread
- *   that
- *   is woken in vain is seen running, too, inside of a wait of any age: so the wait in which it was
- *   seen before, or that was made again before, is not young until it was seen elsewhere;
+ *   it sent the signal, so that the new begin is late by no more than the signal took: as late as
+ *   who has no CPU is anyway. A thread that is woken in vain is seen running, too, inside of a wait
+ *   of any age: so the wait in which it was seen before, or that was made again before, is not
+ *   young until it was seen elsewhere. Of sleeps, semaphores of System V and awaited signals the
+ *   kernel wakes nobody in vain: who runs has left them;
  * - of a call of any age only where no time is lost: it waits without end, or until a moment, or
- * the
- *   kernel has written back how much is left.
+ *   the kernel has written back how much is left.
  *
  * OTHER SIGNALS. What a signal of the host's ended is to stay ended. All signals are blocked while
  * our handler runs. One that is delivered before ours has its frame between: we see its handler's
@@ -270,41 +270,42 @@ static const struct repair_row {
     int32_t number;
     predicate *may;       /* be made again while it is young */
     predicate *is_exact;  /* at any age: no time is lost */
+    bool ends_when_woken; /* nobody is woken from it in vain */
 } repair_rows[] = {
     /* Waiting for events, with a time-out in an argument; endless if that is negative. */
-    { SYS_poll,            always,           is_endless_2 },
-    { SYS_epoll_wait,      always,           is_endless_3 },
-    { SYS_epoll_pwait,     has_no_mask_4,    is_endless_3 },
-    { SYS_epoll_pwait2,    has_no_mask_4,    has_no_time_3 },
+    { SYS_poll,             always,           is_endless_2,            false },
+    { SYS_epoll_wait,       always,           is_endless_3,            false },
+    { SYS_epoll_pwait,      has_no_mask_4,    is_endless_3,            false },
+    { SYS_epoll_pwait2,     has_no_mask_4,    has_no_time_3,           false },
     /* The kernel writes back how much of the time-out is left. */
-    { SYS_ppoll,           has_no_mask_3,    always },
-    { SYS_select,          always,           always },
-    { SYS_pselect6,        has_no_mask_pair, always },
+    { SYS_ppoll,            has_no_mask_3,    always,                  false },
+    { SYS_select,           always,           always,                  false },
+    { SYS_pselect6,         has_no_mask_pair, always,                  false },
     /* Sleeping for a time, or until one. */
-    { SYS_nanosleep,       always,           is_nanosleep_kept },
-    { SYS_clock_nanosleep, always,           is_clock_nanosleep_kept },
+    { SYS_nanosleep,        always,           is_nanosleep_kept,       true  },
+    { SYS_clock_nanosleep,  always,           is_clock_nanosleep_kept, true  },
     /* A wait looks at the word again before it sleeps; FUTEX_WAIT's time-out is relative. */
-    { SYS_futex,           is_wait_on_futex, is_futex_until },
+    { SYS_futex,            is_wait_on_futex, is_futex_until,          false },
     /* EINTR only with SO_RCVTIMEO or SO_SNDTIMEO, and only before the first byte. */
-    { SYS_recvfrom,        always,           never },
-    { SYS_recvmsg,         always,           never },
-    { SYS_sendto,          always,           never },
-    { SYS_sendmsg,         always,           never },
-    { SYS_accept,          always,           never },
-    { SYS_accept4,         always,           never },
-    { SYS_read,            is_of_socket,     never },
-    { SYS_readv,           is_of_socket,     never },
-    { SYS_write,           is_of_socket,     never },
-    { SYS_writev,          is_of_socket,     never },
+    { SYS_recvfrom,         always,           never,                   false },
+    { SYS_recvmsg,          always,           never,                   false },
+    { SYS_sendto,           always,           never,                   false },
+    { SYS_sendmsg,          always,           never,                   false },
+    { SYS_accept,           always,           never,                   false },
+    { SYS_accept4,          always,           never,                   false },
+    { SYS_read,             is_of_socket,     never,                   false },
+    { SYS_readv,            is_of_socket,     never,                   false },
+    { SYS_write,            is_of_socket,     never,                   false },
+    { SYS_writev,           is_of_socket,     never,                   false },
     /* All or nothing; without a time-out they wait for ever. */
-    { SYS_semop,           always,           always },
-    { SYS_semtimedop,      always,           has_no_time_3 },
-    { SYS_msgsnd,          always,           always },
-    { SYS_msgrcv,          always,           always },
+    { SYS_semop,            always,           always,                  true  },
+    { SYS_semtimedop,       always,           has_no_time_3,           true  },
+    { SYS_msgsnd,           always,           always,                  false },
+    { SYS_msgrcv,           always,           always,                  false },
     /* The signals that it waits for are blocked, and stay pending. */
-    { SYS_rt_sigtimedwait, always,           has_no_time_2 },
+    { SYS_rt_sigtimedwait,  always,           has_no_time_2,           true  },
     /* EINTR only while it has no event. */
-    { SYS_io_getevents,    always,           has_no_time_4 },
+    { SYS_io_getevents,     always,           has_no_time_4,           false },
     /* Left out, with reason: close (the descriptor is gone already, and its number may be
      * another's); connect (the connecting goes on, and a second one is another question); pause and
      * rt_sigsuspend (a signal is what they wait for). */
@@ -324,7 +325,8 @@ static enum repair restart(ucontext_t *context, const struct made_call *call, en
     const struct repair_row *row = row_of(call->number);
 
     if (age == WAIT_AGE_UNKNOWN || !row || !row->may(call)) return REPAIR_LEFT;
-    if (age == WAIT_OLD && !row->is_exact(call)) return REPAIR_LEFT;
+    if (age == WAIT_SAME && row->ends_when_woken) age = WAIT_YOUNG;
+    if (age != WAIT_YOUNG && !row->is_exact(call)) return REPAIR_LEFT;
     context->uc_mcontext.gregs[REG_RAX] = call->number;
     context->uc_mcontext.gregs[REG_RIP] -= CALL_SIZE;
     return REPAIR_RESTARTED;

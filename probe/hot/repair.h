@@ -28,7 +28,8 @@ enum repair {
 enum wait_age {
     WAIT_AGE_UNKNOWN, /* another signal may have ended it: it is not repaired at all */
     WAIT_OLD,         /* any time */
-    WAIT_YOUNG, /* its thread was seen running so shortly before that it had no time to wait */
+    WAIT_YOUNG,       /* its thread was seen running just before: no longer than our signal took */
+    WAIT_SAME, /* likewise, but it stands where it waited before, and may have been woken in vain */
 };
 
 /* A system call as it was made. */

@@ -36,7 +36,7 @@ enum {
     RED_ZONE_SIZE = 128,         /* below the stack pointer, yet in use: the ABI's */
     COOKIE_MAGIC = 0x57a,        /* beside the sequence: chance does not make it */
     CLOCK_HOLDS_NS = 40000,      /* a signal takes 5 to 20 us */
-    YOUNG_NS = 200000,           /* from the look to the handler; it takes some 20 us */
+    YOUNG_NS = 10000000,         /* from the look to the handler: 20 us, or the wait for a CPU */
     HANDLER_FRAMES_SIZE = 16384, /* between the kernel's frame and ours: a sanitizer's, at most */
 };
 
@@ -238,7 +238,8 @@ static bool was_running_just_now(const struct loan *served)
     return served->order.was_running && ((int64_t)late <= 0 || ticks_to_ns(late) <= YOUNG_NS);
 }
 
-/* A thread that is woken in vain runs, and sleeps on in the same call. */
+/* A thread that is woken in vain runs, and sleeps on in the same call. So it seems with one that
+ * makes the call again in a loop. */
 static bool is_old_wait(const struct loan_order *order, const ucontext_t *context)
 {
     return (uint64_t)context->uc_mcontext.gregs[REG_RIP] == order->old_pc &&
@@ -249,8 +250,8 @@ static bool is_old_wait(const struct loan_order *order, const ucontext_t *contex
 static enum wait_age wait_age_of(const struct loan *served, const ucontext_t *context)
 {
     if (!served || !served->order.may_repair) return WAIT_AGE_UNKNOWN;
-    if (!was_running_just_now(served) || is_old_wait(&served->order, context)) return WAIT_OLD;
-    return WAIT_YOUNG;
+    if (!was_running_just_now(served)) return WAIT_OLD;
+    return is_old_wait(&served->order, context) ? WAIT_SAME : WAIT_YOUNG;
 }
 
 /* Repairs the call that our signal met. Returns a transfer that is to be completed, or NULL. */
