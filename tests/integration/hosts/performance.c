@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/integration/hosts/performance.h"
 
+#include "common/base/clock.h"
 #include "common/base/own.h"
+#include "tests/integration/hosts/programs/act.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    ARMED_MS = 20000,
-    HUNG_MS = 45000, /* without a word of the host */
-    SETTLED_MS = 20000,
+    ARMED_MS = 60000,
+    HUNG_MS = 150000, /* without a word of the host */
+    SETTLED_MS = 60000,
+    FAREWELL_MS = 1000, /* that stakeout_stop() gives to it */
     SAID_SIZE_MAX = 64 * 1024,
     FIRST_CODE = 200,
     SKIPPED = 77,
@@ -34,6 +38,8 @@ struct run {
     struct host_process *host;
     struct buf said;
     int status;
+    uint64_t leaves_ns[ACT_LEAVERS]; /* 0: it did not, or has left */
+    uint64_t farewell_ns;            /* the longest */
 };
 
 struct performance {
@@ -72,6 +78,31 @@ static bool is_armed_or_over(void *context)
            host_process_has_word(performance->watched.host);
 }
 
+static void hear_left(struct run *run, int who, uint64_t at_ns)
+{
+    uint64_t took_ns = at_ns - run->leaves_ns[who];
+
+    if (run->leaves_ns[who] != 0 && took_ns > run->farewell_ns) run->farewell_ns = took_ns;
+    run->leaves_ns[who] = 0;
+}
+
+/* What act_leave() and act_left() say is of time, and not compared. */
+static bool is_of_farewell(struct run *run, const char *line)
+{
+    uint64_t at_ns;
+    int who;
+
+    if (sscanf(line, "leaves %d %" SCNu64, &who, &at_ns) == 2) {
+        assert_in_range(who, 0, ACT_LEAVERS - 1);
+        run->leaves_ns[who] = at_ns;
+        return true;
+    }
+    if (sscanf(line, "left %d %" SCNu64, &who, &at_ns) != 2) return false;
+    assert_in_range(who, 0, ACT_LEAVERS - 1);
+    hear_left(run, who, at_ns);
+    return true;
+}
+
 /* Everything it says, until it ends. */
 static void hear_out(struct run *run)
 {
@@ -83,8 +114,9 @@ static void hear_out(struct run *run)
             fail_msg("the host hangs; it said:\n%s", buf_peek(&run->said).data);
         }
         if (!*line) break;
-        buf_printf(&run->said, "%s\n", line);
+        if (!is_of_farewell(run, line)) buf_printf(&run->said, "%s\n", line);
     }
+    hear_left(run, 0, clock_monotonic_ns());
     run->status = host_process_end(run->host);
 }
 
@@ -139,6 +171,13 @@ static bool is_told(void *context)
             ledger(performance, "seen") >= performance->calls);
 }
 
+/* A farewell ends when its second is over, whatever is left to say: the rest is lost. It was over
+ * for one that took as long, as happens where others have the processors. */
+static bool farewell_was_cut(const struct performance *performance)
+{
+    return performance->watched.farewell_ns >= ms_to_ns(FAREWELL_MS);
+}
+
 static int count_instances(const struct performance *performance)
 {
     json_t *all = house_get(performance->house, "/api/v1/tasks/%s/ledger", performance->task.text);
@@ -162,22 +201,35 @@ static void dump_ledger(const struct performance *performance)
     json_decref(all);
 }
 
+/* Whether all was told. Fails if it was not, and had the time. */
+static bool await_told(struct performance *performance)
+{
+    bool was_cut = farewell_was_cut(performance);
+
+    if (wait_until(is_told, performance, was_cut ? 0 : SETTLED_MS)) return true;
+    if (!was_cut) {
+        dump_ledger(performance);
+        fail_msg("of %ld calls, %ld are seen, and %ld pend", performance->calls,
+                 (long)ledger(performance, "seen"), (long)ledger(performance, "pending"));
+    }
+    print_message("  its farewell was cut: it took %llu ms\n",
+                  (unsigned long long)ns_to_ms(performance->watched.farewell_ns));
+    return false;
+}
+
 static void check_ledger(struct performance *performance)
 {
     const struct awkward *awkward = performance->awkward;
     int64_t samples, samples_min = awkward->samples_min / SAMPLES_SHARE;
+    bool is_whole;
 
     if (awkward->is_unwatched) {
         assert_int_equal(count_instances(performance), 0);
         return;
     }
-    if (!awkward->is_cut_off && !wait_until(is_told, performance, SETTLED_MS)) {
-        dump_ledger(performance);
-        fail_msg("of %ld calls, %ld are seen, and %ld pend", performance->calls,
-                 (long)ledger(performance, "seen"), (long)ledger(performance, "pending"));
-    }
+    is_whole = !awkward->is_cut_off && await_told(performance);
     house_assert_ledger_adds_up(performance->house, &performance->task);
-    if (awkward->is_cut_off) return;
+    if (!is_whole) return;
     samples = (int64_t)house_samples_count(performance->house, &performance->task);
     if (ledger(performance, "sampled") != samples) dump_ledger(performance);
     assert_int_equal(ledger(performance, "sampled"), samples);
@@ -242,7 +294,7 @@ static void check_samples(const struct performance *performance)
         cut_count += check_sample(performance, sample);
         json_decref(sample);
     }
-    assert_in_range(cut_count, 0, json_array_size(json_object_get(list, "samples")) / 4);
+    assert_in_range(cut_count, 0, json_array_size(json_object_get(list, "samples")) / 4 + 1);
     json_decref(list);
 }
 

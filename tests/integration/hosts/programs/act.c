@@ -3,6 +3,7 @@
 #include "tests/integration/hosts/programs/act.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -170,8 +171,19 @@ void act_say_calls(void)
     act_say("calls %u", atomic_load(&calls));
 }
 
+void act_leave(int who)
+{
+    act_say("leaves %d %" PRIu64, who, act_now_ns());
+}
+
+void act_left(int who)
+{
+    act_say("left %d %" PRIu64, who, act_now_ns());
+}
+
 int act_end(void)
 {
     act_say_calls();
+    act_leave(0);
     return 0;
 }

@@ -45,6 +45,7 @@ enum {
     ACT_CALL_MS = 90, /* the task's threshold is 50, its frequency 5 */
     ACT_FIRST = 200,  /* response codes: 200, 201, ... */
     ACT_SKIPPED = 77, /* the exit code of a host that cannot be, here */
+    ACT_LEAVERS = 8,  /* processes of a host that say farewell */
 };
 
 struct act_call {
@@ -82,9 +83,16 @@ uint64_t act_now_ns(void);
 /* One line, at once. */
 void act_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Says how many calls were made, and returns 0. */
+/* Says how many calls were made, and that it leaves; returns 0. */
 int act_end(void);
 void act_say_calls(void);
+
+/* A process is about to say farewell to the scheduler, by exit(); and is gone, as its parent saw. On
+ * a machine that is slow at that moment, the second that a farewell may take does not always
+ * suffice: the test hears how long it took. `who` is a number of the host's, below ACT_LEAVERS; 0
+ * is the process whose end the test sees itself. */
+void act_leave(int who);
+void act_left(int who);
 
 /* Fails loudly: a host that is broken must not look like one that is harmless. */
 #define ACT_CHECK(condition) ((condition) ? (void)0 : act_fail(#condition, __FILE__, __LINE__))

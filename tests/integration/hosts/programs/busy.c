@@ -196,7 +196,10 @@ void busy_constructed(void)
 
 void busy_destroyed(void)
 {
-    if (act_mode_is("starts")) stakeout_stop();
+    if (!act_mode_is("starts")) return;
+    act_leave(1);
+    stakeout_stop();
+    act_left(1);
 }
 
 int main(void)

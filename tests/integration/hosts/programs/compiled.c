@@ -94,7 +94,7 @@ int main(void)
         rests(rests_and_goes_on, &call);
         act_call_end(&call, ACT_FIRST + 1);
     }
-    act_say_calls();
+    act_end();
     stakeout_stop(); /* which names what it has: the map must be there until then */
     unlink(map_path);
     return 0;

@@ -24,10 +24,13 @@ static void *caller_main(void *context)
 
 static void *brief_main(void *context)
 {
-    struct act_call call = act_call_begin();
+    for (int i = 0; i < ACT_ROUNDS; i++) {
+        struct act_call call = act_call_begin();
 
-    act_rest_ms(ACT_CALL_MS);
-    act_call_end(&call, ACT_FIRST);
+        act_rest_ms(ACT_CALL_MS);
+        act_call_end(&call, ACT_FIRST);
+    }
+    act_leave(0);
     return context;
 }
 
@@ -46,6 +49,7 @@ static void leave_it_to_threads(void)
 static void on_exit_said(void)
 {
     act_say("at exit");
+    act_leave(0);
 }
 
 static void start_callers(void)

@@ -17,6 +17,9 @@
 
 enum { WORKERS = 3, FORKS = 200, CALLERS = 3 };
 
+/* Who says farewell: the master, its workers, and a child of each. */
+enum { MASTER, FIRST_WORKER, FIRST_GRANDCHILD = FIRST_WORKER + WORKERS };
+
 static _Atomic bool is_over;
 
 static int status_of(pid_t pid)
@@ -45,7 +48,21 @@ static int grandchild_main(struct act_call *inherited)
     return 5;
 }
 
-static int worker_main(void)
+static void leave(int who, int status)
+{
+    act_leave(who);
+    exit(status);
+}
+
+static int status_of_leaver(pid_t pid, int who)
+{
+    int status = status_of(pid);
+
+    act_left(who);
+    return status;
+}
+
+static int worker_main(int number)
 {
     struct act_call call;
     pid_t pid;
@@ -56,9 +73,9 @@ static int worker_main(void)
     call = act_call_begin();
     act_rest_ms(ACT_CALL_MS);
     pid = fork();
-    if (pid == 0) exit(grandchild_main(&call));
+    if (pid == 0) leave(FIRST_GRANDCHILD + number, grandchild_main(&call));
     act_call_end(&call, 0);
-    return status_of(pid) + 2;
+    return status_of_leaver(pid, FIRST_GRANDCHILD + number) + 2;
 }
 
 static void run_workers(void)
@@ -67,11 +84,11 @@ static void run_workers(void)
 
     for (int i = 0; i < WORKERS; i++) {
         pids[i] = fork();
-        if (pids[i] == 0) exit(worker_main());
+        if (pids[i] == 0) leave(FIRST_WORKER + i, worker_main(i));
     }
     serve_call();
     for (int i = 0; i < WORKERS; i++) {
-        act_say("worker %d", status_of(pids[i]));
+        act_say("worker %d", status_of_leaver(pids[i], FIRST_WORKER + i));
     }
 }
 
@@ -121,5 +138,6 @@ int main(void)
     act_begin();
     if (act_mode_is("workers")) run_workers();
     if (act_mode_is("storm")) storm();
+    act_leave(MASTER);
     return 3;
 }
