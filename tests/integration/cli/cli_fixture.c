@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct scheduler_process scheduler;
 struct run run;
 
 void assert_code(int code)
@@ -67,24 +66,16 @@ void cancel(const char *id)
     assert_out("CANCELLED");
 }
 
-int set_up(void **state)
+int cli_setup(void **state)
 {
     char url[64];
 
-    (void)state;
-    scheduler_process_start(&scheduler);
+    scheduler_setup(state);
     snprintf(url, sizeof url, "http://127.0.0.1:%u", scheduler.port);
     setenv("STAKEOUT_SERVER", url, 1);
     setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
     setenv("COLUMNS", "100", 1);
     setenv("TZ", "UTC", 1);
     unsetenv("STAKEOUT_TOKEN");
-    return 0;
-}
-
-int tear_down(void **state)
-{
-    (void)state;
-    scheduler_process_done(&scheduler);
     return 0;
 }

@@ -12,13 +12,12 @@
 #define STAKEOUT_TESTS_INTEGRATION_CLI_FIXTURE_H
 
 #include "common/model/id.h"
-#include "tests/support/scheduler_process.h"
+#include "tests/support/scheduler_fixture.h"
 #include "tests/support/test.h"
 #include "tests/unit/tools/cli/run.h"
 
 enum { WORDS_MAX = 32, TASK_TEXT_SIZE = 24 };
 
-extern struct scheduler_process scheduler;
 extern struct run run;
 
 #define RUN(...) run_cli(&run, (const char *const[]){ __VA_ARGS__, NULL })
@@ -41,8 +40,7 @@ void cancel(const char *id);
 void report(const char *application, const char *task, struct sample_id *ret_id,
             struct trace_id *ret_trace);
 
-/* Of each group of tests. */
-int set_up(void **state);
-int tear_down(void **state);
+/* Of each group of tests; scheduler_teardown() ends it. */
+int cli_setup(void **state);
 
 #endif

@@ -146,5 +146,5 @@ int main(void)
         cmocka_unit_test(absent_scheduler_is_found_by_the_doctor),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, cli_setup, scheduler_teardown);
 }

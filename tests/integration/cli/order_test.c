@@ -152,5 +152,5 @@ int main(void)
         cmocka_unit_test(orders_are_refused_as_a_whole_with_the_same_sentence),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, cli_setup, scheduler_teardown);
 }

@@ -145,5 +145,5 @@ int main(void)
         cmocka_unit_test(exports_are_written_whole),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, cli_setup, scheduler_teardown);
 }

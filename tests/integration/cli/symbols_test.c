@@ -52,5 +52,5 @@ int main(void)
         cmocka_unit_test(what_is_no_debug_file_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, cli_setup, scheduler_teardown);
 }

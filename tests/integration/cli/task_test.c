@@ -236,5 +236,5 @@ int main(void)
         cmocka_unit_test(the_frequency_line_says_what_the_budget_made_of_it),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, cli_setup, scheduler_teardown);
 }

@@ -134,5 +134,5 @@ int main(void)
         cmocka_unit_test(watch_outlives_a_restart_of_the_scheduler),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, cli_setup, scheduler_teardown);
 }

@@ -32,18 +32,23 @@ foreach(name budget lookback)
                   stakeout_test_one_task)
 endforeach()
 
+add_library(stakeout_test_perf_scene STATIC perf_scene.c)
+target_link_libraries(stakeout_test_perf_scene PUBLIC stakeout_test_one_task stakeout_test_support)
 foreach(name perf perf_refused)
-    stakeout_test(integration probe_${name} ${name}_test.c perf_scene.c
-                  $<TARGET_OBJECTS:stakeout_hot> LINK stakeout_test_one_task)
+    stakeout_test(integration probe_${name} ${name}_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
+                  stakeout_test_perf_scene)
 endforeach()
 
 stakeout_test(integration probe_signals signals_test.c $<TARGET_OBJECTS:stakeout_hot> LINK
               stakeout_test_one_task)
 
+add_library(stakeout_test_interrupted_work STATIC interrupted_work.c)
+target_link_libraries(stakeout_test_interrupted_work PRIVATE stakeout_flags)
 # ThreadSanitizer delivers signals later, with contexts of its own, and has frames of its own.
 if(NOT STAKEOUT_SANITIZE)
-    stakeout_test(integration probe_interruptions interruptions_test.c interrupted_work.c
-                  $<TARGET_OBJECTS:stakeout_hot> LINK stakeout_test_one_task)
+    stakeout_test(integration probe_interruptions interruptions_test.c
+                  $<TARGET_OBJECTS:stakeout_hot>
+                  LINK stakeout_test_interrupted_work stakeout_test_one_task)
 endif()
 
 # It forks beside threads, and ThreadSanitizer may then hang in its own locks.
