@@ -3,12 +3,11 @@
  *
  *     hosts_test GROUP [NAME]        "processes", "code", ...; one of the group */
 #include "tests/integration/hosts/performance.h"
+#include "tests/integration/system/house_fixture.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static struct house house;
 
 /* clang-format off */
 #define HOST(group, host_name, host_program, ...)                    \
@@ -34,20 +33,6 @@ static const struct {
 #undef HOST
 };
 
-static int open_house(void **state)
-{
-    (void)state;
-    house_open(&house);
-    return 0;
-}
-
-static int close_house(void **state)
-{
-    (void)state;
-    house_close(&house);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     struct CMUnitTest tests[ARRAY_COUNT(hosts)];
@@ -62,5 +47,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s GROUP [NAME]\n", argv[0]);
         return 2;
     }
-    return _cmocka_run_group_tests(argv[1], tests, count, open_house, close_house);
+    return _cmocka_run_group_tests(argv[1], tests, count, house_setup, house_teardown);
 }

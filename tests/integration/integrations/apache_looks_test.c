@@ -28,13 +28,13 @@ enum {
 /* One instance is enough to be asked: all have the task. */
 static void order(const char *application, const char *interface, struct task_id *ret)
 {
-    house_order(&httpd_house,
+    house_order(&house,
                 &(struct order){ .application = application,
                                  .interface = interface,
                                  .threshold_ms = THRESHOLD_MS,
                                  .sample_cap = 1 },
                 ret);
-    house_wait_armed(&httpd_house, ret, httpd_house_instances());
+    house_wait_armed(&house, ret, httpd_house_instances());
 }
 
 /* Where and why ----------------------------------------------------------------------------- */
@@ -56,7 +56,7 @@ static void assert_looked_into(const char *application, const char *more, const 
     snprintf(asked, sizeof asked, "/%s/9?ms=500", path);
     http_get(httpd.port, asked, TRACEPARENT "\r\n", &reply);
     assert_int_equal(reply.status, 203);
-    watched_wait_sample(&httpd_house, ret_task, &sample);
+    watched_wait_sample(&house, ret_task, &sample);
     assert_string_equal(sample.interface, interface);
     assert_string_equal(sample.trace, TRACE);
     assert_int_equal(sample.response_code, 203);
@@ -68,7 +68,7 @@ static void assert_looked_into(const char *application, const char *more, const 
 
 static int64_t count_of(const struct task_id *task, const char *figure)
 {
-    return house_ledger_sum(&httpd_house, task, figure);
+    return house_ledger_sum(&house, task, figure);
 }
 
 /* Whether it is a signal that tells of a sleeping thread is up to who started httpd. */
@@ -127,7 +127,7 @@ static void a_request_behind_another_is_whole(void **state)
     http_read_reply(fd, &reply);
     assert_int_equal(reply.status, 203);
     close(fd);
-    watched_wait_sample(&httpd_house, &task, &sample);
+    watched_wait_sample(&house, &task, &sample);
     assert_int_equal(sample.response_code, 203);
     assert_in_range(sample.elapsed_ms, 300, 5000);
     watched_sample_done(&sample);
@@ -148,9 +148,9 @@ static void a_call_ends_when_its_response_was_written(void **state)
     order("big", "GET /big.bin", &task);
     fd = http_connect(httpd.port);
     http_send(fd, "GET /big.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    watched_wait_snapshots(&httpd_house, &task, 20); /* meanwhile we read nothing */
+    watched_wait_snapshots(&house, &task, 20); /* meanwhile we read nothing */
     assert_in_range(http_drain(fd), HTTPD_BIG_SIZE, HTTPD_BIG_SIZE + 4096);
-    watched_wait_sample(&httpd_house, &task, &sample);
+    watched_wait_sample(&house, &task, &sample);
     assert_int_equal(sample.response_code, 200);
     if (httpd_is("event")) {
         assert_true(watched_detached_share(&sample, "detached: the client to read") > 50);
@@ -192,7 +192,7 @@ static void a_request_over_http2_is_looked_into(void **state)
              (unsigned)httpd.port);
     run_client(command, said);
     assert_non_null(strstr(said, ":status: 203"));
-    watched_wait_sample(&httpd_house, &task, &sample);
+    watched_wait_sample(&house, &task, &sample);
     assert_string_equal(sample.trace, TRACE);
     assert_int_equal(sample.response_code, 203);
     assert_in_range(sample.elapsed_ms, 500, 5000);
@@ -229,7 +229,7 @@ static void requests_over_http2_are_counted(void **state)
     run_client(command, said);
     if (!strstr(said, "status codes: 6000 2xx")) fail_msg("%s", said);
     httpd_process_stop(&httpd);
-    watched_assert_counts(&httpd_house, "multiplexed", expected);
+    watched_assert_counts(&house, "multiplexed", expected);
 }
 
 /* PHP --------------------------------------------------------------------------------------- */
@@ -257,7 +257,7 @@ static void assert_script_looked_into(const struct httpd_process *httpd, const c
     order("php", interface, &task);
     http_get(httpd->port, path, NULL, &reply);
     assert_int_equal(reply.status, 201);
-    watched_wait_sample(&httpd_house, &task, &sample);
+    watched_wait_sample(&house, &task, &sample);
     assert_int_equal(sample.response_code, 201);
     assert_in_range(sample.elapsed_ms, 500, 5000);
     watched_assert_share(&sample, "php_execute_script", 80);
@@ -299,5 +299,5 @@ int main(int argc, char **argv)
     };
 
     httpd_house_arguments(argc, argv);
-    return cmocka_run_group_tests(tests, httpd_house_open, httpd_house_close);
+    return cmocka_run_group_tests(tests, house_setup, house_teardown);
 }

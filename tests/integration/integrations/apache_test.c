@@ -100,7 +100,7 @@ static void requests_are_calls_under_their_names(void **state)
     on_one_connection(httpd.port);
     in_one_packet(httpd.port);
     httpd_process_stop(&httpd); /* its children tell what they have */
-    watched_assert_counts(&httpd_house, "names", expected);
+    watched_assert_counts(&house, "names", expected);
 }
 
 /* Load and restarts ------------------------------------------------------------------------- */
@@ -155,21 +155,21 @@ static void no_request_fails_under_load_and_graceful_restarts(void **state)
 
     (void)state;
     httpd_process_start(&httpd);
-    house_order(&httpd_house,
+    house_order(&house,
                 &(struct order){ .application = "load",
                                  .interface = "GET /slow/{id}",
                                  .threshold_ms = 50,
                                  .frequency_ms = 5,
                                  .sample_cap = 100 },
                 &task);
-    house_wait_armed(&httpd_house, &task, httpd_house_instances());
+    house_wait_armed(&house, &task, httpd_house_instances());
     assert_load_is_unharmed(&httpd, "/index.html", true);
     assert_load_is_unharmed(&httpd, "/slow/1?ms=2", true);
     /* Of children that ended on a crowded machine. */
-    drops = house_ledger_sum(&httpd_house, &task, "drops");
+    drops = house_ledger_sum(&house, &task, "drops");
     assert_unharmed(&httpd, "/slow/1?ms=80", LISTENED_CALLS, false);
-    assert_int_equal(house_ledger_sum(&httpd_house, &task, "drops"), drops);
-    assert_true(house_ledger_sum(&httpd_house, &task, "snapshots") > LISTENED_CALLS / 10);
+    assert_int_equal(house_ledger_sum(&house, &task, "drops"), drops);
+    assert_true(house_ledger_sum(&house, &task, "snapshots") > LISTENED_CALLS / 10);
     httpd_process_stop(&httpd);
 }
 
@@ -349,5 +349,5 @@ int main(int argc, char **argv)
     };
 
     httpd_house_arguments(argc, argv);
-    return cmocka_run_group_tests(tests, httpd_house_open, httpd_house_close);
+    return cmocka_run_group_tests(tests, house_setup, house_teardown);
 }

@@ -2,7 +2,7 @@
 /* stakeout.hpp in a real host, against a real stakeoutd: every call is there once, with the
  * response code that it should have. argv: the programs, by compiler and standard. */
 #include "tests/integration/integrations/watched.h"
-#include "tests/integration/system/house.h"
+#include "tests/integration/system/house_fixture.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -11,7 +11,6 @@
 
 enum { SOON_MS = 20000 };
 
-static struct house house;
 static const char *program;
 static char name[64];
 
@@ -149,20 +148,6 @@ static void a_coroutine_is_told_on_both_threads(void **state)
     assert_int_equal(host_process_end(host), 0);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    house_open(&house);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    house_close(&house);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -174,5 +159,5 @@ int main(int argc, char **argv)
     CHECK(argc == 2);
     program = argv[1];
     snprintf(name, sizeof name, "%s", strrchr(program, '/') + 1);
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, house_setup, house_teardown);
 }

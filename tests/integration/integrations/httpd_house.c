@@ -9,7 +9,6 @@
 enum { LINES_SIZE = 4096 };
 
 const char *httpd_mpm;
-struct house httpd_house;
 
 const char httpd_rules[] = "StakeoutInterface GET /item/{id}\n"
                            "StakeoutInterface ANY /cgi-bin/{script...} scripts\n"
@@ -30,20 +29,6 @@ void httpd_house_arguments(int argc, char **argv)
     if (argc == 3) cmocka_set_test_filter(argv[2]);
 }
 
-int httpd_house_open(void **state)
-{
-    (void)state;
-    house_open(&httpd_house);
-    return 0;
-}
-
-int httpd_house_close(void **state)
-{
-    (void)state;
-    house_close(&httpd_house);
-    return 0;
-}
-
 bool httpd_is(const char *mpm)
 {
     return strcmp(httpd_mpm, mpm) == 0;
@@ -52,9 +37,9 @@ bool httpd_is(const char *mpm)
 struct httpd_process httpd_house_server(const char *application, const char *more)
 {
     static char lines[LINES_SIZE];
-    int size = snprintf(
-        lines, sizeof lines, "StakeoutApplication %s\nStakeoutServer http://127.0.0.1:%u\n%s%s",
-        application, (unsigned)httpd_house.scheduler.port, more ? more : "", httpd_rules);
+    int size = snprintf(lines, sizeof lines,
+                        "StakeoutApplication %s\nStakeoutServer http://127.0.0.1:%u\n%s%s",
+                        application, (unsigned)house.scheduler.port, more ? more : "", httpd_rules);
 
     CHECK(size > 0 && size < LINES_SIZE);
     return (struct httpd_process){ .mpm = httpd_mpm, .with_stakeout = true, .lines = lines };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* httpd_house.h: a scheduler, and servers of one MPM that report to it, for a test program whose
- * arguments are the MPM and, maybe, the tests that it shall run.
+/* httpd_house.h: servers of one MPM that report to the house, for a test program whose arguments
+ * are the MPM and, maybe, the tests that it shall run.
  *
  *     httpd_house_arguments(argc, argv);
- *     return cmocka_run_group_tests(tests, httpd_house_open, httpd_house_close);
+ *     return cmocka_run_group_tests(tests, house_setup, house_teardown);
  *
  * and in a test
  *
@@ -13,15 +13,12 @@
 #define STAKEOUT_TESTS_INTEGRATION_INTEGRATIONS_HTTPD_HOUSE_H
 
 #include "tests/integration/integrations/httpd_process.h"
-#include "tests/integration/system/house.h"
+#include "tests/integration/system/house_fixture.h"
 
 extern const char *httpd_mpm;
-extern struct house httpd_house;
 extern const char httpd_rules[]; /* of interfaces, as all of them have */
 
 void httpd_house_arguments(int argc, char **argv);
-int httpd_house_open(void **state);
-int httpd_house_close(void **state);
 
 bool httpd_is(const char *mpm);
 

@@ -5,7 +5,7 @@
 #include "tests/integration/integrations/httpd_process.h"
 #include "tests/integration/integrations/run_server.h"
 #include "tests/integration/integrations/watched.h"
-#include "tests/integration/system/house.h"
+#include "tests/integration/system/house_fixture.h"
 #include "tests/support/free_port.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
@@ -19,8 +19,6 @@
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
 
 enum { SOON_MS = 20000, COMMAND_SIZE = 1024, LINES_SIZE = 1024, PATH_SIZE = 200 };
-
-static struct house house;
 
 static bool is_listening(void *context)
 {
@@ -150,20 +148,6 @@ static void a_server_over_libmicrohttpd_is_watched(void **state)
     stop_server(&server);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    house_open(&house);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    house_close(&house);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -172,5 +156,5 @@ int main(int argc, char **argv)
     };
 
     if (argc == 2) cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, house_setup, house_teardown);
 }

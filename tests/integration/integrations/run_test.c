@@ -4,7 +4,7 @@
 #include "tests/integration/integrations/http_client.h"
 #include "tests/integration/integrations/run_server.h"
 #include "tests/integration/integrations/watched.h"
-#include "tests/integration/system/house.h"
+#include "tests/integration/system/house_fixture.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
@@ -17,8 +17,6 @@
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 enum { EXIT_CODE = 7, PATH_SIZE = 200 };
-
-static struct house house;
 
 static struct run_server server_of(const char *application)
 {
@@ -302,20 +300,6 @@ static int run(const char *const *words, char ret_said[RUN_SAID_SIZE],
     return code;
 }
 
-static int start(void **state)
-{
-    (void)state;
-    house_open(&house);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    house_close(&house);
-    return 0;
-}
-
 static void other_programs_run_as_ever(void **state)
 {
     static const struct {
@@ -403,5 +387,5 @@ int main(int argc, char **argv)
     };
 
     if (argc == 2) cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, house_setup, house_teardown);
 }

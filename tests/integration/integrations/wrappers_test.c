@@ -4,7 +4,7 @@
  * argv[1] is the program. */
 #include "tests/integration/integrations/http_client.h"
 #include "tests/integration/integrations/watched.h"
-#include "tests/integration/system/house.h"
+#include "tests/integration/system/house_fixture.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
@@ -13,7 +13,6 @@
 
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
 
-static struct house house;
 static const char *program;
 
 static void catch_call(const char *interface, uint16_t port, const char *path, int code,
@@ -80,20 +79,6 @@ static void requests_are_calls(void **state)
     host_process_kill(host);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    house_open(&house);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    house_close(&house);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -102,5 +87,5 @@ int main(int argc, char **argv)
 
     CHECK(argc == 2);
     program = argv[1];
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, house_setup, house_teardown);
 }

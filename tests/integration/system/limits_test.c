@@ -10,7 +10,7 @@
 #include "common/base/text.h"
 #include "common/base/wall_time.h"
 #include "common/model/limits.h"
-#include "tests/integration/system/house.h"
+#include "tests/integration/system/house_fixture.h"
 #include "tests/support/api_client.h"
 #include "tests/support/test.h"
 
@@ -19,8 +19,6 @@
 #include <string.h>
 
 enum { VALUE_SIZE = 1024, WORDS_MAX = 160 };
-
-static struct house house;
 
 /* An order: the same one for the API and for the CLI ------------------------------------------ */
 
@@ -469,20 +467,6 @@ static void bad_input_gets_a_problem_and_changes_nothing(void **state)
     house_cancel(&house, &task);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    house_open(&house);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    house_close(&house);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,5 +481,5 @@ int main(void)
         cmocka_unit_test(bad_input_gets_a_problem_and_changes_nothing),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, house_setup, house_teardown);
 }
