@@ -39,15 +39,22 @@ static FILE *open_file(pid_t pid, const char *name)
     return file;
 }
 
-static void read_mappings(pid_t pid, struct process_usage *ret)
+uint32_t process_descriptor_count(pid_t pid)
+{
+    return count_entries(pid, "fd");
+}
+
+uint32_t process_mapping_count(pid_t pid, const char *word)
 {
     FILE *file = open_file(pid, "maps");
     char line[LINE_SIZE_MAX];
+    uint32_t count = 0;
 
     while (fgets(line, sizeof line, file)) {
-        if (strchr(line, '\n')) ret->mappings++;
+        count += strstr(line, word) != NULL;
     }
     fclose(file);
+    return count;
 }
 
 static void read_status(pid_t pid, struct process_usage *ret)
@@ -80,9 +87,9 @@ static void read_cpu(pid_t pid, struct process_usage *ret)
 
 void process_usage_read(pid_t pid, struct process_usage *ret)
 {
-    *ret = (struct process_usage){ .descriptors = count_entries(pid, "fd"),
-                                   .threads = count_entries(pid, "task") };
-    read_mappings(pid, ret);
+    *ret = (struct process_usage){ .descriptors = process_descriptor_count(pid),
+                                   .threads = count_entries(pid, "task"),
+                                   .mappings = process_mapping_count(pid, "\n") };
     read_status(pid, ret);
     read_cpu(pid, ret);
 }

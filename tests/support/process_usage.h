@@ -23,4 +23,8 @@ struct process_usage {
 
 void process_usage_read(pid_t pid, struct process_usage *ret);
 
+/* Some of it alone: descriptors; mappings with this word in their line, or all of them ("\n"). */
+uint32_t process_descriptor_count(pid_t pid);
+uint32_t process_mapping_count(pid_t pid, const char *word);
+
 #endif

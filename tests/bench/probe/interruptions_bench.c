@@ -79,11 +79,8 @@ int main(int argc, char **argv)
     workers = calloc(work_kind_count, sizeof *workers);
     CHECK(workers && threads && work_open() == 0);
     wall_ahead_ns = clock_wall_ns() - clock_monotonic_ns();
-    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE);
-    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE); /* each look counts here */
-    CHECK(sampler_start(&(struct sampler_options){ .on_sample = on_sample,
-                                                   .thread_files_max = THREAD_FILES_HELD },
-                        false) == 0);
+    CHECK(one_task_start(&(struct sampler_options){ .on_sample = on_sample,
+                                                    .thread_files_max = THREAD_FILES_HELD }) == 0);
     interface = one_task_arm(&task);
     for (uint32_t i = 0; i < work_kind_count; i++) {
         workers[i].kind = i;

@@ -362,13 +362,6 @@ static int start(void **state)
                          false);
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    sampler_stop();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,5 +372,5 @@ int main(void)
         cmocka_unit_test(a_look_that_is_put_off_is_told_before_it_is_made), /* spends all */
     };
 
-    return cmocka_run_group_tests_name("budget", tests, start, stop);
+    return cmocka_run_group_tests_name("budget", tests, start, one_task_stop);
 }

@@ -229,20 +229,12 @@ static int start(void **state)
     (void)state;
     sigaction(SIGURG, &action, NULL); /* the host's own: it gets what is not ours */
     chaos = stakeout_interface("chaos");
-    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE); /* each look counts here */
-    return sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false);
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    sampler_stop();
-    return 0;
+    return one_task_start(&(struct sampler_options){ .on_sample = on_sample });
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(a_host_survives_being_watched) };
 
-    return cmocka_run_group_tests_name("chaos", tests, start, stop);
+    return cmocka_run_group_tests_name("chaos", tests, start, one_task_stop);
 }

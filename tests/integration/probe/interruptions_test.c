@@ -80,15 +80,7 @@ static int setup(void **state)
                                                     .thread_files_max = THREAD_FILES_HELD };
 
     (void)state;
-    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE);
-    return sampler_start(&options, false);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    sampler_stop();
-    return 0;
+    return one_task_start(&options);
 }
 
 int main(void)
@@ -97,5 +89,5 @@ int main(void)
         cmocka_unit_test(what_a_host_sees_is_rare_and_counted),
     };
 
-    return cmocka_run_group_tests_name("interruptions", tests, setup, teardown);
+    return cmocka_run_group_tests_name("interruptions", tests, setup, one_task_stop);
 }

@@ -311,15 +311,7 @@ static void a_task_that_is_cancelled_forgets_them(void **state)
 static int start(void **state)
 {
     (void)state;
-    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE); /* each look counts here */
-    return sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false);
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    sampler_stop();
-    return 0;
+    return one_task_start(&(struct sampler_options){ .on_sample = on_sample });
 }
 
 int main(void)
@@ -333,5 +325,5 @@ int main(void)
         cmocka_unit_test_teardown(a_task_that_is_cancelled_forgets_them, disarm),
     };
 
-    return cmocka_run_group_tests_name("lookback", tests, start, stop);
+    return cmocka_run_group_tests_name("lookback", tests, start, one_task_stop);
 }

@@ -6,6 +6,7 @@
 #include "probe/include/stakeout/stakeout.h"
 #include "tests/integration/probe/one_task.h"
 #include "tests/integration/probe/truth_work.h"
+#include "tests/support/child.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -16,7 +17,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { THRESHOLD_MS = 50, FREQUENCY_MS = 5, MINE_MAX = 8 };
@@ -364,8 +364,7 @@ static int rights_give_up(void)
     pthread_mutex_init(&lock, NULL);
     mine_count = 0;
     sampler_forget();
-    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE);
-    if (sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false) != 0) return 2;
+    if (one_task_start(&(struct sampler_options){ .on_sample = on_sample }) != 0) return 2;
     return setgid(65534) != 0 || setuid(65534) != 0 ? 3 : 0;
 }
 
@@ -376,6 +375,7 @@ static int unprivileged_main(void)
     stakeout_call call;
     uint32_t interruptions, one = 1;
 
+    if (geteuid() != 0) return CHILD_SKIPS; /* nothing to give up */
     if (rights_give_up() != 0) return 3;
     call = stakeout_call_begin(arm("unprivileged"));
     interruptions = wait_in_variable_frame(300, 500);
@@ -429,6 +429,7 @@ static int unprivileged_sleeper_main(void)
     enum { ROUNDS = 12, REST_MS = 100 };
     uint32_t rests = 0, spins_most = 0, sleeps = 0;
 
+    if (geteuid() != 0) return CHILD_SKIPS;
     if (rights_give_up() != 0) return 3;
     for (uint32_t i = 0; i < ROUNDS; i++) {
         stakeout_call call = stakeout_call_begin(arm("unprivileged"));
@@ -452,45 +453,22 @@ static int unprivileged_sleeper_main(void)
     return spins_most > 3 ? 6 : 0;
 }
 
-static void in_a_child(int (*child_main)(void))
-{
-    int status = 0;
-    pid_t pid;
-
-#ifdef __SANITIZE_THREAD__
-    skip(); /* it does not support threads in a child of a threaded process */
-#endif
-    if (geteuid() != 0) skip(); /* nothing to give up */
-    pid = fork();
-    if (pid == 0) _exit(child_main());
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
-}
-
 static void without_rights_a_wait_is_not_interrupted_by_each_look(void **state)
 {
     (void)state;
-    in_a_child(unprivileged_main);
+    child_claim(unprivileged_main);
 }
 
 static void without_rights_a_wait_is_not_told_of_what_ran_before(void **state)
 {
     (void)state;
-    in_a_child(unprivileged_sleeper_main);
+    child_claim(unprivileged_sleeper_main);
 }
 
 static int start(void **state)
 {
     (void)state;
-    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE); /* each look counts here */
-    return sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false);
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    sampler_stop();
-    return 0;
+    return one_task_start(&(struct sampler_options){ .on_sample = on_sample });
 }
 
 int main(void)
@@ -508,5 +486,5 @@ int main(void)
         cmocka_unit_test(without_rights_a_wait_is_not_told_of_what_ran_before),
     };
 
-    return cmocka_run_group_tests_name("looks", tests, start, stop);
+    return cmocka_run_group_tests_name("looks", tests, start, one_task_stop);
 }

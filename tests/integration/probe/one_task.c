@@ -10,6 +10,19 @@
 
 static struct task_id armed;
 
+int one_task_start(const struct sampler_options *options)
+{
+    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE);
+    return sampler_start(options, false);
+}
+
+int one_task_stop(void **state)
+{
+    (void)state;
+    sampler_stop();
+    return 0;
+}
+
 struct task_order one_task_order(const struct one_task *task)
 {
     struct task_order order = { .id = task_id_make(clock_wall_ns() / NS_PER_MS),

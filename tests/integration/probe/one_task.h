@@ -6,7 +6,8 @@
  *     ... calls; each sample that comes is answered by one_task_accept(sample) ...
  *     ledger = one_task_ledger();
  *
- * The sampler is started and stopped by the test, with the options that it wants. */
+ * A test starts the sampler with the options that it wants: by one_task_start(), which gives it no
+ * budget, so that each look counts; or by itself, where a budget is what it is about. */
 #ifndef STAKEOUT_TESTS_INTEGRATION_PROBE_ONE_TASK_H
 #define STAKEOUT_TESTS_INTEGRATION_PROBE_ONE_TASK_H
 
@@ -14,6 +15,12 @@
 #include "common/model/sample.h"
 #include "probe/agent/engine/sampler.h"
 #include "probe/include/stakeout/stakeout.h"
+
+/* What sampler_start() returns. */
+int one_task_start(const struct sampler_options *options);
+
+/* The teardown of a group or of a test: stops the sampler. */
+int one_task_stop(void **state);
 
 struct one_task {
     const char *interface;

@@ -4,6 +4,7 @@
 #include "probe/agent/engine/perf_watch.h"
 #include "tests/integration/probe/one_task.h"
 #include "tests/integration/probe/perf_scene.h"
+#include "tests/support/child.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* A slow call that runs, in a process of its own. Returns the child's exit status: 0 if it was
@@ -40,22 +40,7 @@ static int begin_in_child(const struct sampler_options *options)
 {
     perf_forget();
     sampler_forget();
-    return perf_start_with(options);
-}
-
-static void in_a_child(int (*child_main)(void))
-{
-    int status = 0;
-    pid_t pid;
-
-#ifdef __SANITIZE_THREAD__
-    skip(); /* it does not support threads in a child of a threaded process */
-#endif
-    pid = fork();
-    if (pid == 0) _exit(child_main());
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) skip();
-    assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
+    return one_task_start(options);
 }
 
 /* perf_event_open ends the process if `kills`, else it is refused. On all threads. */
@@ -81,7 +66,7 @@ static const struct sampler_options perf_options = { .on_sample = perf_on_sample
 
 static int early_filter_main(void)
 {
-    if (filter_set(true) < 0) return 77;
+    if (filter_set(true) < 0) return CHILD_SKIPS;
     if (begin_in_child(&perf_options) != 0) return 3;
     return signalled_main("Filters");
 }
@@ -104,10 +89,10 @@ static int late_filter_main(void)
     perf_spin_ms(100);
     stakeout_call_end(call, 0);
     if (!wait_until(perf_samples_are, &(uint32_t){ 1 }, 10000)) return 8;
-    if (perf_trouble("not allowed")) return 77;
+    if (perf_trouble("not allowed")) return CHILD_SKIPS;
     sample_free(perf_samples[0]);
     perf_sample_count = 0;
-    if (filter_set(true) < 0) return 77;
+    if (filter_set(true) < 0) return CHILD_SKIPS;
     if (!wait_until(has_proven, NULL, 5000)) return 9;
     return signalled_main("perf event");
 }
@@ -115,13 +100,13 @@ static int late_filter_main(void)
 static void a_filter_that_kills_is_not_met(void **state)
 {
     (void)state;
-    in_a_child(early_filter_main);
+    child_claim(early_filter_main);
 }
 
 static void nor_one_that_comes_later(void **state)
 {
     (void)state;
-    in_a_child(late_filter_main);
+    child_claim(late_filter_main);
 }
 
 static int shared_table_main(void)
@@ -136,7 +121,7 @@ static int shared_table_main(void)
 static void in_the_hosts_descriptor_table_none_is_opened(void **state)
 {
     (void)state;
-    in_a_child(shared_table_main);
+    child_claim(shared_table_main);
 }
 
 /* Without rights the kernel hides what runs in it, or all. "auto" does without, then. */
@@ -147,7 +132,7 @@ static int unprivileged_main(enum sampler_engine engine, const char *word)
     stakeout_call call;
     bool sends;
 
-    if (geteuid() != 0) return 77;
+    if (geteuid() != 0) return CHILD_SKIPS;
     options.engine = engine;
     if (setgid(65534) != 0 || setuid(65534) != 0 || prctl(PR_SET_DUMPABLE, 1) != 0) return 3;
     if (begin_in_child(&options) != 0) return 3;
@@ -158,7 +143,8 @@ static int unprivileged_main(enum sampler_engine engine, const char *word)
     ledger = one_task_ledger();
     print_message("  %u by perf, %u by signal: %s\n", (unsigned)ledger.perf,
                   (unsigned)ledger.signals, perf_trouble(word) ? perf_trouble(word) : "no trouble");
-    if (!perf_trouble("erf")) return ledger.signals == 0 ? 77 : 5; /* it may all the same */
+    if (!perf_trouble("erf"))
+        return ledger.signals == 0 ? CHILD_SKIPS : 5; /* it may all the same */
     if (!perf_trouble(word)) return 6;
     sends = perf_trouble("sent signals") != NULL;
     sampler_stop();
@@ -179,13 +165,13 @@ static int unprivileged_perf_main(void)
 static void without_rights_auto_sends_signals(void **state)
 {
     (void)state;
-    in_a_child(unprivileged_auto_main);
+    child_claim(unprivileged_auto_main);
 }
 
 static void without_rights_perf_says_what_it_cannot_see(void **state)
 {
     (void)state;
-    in_a_child(unprivileged_perf_main);
+    child_claim(unprivileged_perf_main);
 }
 
 int main(void)

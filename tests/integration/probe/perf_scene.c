@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "probe/agent/engine/perf_watch.h"
 #include "probe/hot/memory.h"
+#include "tests/support/process_usage.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
@@ -11,6 +12,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 struct sample *perf_samples[PERF_SAMPLES_MAX];
@@ -64,12 +66,6 @@ const char *perf_trouble(const char *word)
     return NULL;
 }
 
-int perf_start_with(const struct sampler_options *options)
-{
-    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE); /* each look counts here */
-    return sampler_start(options, false);
-}
-
 int perf_start(void **state)
 {
     struct sampler_options options = { .on_sample = perf_on_sample,
@@ -77,7 +73,7 @@ int perf_start(void **state)
                                        .engine = SAMPLER_ENGINE_PERF };
 
     (void)state;
-    return perf_start_with(&options);
+    return one_task_start(&options);
 }
 
 int perf_stop(void **state)
@@ -117,15 +113,7 @@ uint32_t perf_signals_sent(void)
 
 uint32_t perf_ring_count(void)
 {
-    FILE *maps = fopen("/proc/self/maps", "re");
-    char line[512];
-    uint32_t count = 0;
-
-    while (fgets(line, sizeof line, maps)) {
-        count += strstr(line, "[perf_event]") != NULL;
-    }
-    fclose(maps);
-    return count;
+    return process_mapping_count(getpid(), "[perf_event]");
 }
 
 static _Thread_local volatile uint64_t sink;

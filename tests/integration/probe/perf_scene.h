@@ -20,9 +20,8 @@ enum { PERF_THRESHOLD_MS = 50, PERF_FREQUENCY_MS = 5, PERF_SAMPLES_MAX = 64 };
 extern struct sample *perf_samples[PERF_SAMPLES_MAX];
 extern uint32_t perf_sample_count;
 
-/* With STAKEOUT_ENGINE=perf and no budget, so that each look counts. */
+/* With STAKEOUT_ENGINE=perf; with other options by one_task_start(), with perf_on_sample(). */
 int perf_start(void **state);
-int perf_start_with(const struct sampler_options *options); /* on_sample: perf_on_sample */
 int perf_stop(void **state);
 void perf_on_sample(void *context, struct sample *take_sample);
 void perf_forget(void); /* in a forked child: before it starts */

@@ -8,10 +8,10 @@
 #include "probe/agent/engine/perf_watch.h"
 #include "tests/integration/probe/one_task.h"
 #include "tests/integration/probe/perf_scene.h"
+#include "tests/support/process_usage.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,18 +19,6 @@
 #include <unistd.h>
 
 static _Thread_local volatile uint64_t sink;
-
-static uint32_t count_descriptors(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    uint32_t count = 0;
-
-    while (readdir(directory)) {
-        count++;
-    }
-    closedir(directory);
-    return count;
-}
 
 /* ---- the work ---- */
 
@@ -361,7 +349,8 @@ static void an_event_ends_with_its_call(void **state)
     perf_await_samples(1);
     assert_true(wait_until(perf_has_no_rings, NULL, 5000));
     call = stakeout_call_begin(perf_arm("ending"));
-    descriptors = count_descriptors(); /* the sampler shares the table in this test */
+    descriptors =
+        process_descriptor_count(getpid()); /* the sampler shares the table in this test */
     sampler_cost(&idle);
     perf_spin_ms(100);
     sampler_cost(&busy);
@@ -370,7 +359,8 @@ static void an_event_ends_with_its_call(void **state)
     stakeout_call_end(call, 0);
     perf_await_samples(2);
     assert_true(wait_until(perf_has_no_rings, NULL, 5000));
-    assert_in_range(count_descriptors(), descriptors, descriptors + 3); /* /proc's files */
+    assert_in_range(process_descriptor_count(getpid()), descriptors,
+                    descriptors + 3); /* /proc's files */
 }
 
 /* Calls that end before they turn slow, with an event at each look: none stays behind. */

@@ -309,15 +309,7 @@ static int setup(void **state)
                                                     .thread_files_max = THREAD_FILES_HELD };
 
     (void)state;
-    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE); /* each look counts here */
-    return sampler_start(&options, false);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    sampler_stop();
-    return 0;
+    return one_task_start(&options);
 }
 
 int main(void)
@@ -328,5 +320,5 @@ int main(void)
         cmocka_unit_test(a_write_that_the_host_ends_stays_ended),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, one_task_stop);
 }

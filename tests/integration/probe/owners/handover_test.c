@@ -143,11 +143,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_owner_is_never_shown_where_it_holds_nothing),
     };
-    int failed;
 
-    if (watched_start() != 0) return 2;
-    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    watched_stop();
-    return failed;
+    return cmocka_run_group_tests(tests, watched_start, watched_stop);
 }

@@ -365,11 +365,6 @@ int main(void)
         cmocka_unit_test(what_nobody_holds_has_no_owner),
         cmocka_unit_test(a_condition_that_was_signalled_waits_for_its_mutex),
     };
-    int failed;
 
-    if (watched_start() != 0) return 2;
-    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    watched_stop();
-    return failed;
+    return cmocka_run_group_tests(tests, watched_start, watched_stop);
 }

@@ -27,16 +27,17 @@ static void on_sample(void *context, struct sample *take_sample)
     pthread_mutex_unlock(&gate);
 }
 
-int watched_start(void)
+int watched_start(void **state)
 {
-    sampler_set_budget(SAMPLER_BUDGET_NONE, SAMPLER_BUDGET_NONE); /* each look counts here */
-    return sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false);
+    (void)state;
+    return one_task_start(&(struct sampler_options){ .on_sample = on_sample });
 }
 
-void watched_stop(void)
+int watched_stop(void **state)
 {
-    sampler_stop();
+    one_task_stop(state);
     newest = sample_free(newest);
+    return 0;
 }
 
 stakeout_interface_id watched_interface(const char *name)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* watched_call.h: the engine without a scheduler, one slow call at a time, and its sample.
  *
- *     if (watched_start() != 0) return 2;
+ *     return cmocka_run_group_tests(tests, watched_start, watched_stop);
+ *
+ * and in a test
+ *
  *     interface = watched_interface("a name");
  *     ... stakeout_call_begin(interface), be slow, stakeout_call_end() ...
  *     sample = watched_sample();                        owned by the caller
- *     watched_stop();
  *
  * Threshold and interval are THRESHOLD_MS and FREQUENCY_MS. */
 #ifndef STAKEOUT_TESTS_INTEGRATION_PROBE_OWNERS_WATCHED_CALL_H
@@ -18,8 +20,8 @@
 
 enum { THRESHOLD_MS = 50, FREQUENCY_MS = 5 };
 
-int watched_start(void);
-void watched_stop(void);
+int watched_start(void **state);
+int watched_stop(void **state);
 stakeout_interface_id watched_interface(const char *name);
 
 /* The sample of the call that ended last; fails the test if none comes. */

@@ -6,9 +6,9 @@
 #include "common/base/clock.h"
 #include "common/model/limits.h"
 #include "probe/agent/look/perf_proof.h"
+#include "tests/support/process_usage.h"
 #include "tests/support/test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,29 +25,9 @@ static uint32_t my_tid(void)
     return (uint32_t)syscall(SYS_gettid);
 }
 
-static uint32_t count_descriptors(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    uint32_t count = 0;
-
-    while (readdir(directory)) {
-        count++;
-    }
-    closedir(directory);
-    return count;
-}
-
 static uint32_t count_rings(void)
 {
-    FILE *maps = fopen("/proc/self/maps", "re");
-    char line[512];
-    uint32_t count = 0;
-
-    while (fgets(line, sizeof line, maps)) {
-        count += strstr(line, "[perf_event]") != NULL;
-    }
-    fclose(maps);
-    return count;
+    return process_mapping_count(getpid(), "[perf_event]");
 }
 
 static void open_or_skip(struct perf_event *event, const struct perf_order *order)
@@ -194,17 +174,17 @@ static void a_deep_stack_is_cut_and_said_to_be(void **state)
 static void what_is_closed_leaves_nothing(void **state)
 {
     struct perf_order order = { .tid = my_tid(), .period_ns = PERIOD_NS };
-    uint32_t descriptors = count_descriptors(), rings = count_rings();
+    uint32_t descriptors = process_descriptor_count(getpid()), rings = count_rings();
     struct perf_event event;
 
     (void)state;
     open_or_skip(&event, &order);
-    assert_int_equal(count_descriptors(), descriptors + 1);
+    assert_int_equal(process_descriptor_count(getpid()), descriptors + 1);
     assert_int_equal(count_rings(), rings + 1);
     perf_event_close(&event);
     assert_false(perf_event_is_open(&event));
     perf_event_close(&event);
-    assert_int_equal(count_descriptors(), descriptors);
+    assert_int_equal(process_descriptor_count(getpid()), descriptors);
     assert_int_equal(count_rings(), rings);
 }
 
@@ -212,23 +192,23 @@ static void a_thread_that_is_gone_has_no_events(void **state)
 {
     struct perf_order order = { .tid = 1 << 22, .period_ns = PERIOD_NS };
     struct perf_event event;
-    uint32_t descriptors = count_descriptors();
+    uint32_t descriptors = process_descriptor_count(getpid());
     int rc = perf_event_open(&event, &order);
 
     (void)state;
     if (rc == -EACCES || rc == -EPERM || rc == -ENOSYS) skip();
     assert_int_equal(rc, -ESRCH);
-    assert_int_equal(count_descriptors(), descriptors);
+    assert_int_equal(process_descriptor_count(getpid()), descriptors);
 }
 
 static void the_proof_says_what_an_event_takes(void **state)
 {
     uint64_t pause_ns = 0;
-    uint32_t descriptors = count_descriptors();
+    uint32_t descriptors = process_descriptor_count(getpid());
     int rc = perf_prove(true, bytes, sizeof bytes, &pause_ns);
 
     (void)state;
-    assert_int_equal(count_descriptors(), descriptors);
+    assert_int_equal(process_descriptor_count(getpid()), descriptors);
     if (rc == -EACCES || rc == -EPERM || rc == -ENOSYS || rc == -ERANGE) {
         assert_int_equal(pause_ns, 0);
         skip();

@@ -2,26 +2,14 @@
 #include "probe/agent/look/thread_files.h"
 
 #include "probe/hot/ticks.h"
+#include "tests/support/process_usage.h"
 #include "tests/support/test.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-static uint32_t count_descriptors(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    uint32_t count = 0;
-
-    while (readdir(directory)) {
-        count++;
-    }
-    closedir(directory);
-    return count;
-}
 
 static _Atomic uint32_t tids[10];
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
@@ -38,7 +26,7 @@ static void files_are_kept_open_up_to_their_bound(void **state)
 {
     struct thread_files files;
     pthread_t threads[10];
-    uint32_t before = count_descriptors();
+    uint32_t before = process_descriptor_count(getpid());
     char line[256];
 
     (void)state;
@@ -57,7 +45,7 @@ static void files_are_kept_open_up_to_their_bound(void **state)
             assert_int_equal(thread_files_queue_ns(&files, tids[i], &queue_ns), 0);
         }
     }
-    assert_int_equal(count_descriptors(), before + 6); /* three to a thread */
+    assert_int_equal(process_descriptor_count(getpid()), before + 6); /* three to a thread */
     pthread_mutex_unlock(&gate);
     for (int i = 0; i < 10; i++) {
         pthread_join(threads[i], NULL);
@@ -67,20 +55,20 @@ static void files_are_kept_open_up_to_their_bound(void **state)
     }
     assert_true(thread_files_syscall(&files, tids[9], line, sizeof line) < 0);
     thread_files_done(&files);
-    assert_int_equal(count_descriptors(), before);
+    assert_int_equal(process_descriptor_count(getpid()), before);
 }
 
 static void without_places_none_is_kept(void **state)
 {
     struct thread_files files;
-    uint32_t before = count_descriptors();
+    uint32_t before = process_descriptor_count(getpid());
     char line[256];
 
     (void)state;
     thread_files_init(&files, 0);
     assert_int_equal(thread_files_syscall(&files, (uint32_t)syscall(SYS_gettid), line, sizeof line),
                      0);
-    assert_int_equal(count_descriptors(), before);
+    assert_int_equal(process_descriptor_count(getpid()), before);
     assert_true(thread_files_syscall(&files, 0x3fffff, line, sizeof line) < 0);
     thread_files_done(&files);
 }
