@@ -20,34 +20,38 @@ static bool is_loopback(struct text ip)
            text_starts_with(ip, TEXT("::ffff:127."));
 }
 
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+/* Our end of the route to `peer`, which takes its place; `ip` is where in it the address is. */
+static int route_address(union address *peer, socklen_t size, const void *ip,
+                         char ret[HOST_IP_SIZE_MAX + 1])
+{
+    int family = peer->any.sa_family;
+    OWN(fd_closep) int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || connect(fd, &peer->any, size) < 0) return -1;
+    if (getsockname(fd, &peer->any, &size) < 0) return -1;
+    return inet_ntop(family, ip, ret, HOST_IP_SIZE_MAX + 1) ? 0 : -1;
+}
+
 static int route_address_v4(char ret[HOST_IP_SIZE_MAX + 1])
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-    } address = { .v4 = { .sin_family = AF_INET, .sin_port = htons(PORT_DISCARD) } };
-    socklen_t size = sizeof address.v4;
-    OWN(fd_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    union address peer = { .v4 = { .sin_family = AF_INET, .sin_port = htons(PORT_DISCARD) } };
 
-    inet_pton(AF_INET, NOBODY_V4, &address.v4.sin_addr);
-    if (fd < 0 || connect(fd, &address.any, size) < 0) return -1;
-    if (getsockname(fd, &address.any, &size) < 0) return -1;
-    return inet_ntop(AF_INET, &address.v4.sin_addr, ret, HOST_IP_SIZE_MAX + 1) ? 0 : -1;
+    inet_pton(AF_INET, NOBODY_V4, &peer.v4.sin_addr);
+    return route_address(&peer, sizeof peer.v4, &peer.v4.sin_addr, ret);
 }
 
 static int route_address_v6(char ret[HOST_IP_SIZE_MAX + 1])
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in6 v6;
-    } address = { .v6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT_DISCARD) } };
-    socklen_t size = sizeof address.v6;
-    OWN(fd_closep) int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    union address peer = { .v6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT_DISCARD) } };
 
-    inet_pton(AF_INET6, NOBODY_V6, &address.v6.sin6_addr);
-    if (fd < 0 || connect(fd, &address.any, size) < 0) return -1;
-    if (getsockname(fd, &address.any, &size) < 0) return -1;
-    return inet_ntop(AF_INET6, &address.v6.sin6_addr, ret, HOST_IP_SIZE_MAX + 1) ? 0 : -1;
+    inet_pton(AF_INET6, NOBODY_V6, &peer.v6.sin6_addr);
+    return route_address(&peer, sizeof peer.v6, &peer.v6.sin6_addr, ret);
 }
 
 void host_address_find(struct text connection_ip, char ret[HOST_IP_SIZE_MAX + 1])

@@ -250,22 +250,33 @@ static void assert_becomes_gone(struct fixture *fixture, const struct task *task
     assert_true(books.is_gone);
 }
 
-static void an_instance_that_goes_while_redis_is_away_is_gone_in_the_ledger(void **state)
+/* What says that the instance went, said while Redis is away, shows in the ledger later. */
+static void assert_gone_if_said_in_an_outage(void (*say)(struct tasks *tasks))
 {
     struct fixture *fixture = fixture_new(ALWAYS);
     struct task_spec spec = spec_of("shop", "GET /a");
     struct task task = create_ok(fixture, &spec);
 
-    (void)state;
     tasks_delivered(fixture->tasks, TEXT("shop"), TEXT("host:7"), TEXT("::1"), 7);
     find(fixture, &task.id); /* behind it, on the same connection */
     redis_process_kill(&fixture->redis);
     fixture_wait_down(fixture);
-    tasks_instance_gone(fixture->tasks, TEXT("shop"), 7, false);
+    say(fixture->tasks);
     redis_process_restart(&fixture->redis);
     fixture_wait_ready(fixture);
     assert_becomes_gone(fixture, &task);
     fixture_free(fixture);
+}
+
+static void instance_goes(struct tasks *tasks)
+{
+    tasks_instance_gone(tasks, TEXT("shop"), 7, false);
+}
+
+static void an_instance_that_goes_while_redis_is_away_is_gone_in_the_ledger(void **state)
+{
+    (void)state;
+    assert_gone_if_said_in_an_outage(instance_goes);
 }
 
 static bool nobody_is_here(void *context, struct text application, uint64_t incarnation)
@@ -276,23 +287,16 @@ static bool nobody_is_here(void *context, struct text application, uint64_t inca
     return false;
 }
 
+static void sweep_all(struct tasks *tasks)
+{
+    tasks_sweep_strangers(tasks, nobody_is_here, NULL);
+}
+
 /* Who went while no scheduler ran is looked for once, after its start. */
 static void strangers_that_redis_did_not_tell_of_are_asked_for_again(void **state)
 {
-    struct fixture *fixture = fixture_new(ALWAYS);
-    struct task_spec spec = spec_of("shop", "GET /a");
-    struct task task = create_ok(fixture, &spec);
-
     (void)state;
-    tasks_delivered(fixture->tasks, TEXT("shop"), TEXT("host:7"), TEXT("::1"), 7);
-    find(fixture, &task.id); /* behind it, on the same connection */
-    redis_process_kill(&fixture->redis);
-    fixture_wait_down(fixture);
-    tasks_sweep_strangers(fixture->tasks, nobody_is_here, NULL);
-    redis_process_restart(&fixture->redis);
-    fixture_wait_ready(fixture);
-    assert_becomes_gone(fixture, &task);
-    fixture_free(fixture);
+    assert_gone_if_said_in_an_outage(sweep_all);
 }
 
 /* What is still to be asked when all ends is forgotten. */

@@ -141,6 +141,16 @@ static int post(struct talk *talk, uint64_t timeout_ns)
     return http_client_post(&talk->client, &request, &talk->answer);
 }
 
+/* The peer takes its turns, and each is the answer to a request. */
+static void talk_through(struct talk *talk, const struct turn *turns, size_t count)
+{
+    talk_start(talk, turns, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(post(talk, 10 * NS_PER_S), 0);
+        assert_int_equal(talk->answer.body.size, strcmp(turns[i].answer, OK_EMPTY) == 0 ? 0 : 5);
+    }
+}
+
 static void a_connection_is_kept_between_requests(void **state)
 {
     static const struct turn turns[] = { { OK_HELLO, false },
@@ -149,11 +159,7 @@ static void a_connection_is_kept_between_requests(void **state)
     struct talk talk;
 
     (void)state;
-    talk_start(&talk, turns, ARRAY_COUNT(turns));
-    for (size_t i = 0; i < ARRAY_COUNT(turns); i++) {
-        assert_int_equal(post(&talk, 10 * NS_PER_S), 0);
-        assert_int_equal(talk.answer.body.size, strcmp(turns[i].answer, OK_EMPTY) == 0 ? 0 : 5);
-    }
+    talk_through(&talk, turns, ARRAY_COUNT(turns));
     assert_int_equal(atomic_load(&talk.peer.accepted), 1);
     assert_string_equal(talk.client.local_ip, "127.0.0.1");
     talk_stop(&talk);
@@ -167,10 +173,7 @@ static void a_kept_connection_that_was_closed_is_opened_again(void **state)
     struct talk talk;
 
     (void)state;
-    talk_start(&talk, turns, ARRAY_COUNT(turns));
-    for (size_t i = 0; i < ARRAY_COUNT(turns); i++) {
-        assert_int_equal(post(&talk, 10 * NS_PER_S), 0);
-    }
+    talk_through(&talk, turns, ARRAY_COUNT(turns));
     assert_int_equal(atomic_load(&talk.peer.accepted), 3);
     talk_stop(&talk);
 }
