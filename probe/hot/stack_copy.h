@@ -96,8 +96,8 @@ struct loan {
     uint64_t thread_pointer; /* of a visit, as are the registers also if nothing was copied */
 };
 
-/* What a copy is charged with. A thread that lost its CPU in the handler's midst waited for it there
- * as it would have elsewhere: more than this, about 0.2 ms, no copy takes. */
+/* What a copy is charged with. A thread that lost its CPU in the handler's midst waited for it
+ * there as it would have elsewhere: more than this, about 0.2 ms, no copy takes. */
 #define LOAN_CHARGE_TICKS_MAX ((uint64_t)1 << 19)
 
 static inline uint64_t loan_charge_ticks(const struct loan *loan)

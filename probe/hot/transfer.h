@@ -14,10 +14,10 @@
  * sees the call that it is truly in.
  *
  * The kernel holds the file for as long as a write takes; the handler holds it by a descriptor of
- * its own, but only from the moment on in which the write came back short. Should another thread put
- * another file under the number in those few microseconds, the rest would go there, as it would with
- * a host that writes the rest by itself, which is what a short count asks of it. A host that does
- * not expect one loses bytes; so writes are completed unless the host's owner forbids it.
+ * its own, but only from the moment on in which the write came back short. Should another thread
+ * put another file under the number in those few microseconds, the rest would go there, as it would
+ * with a host that writes the rest by itself, which is what a short count asks of it. A host that
+ * does not expect one loses bytes; so writes are completed unless the host's owner forbids it.
  *
  * A child of fork() inherits the handler's descriptors, and would keep connections open that nobody
  * knows of: so none is begun during a fork, and the child closes those that were there. A child of

@@ -61,8 +61,8 @@ static inline bool draft_is_new(const struct draft *draft)
 /* The budget put looks as far apart as this. */
 void draft_stretch(struct draft *draft, uint64_t interval_ns);
 
-/* The next look is so far from the last one: the ledger says it now, as nobody would know until then
- * why nothing comes; the sample when it has come true. */
+/* The next look is so far from the last one: the ledger says it now, as nobody would know until
+ * then why nothing comes; the sample when it has come true. */
 void draft_put_off(struct draft *draft, uint64_t interval_ns);
 
 /* A snapshot that was due is not there, or cannot be used. */
