@@ -15,7 +15,8 @@
  *   who has no CPU is anyway. A thread that is woken in vain is seen running, too, inside of a wait
  *   of any age: so the wait in which it was seen before, or that was made again before, is not
  *   young until it was seen elsewhere. Of sleeps, semaphores of System V and awaited signals the
- *   kernel wakes nobody in vain: who runs has left them;
+ *   kernel wakes nobody in vain: who runs has left them. Nor of a socket, unless another thread
+ *   takes at that moment what came for both;
  * - of a call of any age only where no time is lost: it waits without end, or until a moment, or
  *   the kernel has written back how much is left.
  *
@@ -270,7 +271,7 @@ static const struct repair_row {
     int32_t number;
     predicate *may;       /* be made again while it is young */
     predicate *is_exact;  /* at any age: no time is lost */
-    bool ends_when_woken; /* nobody is woken from it in vain */
+    bool ends_when_woken; /* nobody is woken from it in vain; a socket's readers all but never */
 } repair_rows[] = {
     /* Waiting for events, with a time-out in an argument; endless if that is negative. */
     { SYS_poll,             always,           is_endless_2,            false },
@@ -287,14 +288,14 @@ static const struct repair_row {
     /* A wait looks at the word again before it sleeps; FUTEX_WAIT's time-out is relative. */
     { SYS_futex,            is_wait_on_futex, is_futex_until,          false },
     /* EINTR only with SO_RCVTIMEO or SO_SNDTIMEO, and only before the first byte. */
-    { SYS_recvfrom,         always,           never,                   false },
-    { SYS_recvmsg,          always,           never,                   false },
+    { SYS_recvfrom,         always,           never,                   true  },
+    { SYS_recvmsg,          always,           never,                   true  },
     { SYS_sendto,           always,           never,                   false },
     { SYS_sendmsg,          always,           never,                   false },
-    { SYS_accept,           always,           never,                   false },
-    { SYS_accept4,          always,           never,                   false },
-    { SYS_read,             is_of_socket,     never,                   false },
-    { SYS_readv,            is_of_socket,     never,                   false },
+    { SYS_accept,           always,           never,                   true  },
+    { SYS_accept4,          always,           never,                   true  },
+    { SYS_read,             is_of_socket,     never,                   true  },
+    { SYS_readv,            is_of_socket,     never,                   true  },
     { SYS_write,            is_of_socket,     never,                   false },
     { SYS_writev,           is_of_socket,     never,                   false },
     /* All or nothing; without a time-out they wait for ever. */

@@ -45,6 +45,7 @@ enum {
 
 #define WAKE_CLOCK_NS   (20 * NS_PER_US)  /* more than a wake that finds nothing to do takes */
 #define ON_CPU_ERROR_NS NS_PER_US         /* of two readings, beside when they were made */
+#define LEFT_CLOCK_NS   (50 * NS_PER_US)  /* more than several of them take between two looks */
 #define OFF_CPU_NS      (50 * NS_PER_US)  /* our own round, and signals */
 #define RUN_ON_NS_MAX   (100 * NS_PER_MS) /* in longer times, the clocks part by more than that */
 
@@ -253,11 +254,20 @@ static void order_clock(struct loan_order *order, const struct run_seen *seen)
     order->clock_ns = clock_ns;
 }
 
+/* The wait in which it was seen last, unless it has used more CPU since than it takes to be woken in
+ * vain, again and again: then it has left it, though it may have entered another one there. */
+static struct old_wait wait_not_left(const struct listening *listening, uint64_t clock_ns)
+{
+    if (clock_ns > listening->old_wait.clock_ns + LEFT_CLOCK_NS) return (struct old_wait){ 0 };
+    return listening->old_wait;
+}
+
 /* Asks the thread for a copy of its stack. */
 static void copy_ask(struct engine *engine, struct listening *listening,
                      const struct record_view *view, const struct run_seen *seen)
 {
     const struct stint *stint = &listening->stint;
+    struct old_wait old_wait = wait_not_left(listening, seen->clock_ns);
     uint64_t now_ns = clock_monotonic_ns();
     struct loan_order order = { .tid = stint->tid,
                                 .slot = stint->slot,
@@ -269,8 +279,8 @@ static void copy_ask(struct engine *engine, struct listening *listening,
                                 .account = listening->draft.watch->account,
                                 .was_running = seen->was_running,
                                 .seen_ticks = seen->at_ticks,
-                                .old_pc = listening->old_wait.pc,
-                                .old_sp = listening->old_wait.sp };
+                                .old_pc = old_wait.pc,
+                                .old_sp = old_wait.sp };
     int rc;
 
     if (!pause_is_covered(engine, listening, now_ns)) return;
@@ -369,7 +379,8 @@ static enum sleep_look look_blocked(struct engine *engine, struct listening *lis
         blocked_stack_walk(engine, &sighting);
     }
     listening->slept_clock_ns = sighting.clock_ns;
-    listening->old_wait = (struct old_wait){ sighting.wait.pc, sighting.wait.sp };
+    listening->old_wait =
+        (struct old_wait){ sighting.wait.pc, sighting.wait.sp, sighting.clock_ns };
     look_sighted(engine, listening, &sighting);
     return SLEEP_LOOK_DONE;
 }
@@ -629,7 +640,8 @@ static void pause_heed(struct engine *engine, struct listening *listening, const
 /* The thread copied itself in the wait that we knew, or in one that it enters again; or it left. */
 static void old_wait_heed(struct listening *listening, const struct loan *loan)
 {
-    struct old_wait here = { loan->registers[REGISTER_RIP], loan->registers[REGISTER_RSP] };
+    struct old_wait here = { loan->registers[REGISTER_RIP], loan->registers[REGISTER_RSP],
+                             loan->cpu_ns };
     struct old_wait *old = &listening->old_wait;
 
     if (loan->outcome == LOAN_CALL_ENDED) return; /* then it copied no registers */

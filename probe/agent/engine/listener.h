@@ -38,9 +38,9 @@ struct listening {
     struct stint stint;      /* on the thread where it is now, */
     uint64_t slept_clock_ns; /* its CPU clock when it was last seen asleep; 0: not yet */
     /* The wait in which the thread was seen last, or which was made again, until it was seen
-     * elsewhere: its registers. pc 0: none. */
+     * elsewhere: its registers, and its CPU clock then. pc 0: none. */
     struct old_wait {
-        uint64_t pc, sp;
+        uint64_t pc, sp, clock_ns;
     } old_wait;
     uint32_t covered_ms;  /* when its thread's filters were last found to be ours; 0: not yet */
     uint32_t retry_count; /* of the look that is due */

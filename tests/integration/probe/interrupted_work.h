@@ -32,6 +32,7 @@ struct worker {
 struct work_kind {
     const char *name;
     bool is_repaired; /* to the last one: nothing of ours is ever seen in it */
+    bool is_stream;   /* of which there is one: one worker at most */
     /* One system call. False: it ended otherwise than it should, errno says how; *ret_short: with
      * less than it was asked for. */
     bool (*turn)(struct worker *worker, bool *ret_short);

@@ -151,7 +151,7 @@ static const struct {
 static bool ends_when_woken(int number)
 {
     return number == SYS_nanosleep || number == SYS_clock_nanosleep || number == SYS_semtimedop ||
-           number == SYS_rt_sigtimedwait;
+           number == SYS_rt_sigtimedwait || number == SYS_recvfrom || number == SYS_accept;
 }
 
 static void assert_repaired(const char *says, size_t i, enum wait_age age, bool is_restarted)
