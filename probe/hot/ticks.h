@@ -5,7 +5,7 @@
  * processor says that it is invariant), because reading it costs 0.4 of clock_gettime; elsewhere
  * CLOCK_MONOTONIC, a tick being a nanosecond. The scale is measured for 2 ms at start, good to some
  * 20 ppm, which is plenty for histograms and thresholds; the sampler refines it, and times
- * what it reports by pairs of both clocks (agent/tick_clock.h).
+ * what it reports by pairs of both clocks (agent/base/tick_clock.h).
  *
  * Async-signal-safe. */
 #ifndef STAKEOUT_PROBE_HOT_TICKS_H

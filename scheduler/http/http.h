@@ -7,7 +7,7 @@
  *     static void on_get_task(struct http_request *request, void *context)
  *     {
  *         struct text id = http_param(request, "id");       from "/api/v1/tasks/{id}"
- *         ... http_reply_json(request, 200, body) once, now or later ...
+ *         ... http_reply(request, 200, type, body) once, now or later ...
  *     }
  *
  * A handler answers exactly once: at once, or later, after http_park(). A parked request whose

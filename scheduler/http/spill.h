@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spill.h: a body that is not held: it goes to a descriptor as it arrives.
  *
- *     rc = spill_begin(connection, request, head_text, ...);   its route has a sink
+ *     rc = spill_begin(connection, head, body_size, ...);  its route has a sink
  *     spill_take(connection, part);                        what the gate cut of the body
  *     spill_done(connection);                              the connection ends
  *

@@ -20,6 +20,8 @@ FOREIGN = re.compile("|".join([
     r"(?<![\w$}.])/wo" r"rk/", r"/tmp/" r"b-", r"\bdeb\.debian" r"\.org", r"\bregistry\.npm" r"js",
     r"\bpypi\." r"org", r"\bfiles\.python" r"hosted", r"/home/" r"\w+/"]))
 
+FILE_PATH = re.compile(r"(?<![\w/.$}<*-])(?:[\w-]+/)+[\w.-]+\.(?:c|h|def|py|sh|lua|md)\b")
+
 
 def settings_in_manual(definitions, manual):
     """Every row of config.def has its paragraph in stakeoutd(8)."""
@@ -88,6 +90,22 @@ def tour_names_folders(paths, readme):
             yield f"README.md does not lead to {folder}"
 
 
+def path_ends(paths):
+    """All by which a file may be called, "link/link.c", and its folders, "agent/" and "link/"."""
+    for path in paths:
+        parts = path.split("/")
+        yield from ("/".join(parts[start:]) for start in range(len(parts)))
+        yield from (part + "/" for part in parts[:-1])
+
+
+def paths_lead_somewhere(path, text, ends):
+    """A file that is called by a folder of the tree and its name is there."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for name in FILE_PATH.findall(line):
+            if name.split("/")[0] + "/" in ends and name not in ends:
+                yield f"{path}:{number}: there is no {name}"
+
+
 def nothing_foreign(path, text):
     for number, line in enumerate(text.splitlines(), 1):
         found = FOREIGN.search(line)
@@ -122,6 +140,8 @@ def self_test():
         (folders_have_readme, (["common/base/x.c"], {"common/README.md": "`base/`"}),
          (["common/base/x.c"], {"common/README.md": "baseline"})),
         (tour_names_folders, (["probe/hot/x.c"], "`probe/hot`"), (["probe/hot/x.c"], "probe/hotter")),
+        (paths_lead_somewhere, ("x", "`link/a.c`, event2/http.h", set(path_ends(["probe/link/a.c"]))),
+         ("x", "`probe/a.c`", set(path_ends(["probe/link/a.c"])))),
         (nothing_foreign, ("x", "$work/x a/work/y"), ("x", '"/wo' + 'rk/x"')),
         (nothing_foreign, ("x", "/tmp/bench"), ("x", "https:/" + "/deb.debian" + ".org/debian")),
         (json_parses, ("x", "{}"), ("x", "{")),
@@ -158,8 +178,11 @@ def all_faults():
     yield from folders_have_readme(paths, readmes)
     yield from tour_names_folders(paths, readmes.get("README.md", ""))
     yield from top_level(paths)
+    ends = set(path_ends(paths))
     for path, text in texts.items():
         yield from nothing_foreign(path, text)
+        if path.endswith((".md", ".c", ".h", ".def")):
+            yield from paths_lead_somewhere(path, text, ends)
         if path.endswith(".json"):
             yield from json_parses(path, text)
 

@@ -11,8 +11,8 @@
  *
  * (1) Every call that the sampler counts as triggered is marked so in its record, by the same
  *     exchange that its end would need to win; so it is counted once, here or there.
- * (2) A triggered call is pending until it is settled, and leaves it once: books_drop(), or
- *     settle_outcome(). watch->listened = sampled + over_cap + drops + pending, always.
+ * (2) A triggered call is pending until it is settled, and leaves that state once: as sampled, as
+ *     over the cap, or by books_drop(). listened = sampled + over_cap + drops + pending, always.
  * (3) The host's threads never take this lock. The callbacks run without it. */
 #include "probe/agent/base/filters.h"
 #include "probe/agent/base/thread.h"

@@ -14,6 +14,7 @@
  *                             by perf_event_open, where that is allowed and works; "auto": the
  *                             same, where it also sees the kernel
  *     STAKEOUT_STATISTICS     "off": only calls of watched interfaces are kept
+ *     STAKEOUT_COMPLETE_WRITES "off": a write that our signal cut short stays short
  *     STAKEOUT_BUDGET_CORE    in percent of a core; 0 or "off": no bound; default: 1
  *     STAKEOUT_BUDGET_THREAD  in percent of any one thread's time, likewise; default: 0.5
  *     STAKEOUT_LOG            "stderr" or a file: where it connects, and why not

@@ -2,7 +2,7 @@
 /* split_unit.h: split DWARF: the part of a compilation unit that the linker never saw.
  *
  *     rc = split_unit_open(&from, &skeleton, &split);
- *     ... functions are below split.die; files are split_unit_files() ...
+ *     ... functions are below split.die; its files may be, too ...
  *     split_unit_close(&split);
  *
  * It is in a .dwo file of its own (-gsplit-dwarf), whose name the skeleton has, or packed with

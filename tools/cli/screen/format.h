@@ -32,7 +32,7 @@ void format_count(uint64_t count, struct buf *to);
 void format_nouns(uint64_t count, const char *noun, struct buf *to); /* "1 sample", "2 samples" */
 void format_left(uint64_t left_ms, struct buf *to);
 
-/* "2026-11-21 03:12:07", with `has_ms` "...07.482", in the zone of TZ; zone_name() names it. */
+/* "2026-11-21 03:12:07", with `has_ms` "...07.482", in the zone of TZ; format_zone() names it. */
 void format_clock(uint64_t wall_ms, bool has_ms, struct buf *to);
 void format_zone(uint64_t wall_ms, struct buf *to);
 

@@ -5,7 +5,7 @@
  *     struct screen screen;
  *     screen_init(&screen, STDOUT_FILENO);
  *     screen_put(&screen, name, &out);                 control and bidi characters made visible
- *     screen_put_fit(&screen, name, 24, FIT_END, &out) ... and cut to 24 columns, padded
+ *     screen_fit(&screen, name, 24, FIT_END, &out);    ... and cut to 24 columns
  *
  * Nothing from outside reaches a terminal in another way. A screen that is not UTF-8 (the "C"
  * locale) gets ASCII alone. Threads: one. */
