@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* interruptions_bench.c [SNAPSHOTS]: what a host sees of our signals in its system calls.
  *
- * Threads for each call that gives up with EINTR under any handler, and one for each write in parts,
- * looked at every millisecond, until there were 100,000 snapshots, 5,000 of them by signal. Of the
- * four transfers that are not repaired the measured rate is told. A signal was near an entry if the
- * thread entered a system call within 20 us of the copy. */
+ * Threads for each call that gives up with EINTR under any handler, and one for each write in
+ * parts, looked at every millisecond, until there were 100,000 snapshots, 5,000 of them by signal.
+ * Of the four transfers that are not repaired the measured rate is told. A signal was near an entry
+ * if the thread entered a system call within 20 us of the copy. */
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/wire/messages.h"

@@ -87,8 +87,8 @@ void act_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int act_end(void);
 void act_say_calls(void);
 
-/* A process is about to say farewell to the scheduler, by exit(); and is gone, as its parent saw. On
- * a machine that is slow at that moment, the second that a farewell may take does not always
+/* A process is about to say farewell to the scheduler, by exit(); and is gone, as its parent saw.
+ * On a machine that is slow at that moment, the second that a farewell may take does not always
  * suffice: the test hears how long it took. `who` is a number of the host's, below ACT_LEAVERS; 0
  * is the process whose end the test sees itself. */
 void act_leave(int who);
