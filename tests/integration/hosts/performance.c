@@ -40,6 +40,7 @@ struct run {
     int status;
     uint64_t leaves_ns[ACT_LEAVERS]; /* 0: it did not, or has left */
     uint64_t farewell_ns;            /* the longest */
+    unsigned ended;                  /* calls, when the first process left */
 };
 
 struct performance {
@@ -90,11 +91,13 @@ static void hear_left(struct run *run, int who, uint64_t at_ns)
 static bool is_of_farewell(struct run *run, const char *line)
 {
     uint64_t at_ns;
+    unsigned ended;
     int who;
 
-    if (sscanf(line, "leaves %d %" SCNu64, &who, &at_ns) == 2) {
+    if (sscanf(line, "leaves %d %" SCNu64 " %u", &who, &at_ns, &ended) == 3) {
         assert_in_range(who, 0, ACT_LEAVERS - 1);
         run->leaves_ns[who] = at_ns;
+        if (who == 0) run->ended = ended;
         return true;
     }
     if (sscanf(line, "left %d %" SCNu64, &who, &at_ns) != 2) return false;
@@ -165,10 +168,13 @@ static int64_t ledger(const struct performance *performance, const char *figure)
 static bool is_told(void *context)
 {
     struct performance *performance = context;
+    const struct awkward *awkward = performance->awkward;
+    int64_t seen_min = performance->calls;
 
-    return ledger(performance, "pending") == 0 &&
-           (performance->awkward->has_uncounted ||
-            ledger(performance, "seen") >= performance->calls);
+    if (awkward->has_uncounted)
+        seen_min = awkward->tells_all_ended ? performance->watched.ended : 0;
+
+    return ledger(performance, "pending") == 0 && ledger(performance, "seen") >= seen_min;
 }
 
 /* A farewell ends when its second is over, whatever is left to say: the rest is lost. It was over

@@ -32,6 +32,7 @@ struct awkward {
     bool is_cut_off;      /* it ends without a farewell: what was not sent is lost */
     bool has_uncounted;   /* makes calls before, or after, it is watched, or in processes of which
                            * it does not know */
+    bool tells_all_ended; /* and yet of all that had ended when it left */
     int runs;             /* 0: 1 */
 };
 

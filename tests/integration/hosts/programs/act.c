@@ -17,7 +17,7 @@ enum { LINE_SIZE_MAX = 512, BROKEN = 90 };
 #define NS_PER_MS UINT64_C(1000000)
 
 static stakeout_interface_id interface;
-static _Atomic unsigned calls;
+static _Atomic unsigned calls, calls_ended;
 static _Atomic uint64_t sink;
 
 #ifdef __SANITIZE_THREAD__
@@ -137,6 +137,12 @@ bool act_goes_on(const struct act_call *call)
 void act_call_end(struct act_call *call, int response_code)
 {
     stakeout_call_end(call->call, response_code);
+    atomic_fetch_add(&calls_ended, 1);
+}
+
+unsigned act_calls_ended(void)
+{
+    return atomic_load(&calls_ended);
 }
 
 static uint64_t thread_cpu_ns(void)
@@ -173,7 +179,9 @@ void act_say_calls(void)
 
 void act_leave(int who)
 {
-    act_say("leaves %d %" PRIu64, who, act_now_ns());
+    unsigned ended = act_calls_ended();
+
+    act_say("leaves %d %" PRIu64 " %u", who, act_now_ns(), ended);
 }
 
 void act_left(int who)

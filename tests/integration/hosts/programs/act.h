@@ -73,6 +73,7 @@ void act_skip(const char *why) __attribute__((noreturn));
 struct act_call act_call_begin(void);
 bool act_goes_on(const struct act_call *call); /* until it has taken ACT_CALL_MS */
 void act_call_end(struct act_call *call, int response_code);
+unsigned act_calls_ended(void);
 
 /* Both are found in samples: they are never inlined. */
 void act_spin_ms(unsigned ms); /* of CPU time */
@@ -89,8 +90,8 @@ void act_say_calls(void);
 
 /* A process is about to say farewell to the scheduler, by exit(); and is gone, as its parent saw.
  * On a machine that is slow at that moment, the second that a farewell may take does not always
- * suffice: the test hears how long it took. `who` is a number of the host's, below ACT_LEAVERS; 0
- * is the process whose end the test sees itself. */
+ * suffice: the test hears how long it took, and how many calls had ended before. `who` is a number
+ * of the host's, below ACT_LEAVERS; 0 is the process whose end the test sees itself. */
 void act_leave(int who);
 void act_left(int who);
 

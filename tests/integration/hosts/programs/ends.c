@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { CALLERS = 4, STATUS = 4 };
+enum { CALLERS = 4, STATUS = 4, LAST_CALLS = 100 };
 
 static void *caller_main(void *context)
 {
@@ -30,6 +30,7 @@ static void *brief_main(void *context)
         act_rest_ms(ACT_CALL_MS);
         act_call_end(&call, ACT_FIRST);
     }
+    act_say_calls();
     act_leave(0);
     return context;
 }
@@ -52,6 +53,16 @@ static void on_exit_said(void)
     act_leave(0);
 }
 
+/* Nobody but the farewell tells of them. */
+static void make_last_calls(void)
+{
+    for (int i = 0; i < LAST_CALLS; i++) {
+        struct act_call call = act_call_begin();
+
+        act_call_end(&call, ACT_FIRST);
+    }
+}
+
 static void start_callers(void)
 {
     for (int i = 0; i < CALLERS; i++) {
@@ -60,7 +71,10 @@ static void start_callers(void)
         ACT_CHECK(pthread_create(&thread, NULL, caller_main, NULL) == 0);
         pthread_detach(thread);
     }
-    act_rest_ms(250);
+    while (act_calls_ended() < CALLERS * 2) {
+        act_rest_ms(5);
+    }
+    act_rest_ms(ACT_CALL_MS * 2 / 3); /* into the slow part of others */
 }
 
 int main(void)
@@ -71,6 +85,7 @@ int main(void)
     act_begin();
     if (act_mode_is("pthread_exit")) leave_it_to_threads();
     start_callers();
+    make_last_calls();
     act_say("over");
     if (act_mode_is("exit")) exit(STATUS);
     if (act_mode_is("_exit")) _exit(STATUS);
