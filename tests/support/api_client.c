@@ -3,9 +3,9 @@
 
 #include "common/base/clock.h"
 #include "common/base/own.h"
+#include "tests/support/loopback.h"
 #include "tests/support/test.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -16,21 +16,6 @@
 #include <unistd.h>
 
 enum { ANSWER_SIZE_MAX = 64 * 1024 * 1024, HEAD_SIZE_MAX = 16384, WAIT_MS_MAX = 30000 };
-
-static int connect_to(uint16_t port)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons(port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    CHECK(fd >= 0);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
 
 static void send_all(int fd, struct text data)
 {
@@ -97,7 +82,7 @@ static int split(struct buf *whole, struct api_answer *ret)
 
 int api_send(const struct api_call *call)
 {
-    int fd = connect_to(call->port);
+    int fd = loopback_connect(call->port);
 
     if (fd < 0) fail_msg("nobody listens on port %u", call->port);
     send_call(fd, call);
@@ -158,7 +143,7 @@ void api_ask(const struct api_call *call, struct api_answer *ret)
 int api_try(const struct api_call *call, struct api_answer *ret)
 {
     struct api_answer answer;
-    int fd = connect_to(call->port);
+    int fd = loopback_connect(call->port);
 
     if (fd < 0) return -ECONNREFUSED;
     send_call(fd, call);

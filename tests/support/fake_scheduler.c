@@ -7,10 +7,9 @@
 #include "common/base/clock.h"
 #include "common/base/own.h"
 #include "common/model/problem.h"
+#include "tests/support/loopback.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -275,27 +274,13 @@ static void *run_accept(void *argument)
 struct fake_scheduler *fake_scheduler_start(uint16_t port)
 {
     struct fake_scheduler *fake = mem_zalloc(1, sizeof *fake);
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-    } address = { .v4 = { .sin_family = AF_INET,
-                          .sin_port = htons(port),
-                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK) } };
-    socklen_t size = sizeof address.v4;
-    int on = 1;
 
     pthread_mutex_init(&fake->lock, NULL);
     pthread_cond_init(&fake->changed, NULL);
     fake->version = "v1";
     fake->epoch = 1;
     fake->outcome = REPORT_ACCEPTED;
-    fake->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(fake->fd >= 0);
-    CHECK(setsockopt(fake->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
-    CHECK(bind(fake->fd, &address.any, size) == 0);
-    CHECK(listen(fake->fd, 64) == 0);
-    CHECK(getsockname(fake->fd, &address.any, &size) == 0);
-    fake->port = ntohs(address.v4.sin_port);
+    fake->fd = loopback_listen(port, &fake->port);
     CHECK(pthread_create(&fake->thread, NULL, run_accept, fake) == 0);
     return fake;
 }

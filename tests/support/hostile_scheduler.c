@@ -5,9 +5,8 @@
 #include "tests/support/hostile_scheduler.h"
 
 #include "common/base/check.h"
+#include "tests/support/loopback.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -249,20 +248,9 @@ static void *run_accept(void *argument)
 struct hostile_scheduler *hostile_scheduler_start(uint16_t port, enum hostile_way way)
 {
     struct hostile_scheduler *hostile = mem_zalloc(1, sizeof *hostile);
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-    } address = { .v4 = { .sin_family = AF_INET,
-                          .sin_port = htons(port),
-                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK) } };
-    int on = 1;
 
     hostile->way = way;
-    hostile->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(hostile->fd >= 0);
-    CHECK(setsockopt(hostile->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
-    CHECK(bind(hostile->fd, &address.any, sizeof address.v4) == 0);
-    CHECK(listen(hostile->fd, 64) == 0);
+    hostile->fd = loopback_listen(port, NULL);
     CHECK(pthread_create(&hostile->thread, NULL, run_accept, hostile) == 0);
     return hostile;
 }

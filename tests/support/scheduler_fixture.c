@@ -11,6 +11,7 @@
 enum { PATH_SIZE = 512, BODY_SIZE = 1024, DETAIL_SIZE = 1024 };
 
 struct scheduler_process scheduler;
+struct redis_process scheduler_redis;
 
 int scheduler_setup(void **state)
 {
@@ -23,6 +24,21 @@ int scheduler_teardown(void **state)
 {
     (void)state;
     scheduler_process_done(&scheduler);
+    return 0;
+}
+
+int scheduler_setup_with_redis(void **state)
+{
+    redis_process_start(&scheduler_redis, "appendonly yes\nappendfsync always\n");
+    scheduler.options[0] = "--redis";
+    scheduler.options[1] = scheduler_redis.url;
+    return scheduler_setup(state);
+}
+
+int scheduler_teardown_with_redis(void **state)
+{
+    scheduler_teardown(state);
+    redis_process_stop(&scheduler_redis);
     return 0;
 }
 

@@ -16,12 +16,19 @@
 #include "common/model/id.h"
 #include "common/model/problem.h"
 #include "tests/support/api_client.h"
+#include "tests/support/redis_process.h"
 #include "tests/support/scheduler_process.h"
 
 extern struct scheduler_process scheduler;
 
 int scheduler_setup(void **state);
 int scheduler_teardown(void **state);
+
+/* The same with a Redis of the test's own, which it may stop, kill and restart. */
+extern struct redis_process scheduler_redis;
+
+int scheduler_setup_with_redis(void **state);
+int scheduler_teardown_with_redis(void **state);
 
 /* Fills in the port, and checks the status; a refusal is also checked to be a problem object. */
 json_t *scheduler_ask(const struct api_call *call, int status);

@@ -2,6 +2,7 @@
 #include "tests/bench/system/load.h"
 
 #include "common/base/check.h"
+#include "tests/support/loopback.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -36,13 +37,9 @@ struct load {
 
 static int connect_to(uint16_t port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons(port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    int fd = loopback_connect(port), on = 1;
 
     CHECK(fd >= 0);
-    CHECK(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
 }

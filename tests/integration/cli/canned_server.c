@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/integration/cli/canned_server.h"
 
+#include "tests/support/loopback.h"
 #include "tests/support/test.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -69,16 +68,8 @@ static _Noreturn void serve(int listener, const struct canned_answer *answers)
 
 void canned_server_start(struct canned_server *server, const struct canned_answer *answers)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int listener = loopback_listen(0, &server->port);
 
-    assert_true(listener >= 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(listener, 16), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    server->port = ntohs(address.sin_port);
     server->pid = fork();
     assert_true(server->pid >= 0);
     if (server->pid == 0) serve(listener, answers);

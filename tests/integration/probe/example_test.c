@@ -8,11 +8,10 @@
 #include "common/model/task_spec.h"
 #include "common/wire/report.h"
 #include "tests/support/fake_scheduler.h"
+#include "tests/support/loopback.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,17 +34,11 @@ static const struct wire_poll_task task = {
 /* Connects and sends a request; the answer is read later. */
 static int ask(uint16_t port, const char *path)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-    } address = { .v4 = { .sin_family = AF_INET,
-                          .sin_port = htons(port),
-                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK) } };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = loopback_connect(port);
     char line[64];
     int size = snprintf(line, sizeof line, "GET %s HTTP/1.0\r\n\r\n", path);
 
-    assert_int_equal(connect(fd, &address.any, sizeof address.v4), 0);
+    assert_true(fd >= 0);
     assert_int_equal(send(fd, line, (size_t)size, 0), size);
     return fd;
 }

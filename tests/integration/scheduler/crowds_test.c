@@ -3,7 +3,6 @@
  * beyond what the intake lets wait. What must hold: nothing leaks, nothing that was accepted is
  * lost, and an operator is answered meanwhile. */
 #include "tests/support/fake_probe.h"
-#include "tests/support/redis_process.h"
 #include "tests/support/scheduler_fixture.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
@@ -33,7 +32,6 @@ static const bool memory_tells = false;
 static const bool memory_tells = true;
 #endif
 
-static struct redis_process redis;
 static char names[PARKED][NAME_SIZE];
 
 static int start(void **state)
@@ -46,17 +44,7 @@ static int start(void **state)
     for (size_t i = 0; i < PARKED; i++) {
         snprintf(names[i], NAME_SIZE, "host-%zu:1", i);
     }
-    redis_process_start(&redis, "appendonly yes\nappendfsync always\n");
-    scheduler.options[0] = "--redis";
-    scheduler.options[1] = redis.url;
-    return scheduler_setup(state);
-}
-
-static int stop(void **state)
-{
-    scheduler_teardown(state);
-    redis_process_stop(&redis);
-    return 0;
+    return scheduler_setup_with_redis(state);
 }
 
 struct figure {
@@ -252,11 +240,11 @@ static void beyond_the_bound_pulses_are_refused_and_what_waited_is_taken(void **
 
     (void)state;
     flood_begin(&flood, "dam");
-    assert_int_equal(kill(redis.pid, SIGSTOP), 0);
+    assert_int_equal(kill(scheduler_redis.pid, SIGSTOP), 0);
     flood_say(&flood);
     wait_for("stakeout_intake_in_flight", IN_FLIGHT_MAX);
     json_decref(scheduler_get("/api/v1/instances?application=dam"));
-    assert_int_equal(kill(redis.pid, SIGCONT), 0);
+    assert_int_equal(kill(scheduler_redis.pid, SIGCONT), 0);
     flood_hear(&flood);
     assert_int_equal(flood.refused_count, FLOOD - IN_FLIGHT_MAX);
     assert_nothing_is_lost(&flood);
@@ -275,5 +263,5 @@ int main(void)
         cmocka_unit_test(beyond_the_bound_pulses_are_refused_and_what_waited_is_taken),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, scheduler_teardown_with_redis);
 }

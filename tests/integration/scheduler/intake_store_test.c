@@ -4,7 +4,6 @@
 #include "common/model/limits.h"
 #include "common/wire/messages.h"
 #include "tests/support/fake_probe.h"
-#include "tests/support/redis_process.h"
 #include "tests/support/scheduler_fixture.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
@@ -15,22 +14,6 @@
 #include <unistd.h>
 
 enum { IN_FLIGHT_MAX = 512 }; /* WORDS_IN_FLIGHT_MAX of scheduler/intake/private.h */
-
-static struct redis_process redis;
-static int start(void **state)
-{
-    redis_process_start(&redis, "appendonly yes\nappendfsync always\n");
-    scheduler.options[0] = "--redis";
-    scheduler.options[1] = redis.url;
-    return scheduler_setup(state);
-}
-
-static int stop(void **state)
-{
-    scheduler_teardown(state);
-    redis_process_stop(&redis);
-    return 0;
-}
 
 static void encode_event(const char *id, uint64_t sequence, struct buf *to)
 {
@@ -67,7 +50,7 @@ static void at_most_512_requests_wait_for_the_store(void **state)
 
     (void)state;
     scheduler_create_task("slow", "", id);
-    assert_int_equal(kill(redis.pid, SIGSTOP), 0);
+    assert_int_equal(kill(scheduler_redis.pid, SIGSTOP), 0);
     for (size_t i = 0; i < count; i++) {
         encode_event(id, i + 1, &body);
         call.body = buf_peek(&body);
@@ -77,7 +60,7 @@ static void at_most_512_requests_wait_for_the_store(void **state)
     encode_event(id, count + 1, &body);
     call.body = buf_peek(&body);
     api_ask(&call, &answer);
-    assert_int_equal(kill(redis.pid, SIGCONT), 0);
+    assert_int_equal(kill(scheduler_redis.pid, SIGCONT), 0);
     assert_int_equal(answer.status, 503);
     assert_string_equal(json_string_value(json_object_get(answer.json, "type")), "busy");
     assert_string_equal(api_header(&answer, "Retry-After"), "1"); /* hardly anybody is here */
@@ -101,14 +84,14 @@ static void a_client_that_goes_meanwhile_leaves_nothing_behind(void **state)
 
     (void)state;
     scheduler_create_task("leaving", "", id);
-    assert_int_equal(kill(redis.pid, SIGSTOP), 0);
+    assert_int_equal(kill(scheduler_redis.pid, SIGSTOP), 0);
     encode_event(id, 1, &body);
     close(api_send(&(struct api_call){ .port = scheduler.port,
                                        .path = "/probe/v1/log",
                                        .content_type = "application/msgpack",
                                        .body = buf_peek(&body) }));
     assert_true(wait_until(are_in_flight, &one, 4000));
-    assert_int_equal(kill(redis.pid, SIGCONT), 0);
+    assert_int_equal(kill(scheduler_redis.pid, SIGCONT), 0);
     assert_true(wait_until(are_in_flight, &none, 10000));
     snprintf(path, sizeof path, "/api/v1/tasks/%s/log", id);
     api_ask(&(struct api_call){ .port = scheduler.port, .path = path }, &answer);
@@ -153,9 +136,9 @@ static void without_redis_a_poll_is_told_to_come_again_and_never_that_there_is_n
     (void)state;
     scheduler_create_task("away", "", id);
     assert_int_equal(poll_status(), 200);
-    redis_process_kill(&redis);
+    redis_process_kill(&scheduler_redis);
     assert_true(wait_until(is_answered_with, &later, 10000));
-    redis_process_restart(&redis);
+    redis_process_restart(&scheduler_redis);
     assert_true(wait_until(is_answered_with, &now, 20000));
 }
 
@@ -168,5 +151,5 @@ int main(void)
             without_redis_a_poll_is_told_to_come_again_and_never_that_there_is_no_task),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, scheduler_setup_with_redis, scheduler_teardown_with_redis);
 }

@@ -6,8 +6,8 @@
 #include "common/base/clock.h"
 #include "common/base/own.h"
 #include "tests/support/free_port.h"
+#include "tests/support/loopback.h"
 
-#include <arpa/inet.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,17 +15,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-
-static struct answer ask_plain(struct fixture *fixture)
-{
-    static uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libinlined.so", id);
-
-    return ask(fixture,
-               (struct question){ .path = "/opt/gone/libinlined.so",
-                                  .build_id = { (char *)id, size },
-                                  .offset = symbol_of(FIXTURES "/libinlined.so", "plain") });
-}
 
 static uint64_t attempts(const struct fixture *fixture)
 {
@@ -87,18 +76,13 @@ static _Noreturn void serve(int fd, int asked_fd, const char *head, const char *
 
 static struct server server_start(const char *head, const char *path)
 {
-    struct server server = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof address;
+    uint16_t port;
+    struct server server = { .fd = loopback_listen(0, &port) };
     int asked[2];
 
     assert_int_equal(pipe(asked), 0);
     server.asked_fd = asked[0];
-    assert_int_equal(bind(server.fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(server.fd, 8), 0);
-    assert_int_equal(getsockname(server.fd, (struct sockaddr *)&address, &size), 0);
-    snprintf(server.url, sizeof server.url, "http://127.0.0.1:%u", ntohs(address.sin_port));
+    snprintf(server.url, sizeof server.url, "http://127.0.0.1:%u", (unsigned)port);
     server.pid = fork();
     if (server.pid == 0) {
         sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
@@ -124,12 +108,12 @@ static void what_a_server_has_is_fetched_after_the_answer(void **state)
     struct fixture *fixture = fixture_of(server.url, 0);
 
     *state = fixture;
-    assert_int_equal(ask_plain(fixture).count, 0); /* not waited for */
+    assert_int_equal(ask_gone(fixture, FIXTURES "/libinlined.so").count, 0); /* not waited for */
     await_attempts(fixture, 1);
     assert_int_equal(symbols_counts(fixture->symbols).fetches, 1);
     assert_int_equal(symbols_file_at(fixture->symbols, 0)->source, SYMBOL_FETCHED);
     server_stop(&server);
-    assert_int_equal(ask_plain(fixture).count, 1); /* it is ours now */
+    assert_int_equal(ask_gone(fixture, FIXTURES "/libinlined.so").count, 1); /* it is ours now */
 }
 
 static void what_nobody_has_is_not_asked_for_again(void **state)
@@ -140,7 +124,7 @@ static void what_nobody_has_is_not_asked_for_again(void **state)
     char asked[16];
 
     *state = fixture;
-    ask_plain(fixture);
+    ask_gone(fixture, FIXTURES "/libinlined.so");
     await_attempts(fixture, 1);
     for (uint64_t i = 0; i < 3; i++) {
         static uint8_t id[BUILD_ID_SIZE_MAX];
@@ -174,7 +158,7 @@ static void a_server_that_lies_gives_nothing(void **state)
         struct server server = server_start(OK_HEAD, lies[i].path);
         struct fixture *fixture = fixture_of(server.url, lies[i].size_max);
 
-        ask_plain(fixture);
+        ask_gone(fixture, FIXTURES "/libinlined.so");
         await_attempts(fixture, 1);
         assert_int_equal(symbols_counts(fixture->symbols).fetches_failed, 1);
         assert_int_equal(symbols_counts(fixture->symbols).store_files, 0);
@@ -230,12 +214,12 @@ static void a_real_debuginfod_is_asked(void **state)
     pid = debuginfod_start(fixture->root, port);
     while (!is_listening(url, hex))
         assert_true(clock_monotonic_ns() < deadline_ns);
-    assert_int_equal(ask_plain(fixture).count, 0);
+    assert_int_equal(ask_gone(fixture, FIXTURES "/libinlined.so").count, 0);
     await_attempts(fixture, 1);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     assert_int_equal(symbols_counts(fixture->symbols).fetches, 1);
-    assert_int_equal(ask_plain(fixture).count, 1);
+    assert_int_equal(ask_gone(fixture, FIXTURES "/libinlined.so").count, 1);
 }
 
 #endif

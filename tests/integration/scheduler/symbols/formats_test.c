@@ -13,12 +13,9 @@
 /* Asks for the address in which two functions are inlined. */
 static struct answer ask_inlined(struct fixture *fixture, const char *path, const char *names)
 {
-    static uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(path, id);
+    uint8_t id[BUILD_ID_SIZE_MAX];
 
-    return ask(fixture, (struct question){ .path = path,
-                                           .build_id = { (char *)id, size },
-                                           .offset = symbol_of(names, "inlined_here") });
+    return ask(fixture, question_of(path, names, "inlined_here", id));
 }
 
 /* libelf 0.188 knows no zstd: the symbol table still names what it can. With a newer one the whole
@@ -169,19 +166,16 @@ static void a_split_unit_that_is_gone_leaves_the_line(void **state)
 
 static void mini_debug_information_names_what_is_not_exported(void **state)
 {
-    uint64_t hidden = symbol_of(FIXTURES "/libinlined.so", "not_exported");
-    static uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libmini.so", id);
-    struct answer answer = ask(*state, (struct question){ .path = FIXTURES "/libmini.so",
-                                                          .build_id = { (char *)id, size },
-                                                          .offset = hidden });
+    uint8_t id[BUILD_ID_SIZE_MAX];
+    struct question question =
+        question_of(FIXTURES "/libmini.so", FIXTURES "/libinlined.so", "not_exported", id);
+    struct answer answer = ask(*state, question);
 
     assert_int_equal(answer.count, 1);
     assert_string_equal(answer.locations[0].function, "not_exported");
     assert_int_equal(answer.locations[0].line, 0);
-    answer = ask(*state, (struct question){ .path = FIXTURES "/libstripped.so",
-                                            .build_id = { (char *)id, size },
-                                            .offset = hidden });
+    question.path = FIXTURES "/libstripped.so";
+    answer = ask(*state, question);
     assert_true(answer.count > 0); /* by its debug link, with lines */
 }
 
@@ -215,18 +209,15 @@ static void a_debug_link_must_have_the_right_checksum(void **state)
 static void a_module_that_was_replaced_is_not_named_by_the_new_file(void **state)
 {
     struct fixture *fixture = *state;
-    static uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libinlined.so", id);
+    uint8_t id[BUILD_ID_SIZE_MAX];
+    struct question question =
+        question_of(FIXTURES "/libinlined.so", FIXTURES "/libinlined.so", "plain", id);
     char path[2 * PATH_SIZE];
-    struct answer answer;
 
     copy_to(fixture, FIXTURES "/split5/libsplit.so", "libshop.so");
     snprintf(path, sizeof path, "%s/libshop.so", fixture->root);
-    answer =
-        ask(fixture, (struct question){ .path = path,
-                                        .build_id = { (char *)id, size },
-                                        .offset = symbol_of(FIXTURES "/libinlined.so", "plain") });
-    assert_int_equal(answer.count, 0);
+    question.path = path;
+    assert_int_equal(ask(fixture, question).count, 0);
 }
 
 int main(int argc, char **argv)

@@ -17,11 +17,10 @@
 static void assert_harmless(struct fixture *fixture, const char *says, const char *path)
 {
     uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libinlined.so", id);
-    struct question question = { .path = path,
-                                 .build_id = { (char *)id, size },
-                                 .offset = symbol_of(FIXTURES "/libinlined.so", "plain") };
+    struct question question =
+        question_of(FIXTURES "/libinlined.so", FIXTURES "/libinlined.so", "plain", id);
 
+    question.path = path;
     if (ask(fixture, question).count > 1) fail_msg("%s: answered", says);
     question.path = FIXTURES "/libinlined.so";
     if (ask(fixture, question).count != 1) fail_msg("after %s: not answered", says);
@@ -106,10 +105,8 @@ static void a_worker_killed_over_a_question_leaves_it_open_and_comes_back(void *
 {
     struct fixture *fixture = *state;
     uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libinlined.so", id);
-    struct question question = { .path = FIXTURES "/libinlined.so",
-                                 .build_id = { (char *)id, size },
-                                 .offset = symbol_of(FIXTURES "/libinlined.so", "plain") };
+    struct question question =
+        question_of(FIXTURES "/libinlined.so", FIXTURES "/libinlined.so", "plain", id);
     struct answer answer = { 0 };
     struct sample *sample;
     int pid;
@@ -136,10 +133,8 @@ static void answers_are_remembered_without_the_worker(void **state)
 {
     struct fixture *fixture = *state;
     uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libinlined.so", id);
-    struct question question = { .path = FIXTURES "/libinlined.so",
-                                 .build_id = { (char *)id, size },
-                                 .offset = symbol_of(FIXTURES "/libinlined.so", "plain") };
+    struct question question =
+        question_of(FIXTURES "/libinlined.so", FIXTURES "/libinlined.so", "plain", id);
 
     assert_int_equal(ask(fixture, question).count, 1);
     assert_int_equal(kill(symbols_worker_pid(fixture->symbols), SIGKILL), 0);

@@ -93,17 +93,6 @@ static struct told upload(struct fixture *fixture, const char *path)
     return told;
 }
 
-static struct answer ask_plain(struct fixture *fixture)
-{
-    static uint8_t id[BUILD_ID_SIZE_MAX];
-    size_t size = build_id_of(FIXTURES "/libinlined.so", id);
-
-    return ask(fixture,
-               (struct question){ .path = "/opt/gone/libinlined.so",
-                                  .build_id = { (char *)id, size },
-                                  .offset = symbol_of(FIXTURES "/libinlined.so", "plain") });
-}
-
 static size_t incoming_count(const struct fixture *fixture)
 {
     char command[4 * PATH_SIZE];
@@ -126,10 +115,10 @@ static void what_was_answered_before_gains_names_and_loses_them_again(void **sta
     struct answer answer;
     struct told told;
 
-    assert_int_equal(ask_plain(fixture).count, 0);
+    assert_int_equal(ask_gone(fixture, FIXTURES "/libinlined.so").count, 0);
     told = upload(fixture, FIXTURES "/libinlined.so");
     assert_true(told.is_stored && told.has_lines && told.has_names);
-    answer = ask_plain(fixture);
+    answer = ask_gone(fixture, FIXTURES "/libinlined.so");
     assert_int_equal(answer.count, 1);
     assert_string_equal(answer.locations[0].function, "plain");
     assert_true(answer.locations[0].line > 0);
@@ -138,7 +127,7 @@ static void what_was_answered_before_gains_names_and_loses_them_again(void **sta
     assert_int_equal(symbols_counts(fixture->symbols).misses, 1);
     assert_int_equal(symbols_file_remove(fixture->symbols, text_of(told.build_id)), 0);
     assert_int_equal(symbols_file_remove(fixture->symbols, text_of(told.build_id)), -ENOENT);
-    assert_int_equal(ask_plain(fixture).count, 0);
+    assert_int_equal(ask_gone(fixture, FIXTURES "/libinlined.so").count, 0);
 }
 
 static void a_restart_finds_what_was_stored_and_clears_what_was_not(void **state)
@@ -161,7 +150,7 @@ static void a_restart_finds_what_was_stored_and_clears_what_was_not(void **state
     fixture_open(fixture);
     assert_int_equal(incoming_count(fixture), 0);
     assert_int_equal(symbols_counts(fixture->symbols).store_files, 1);
-    assert_int_equal(ask_plain(fixture).count, 1);
+    assert_int_equal(ask_gone(fixture, FIXTURES "/libinlined.so").count, 1);
 }
 
 static void what_cannot_be_named_by_is_refused(void **state)
@@ -231,11 +220,12 @@ static void over_the_budget_the_one_that_was_used_longest_ago_goes(void **state)
     upload(fixture, FIXTURES "/split5/libsplit.so");
     assert_int_equal(symbols_counts(fixture->symbols).store_files, 2); /* exactly full */
     assert_int_equal(symbols_counts(fixture->symbols).store_evicted, 0);
-    assert_int_equal(ask_plain(fixture).count, 1); /* now the other one is the older */
+    assert_int_equal(ask_gone(fixture, FIXTURES "/libinlined.so").count,
+                     1); /* now the other one is the older */
     upload(fixture, FIXTURES "/split4/libsplit.so");
     assert_int_equal(symbols_counts(fixture->symbols).store_files, 2);
     assert_int_equal(symbols_counts(fixture->symbols).store_evicted, 1);
-    assert_int_equal(ask_plain(fixture).count, 1);
+    assert_int_equal(ask_gone(fixture, FIXTURES "/libinlined.so").count, 1);
 }
 
 /* ---- hostile files ---- */
@@ -299,10 +289,10 @@ static void hostile_files_are_refused_or_harmless(void **state)
         }
         write_file(path, broken, size);
         upload(fixture, path);
-        ask_plain(fixture);
+        ask_gone(fixture, FIXTURES "/libinlined.so");
     }
     upload(fixture, FIXTURES "/libinlined.so");
-    assert_int_equal(ask_plain(fixture).count, 1);
+    assert_int_equal(ask_gone(fixture, FIXTURES "/libinlined.so").count, 1);
     assert_int_equal(incoming_count(fixture), 0);
 }
 

@@ -78,6 +78,16 @@ uint64_t symbol_of(const char *path, const char *name)
 
 /* ---- asking ---- */
 
+struct question question_of(const char *module, const char *named, const char *function,
+                            uint8_t id[BUILD_ID_SIZE_MAX])
+{
+    size_t size = build_id_of(module, id);
+
+    return (struct question){ .path = module,
+                              .build_id = { (char *)id, size },
+                              .offset = symbol_of(named, function) };
+}
+
 struct sample *sample_of(const struct question *question)
 {
     struct sample *sample = sample_new();
@@ -141,6 +151,15 @@ struct answer ask(struct fixture *fixture, struct question question)
     await(fixture, &answer);
     sample_free(sample);
     return answer;
+}
+
+struct answer ask_gone(struct fixture *fixture, const char *module)
+{
+    uint8_t id[BUILD_ID_SIZE_MAX];
+    struct question question = question_of(module, module, "plain", id);
+
+    question.path = "/opt/gone/libinlined.so";
+    return ask(fixture, question);
 }
 
 /* ---- set-up ---- */

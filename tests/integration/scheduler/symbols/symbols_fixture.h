@@ -49,6 +49,11 @@ struct question {
 size_t build_id_of(const char *path, uint8_t ret[BUILD_ID_SIZE_MAX]);
 uint64_t symbol_of(const char *path, const char *name);
 
+/* Of a function of a module, where a file that was not stripped says that it is. The build-id lies
+ * in `id`. */
+struct question question_of(const char *module, const char *named, const char *function,
+                            uint8_t id[BUILD_ID_SIZE_MAX]);
+
 /* A sample whose first frame is the question; the caller frees it. */
 struct sample *sample_of(const struct question *question);
 
@@ -57,6 +62,9 @@ void on_resolved(void *answer, const struct sample_symbols *const *symbols, size
 void await(struct fixture *fixture, const struct answer *answer);
 
 struct answer ask(struct fixture *fixture, struct question question);
+
+/* Asks for plain() of a module, under a path where no file is. */
+struct answer ask_gone(struct fixture *fixture, const char *module);
 
 /* Of each test: setup() reads module paths and is its own worker. teardown() checks that no child
  * of it is left. */

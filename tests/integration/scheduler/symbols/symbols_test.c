@@ -82,18 +82,6 @@ static void a_name_of_the_sample_is_demangled_without_any_file(void **state)
     assert_int_equal(answer.locations[0].line, 0);
 }
 
-/* Of a function of a module, where a file that was not stripped says that it is. The build-id lies
- * in `id`. */
-static struct question question_of(const char *module, const char *named, const char *function,
-                                   uint8_t id[BUILD_ID_SIZE_MAX])
-{
-    size_t size = build_id_of(module, id);
-
-    return (struct question){ .path = module,
-                              .build_id = { (char *)id, size },
-                              .offset = symbol_of(named, function) };
-}
-
 static void of_inner_and_public_name_the_public_one_is_shown(void **state)
 {
     uint8_t id[BUILD_ID_SIZE_MAX];

@@ -7,13 +7,13 @@
 #include "probe/hot/memory.h"
 #include "probe/hot/ticks.h"
 #include "probe/include/stakeout/stakeout.h"
+#include "tests/support/loopback.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -419,15 +419,11 @@ static void *waiter_main(void *context)
 static void sockets_open(void)
 {
     struct timeval time = { .tv_usec = SHORT_MS * 1000 };
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int pair[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     fds[0] = pair[0];
-    fds[1] = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fds[1], (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(fds[1], 1), 0);
+    fds[1] = loopback_listen(0, NULL);
     setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
     setsockopt(fds[1], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -4,11 +4,10 @@
 
 #include "common/base/clock.h"
 #include "common/base/own.h"
+#include "tests/support/loopback.h"
 #include "tests/support/test.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -91,18 +90,8 @@ static void *run_peer(void *argument)
 
 static void peer_start(struct peer *peer, const struct turn *turns, size_t count)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-    } address = { .v4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) } };
-    socklen_t size = sizeof address.v4;
-
     *peer = (struct peer){ .turns = turns, .count = count, .target = { .host = "127.0.0.1" } };
-    peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(peer->fd, &address.any, size), 0);
-    assert_int_equal(listen(peer->fd, 8), 0);
-    assert_int_equal(getsockname(peer->fd, &address.any, &size), 0);
-    peer->target.port = ntohs(address.v4.sin_port);
+    peer->fd = loopback_listen(0, &peer->target.port);
     assert_int_equal(pthread_create(&peer->thread, NULL, run_peer, peer), 0);
 }
 
