@@ -160,6 +160,11 @@ static void shop_stop(struct server *server)
 
 #ifdef WITH_HTTPD
 
+/* As Debian configures it: the tests' few threads make children come and go under this load. */
+#define HTTPD_LINES                                            \
+    "StartServers 2\nMinSpareThreads 25\nMaxSpareThreads 75\n" \
+    "ThreadsPerChild 25\nMaxRequestWorkers 150\n"
+
 static struct httpd_process httpds[2]; /* without, and with the probe */
 static char httpd_lines[512];
 
@@ -168,15 +173,14 @@ static void httpd_start(const struct terms *terms, struct server *ret)
     struct httpd_process *httpd = &httpds[terms->has_probe];
 
     snprintf(httpd_lines, sizeof httpd_lines,
-             "CoreDumpDirectory /tmp\nStakeoutApplication httpd\n"
-             "StakeoutServer http://127.0.0.1:%u\n"
-             "StakeoutInterface GET /slow/{id}\n",
+             HTTPD_LINES "StakeoutDumpable on\nStakeoutApplication httpd\n"
+                         "StakeoutServer http://127.0.0.1:%u\n"
+                         "StakeoutInterface GET /slow/{id}\n",
              (unsigned)terms->house->scheduler.port);
-    /* With a core's directory it stays open to itself in /proc, though it left root. */
     environment_set(terms);
     *httpd = (struct httpd_process){ .mpm = "event",
                                      .with_stakeout = terms->has_probe,
-                                     .lines = terms->has_probe ? httpd_lines : NULL };
+                                     .lines = terms->has_probe ? httpd_lines : HTTPD_LINES };
     httpd_process_start(httpd);
     ret->port = httpd->port;
 }
