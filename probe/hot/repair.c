@@ -14,9 +14,9 @@
  *   it sent the signal, so that the new begin is late by no more than the signal took: as late as
  *   who has no CPU is anyway. A thread that is woken in vain is seen running, too, inside of a wait
  *   of any age: so the wait in which it was seen before, or that was made again before, is not
- *   young until it was seen elsewhere. Of sleeps, semaphores of System V and awaited signals the
- *   kernel wakes nobody in vain: who runs has left them. Nor of a socket, unless another thread
- *   takes at that moment what came for both;
+ *   young until it was seen elsewhere, or has used more CPU than such wakes take. Of sleeps,
+ *   semaphores of System V and awaited signals the kernel wakes nobody in vain: who runs has left
+ *   them. Nor of a socket, unless another thread takes at that moment what came for both;
  * - of a call of any age only where no time is lost: it waits without end, or until a moment, or
  *   the kernel has written back how much is left.
  *

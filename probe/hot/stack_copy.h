@@ -66,10 +66,9 @@ struct loan_order {
     bool stack_is_own;  /* the thread's own: mapped as long as it lives. Another is read warily */
     uint32_t account;   /* index into hot.interrupted */
     bool may_repair;    /* the thread did not block our signal just before: what it met, it did */
-    /* A call that the signal meets is young (repair.h) if the thread was seen running just
-     * before, at
-     * seen_ticks, and if it is not the wait that the thread was in before, of which these are the
-     * registers; 0: none is known. */
+    /* A call that the signal meets is young (repair.h) if the thread was seen running just before,
+     * at seen_ticks, and if it is not the wait that the thread was in before, of which these are
+     * the registers; 0: none is known, or it has left it. */
     bool was_running;
     uint64_t seen_ticks, old_pc, old_sp;
     /* The thread's CPU clock read clock_ns at clock_ticks, and the thread was on a CPU then. Who

@@ -3,8 +3,8 @@
  *
  * The kernel watches the counters of all cores against each other and gives "tsc" up when they
  * part: its judgement, in /sys, is better than any of ours. The processor's own flag (invariant:
- * the same speed in all power states) is asked as well, for hypervisors that lie about the first.
- * */
+ * the same speed in all power states) is asked as well, for hypervisors that lie about the
+ * first. */
 #include "probe/hot/ticks.h"
 
 #include <cpuid.h>

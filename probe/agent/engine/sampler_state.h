@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sampler_state.h: what the sampler's files share: its state, and the steps that they take.
  *
- * sampler_round.c is the thread's side: rounds of looks; sampler_early.c its looks at calls that
- * may turn slow, sampler_thrift.c what it spends. sampler.c is the agent's side: the functions of
- * sampler.h. Nobody else includes this.
+ * sampler_round.c is the thread's side: rounds of looks; sampler_scan.c finds whom to look at,
+ * sampler_early.c looks at calls that may turn slow, sampler_thrift.c knows what all of that costs.
+ * sampler.c is the agent's side: the functions of sampler.h. Nobody else includes this.
  *
  * Threads: all of it under `lock`. */
 #ifndef STAKEOUT_PROBE_AGENT_ENGINE_SAMPLER_STATE_H

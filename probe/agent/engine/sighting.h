@@ -3,6 +3,8 @@
  *
  *     blocked_stack.h   of a thread that sleeps: read where it lies
  *     signal_copy.h     of one that runs: copied by itself, in our handler
+ *     perf_watch.h      of one that runs: copied by the kernel
+ *     closed_wait.h     of one that sleeps where /proc says nothing: its copy of before, verified
  *
  * A source fills a sighting, or says by -errno why it cannot. Which source is asked, and what is
  * made of what it brings, is the listener's. */

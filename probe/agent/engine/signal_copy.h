@@ -45,8 +45,8 @@ uint64_t signal_copy_poll_at_ns(const struct signal_copy *copy, uint64_t now_ns,
 /* What the handler left, of one that is back. */
 const struct loan *signal_copy_loan(const struct signal_copy *copy);
 
-/* The thread as it copied itself, if the outcome was LOAN_COPIED. The bytes live until the close.
- * */
+/* The thread as it copied itself, if the outcome was LOAN_COPIED. The bytes live until the
+ * close. */
 void signal_copy_sight(const struct signal_copy *copy, const struct tick_clock *clock,
                        struct sighting *ret);
 

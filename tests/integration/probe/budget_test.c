@@ -170,8 +170,8 @@ static struct cost drive(const char *name)
     return cost;
 }
 
-/* What two seconds and the time since give, and the first snapshots, which may cost what they will.
- * */
+/* What two seconds and the time since give, and the first snapshots, which may cost what they
+ * will. */
 static uint64_t bound_ns(const struct cost *cost)
 {
     return CORE_PPM * (2 * NS_PER_S + cost->wall_ns / 4 * 3) / 1000000 + CALLERS * 2 * NS_PER_MS;

@@ -166,8 +166,8 @@ static uint64_t waited_ns(const struct truth_part *part)
     return part->wall_ns - part->cpu_ns - part->queue_ns;
 }
 
-/* The sample's sums, against what the host measured. The head is not observed: it is part of a().
- * */
+/* The sample's sums, against what the host measured. The head is not observed: it is part of
+ * a(). */
 static void assert_true_sample(const struct sample *sample, const struct truth *truth,
                                const struct truth_functions *functions)
 {

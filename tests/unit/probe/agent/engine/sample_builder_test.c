@@ -93,8 +93,8 @@ static void times_add_up_and_split(void **state)
     sample_free(sample);
 }
 
-/* 34 ms in the queue come to light at one look; the looks before have found the thread unchanged.
- * */
+/* 34 ms in the queue come to light at one look; the looks before have found the thread
+ * unchanged. */
 static void a_long_spell_in_the_queue_is_given_to_the_looks_it_spans(void **state)
 {
     struct sample_builder builder;

@@ -37,8 +37,8 @@ void frames_bytes(struct frames *frames, const void *bytes, size_t size);
  * augmentation's data is what the letters ask for: P is absolute 0, L is omitted. */
 size_t frames_cie(struct frames *frames, const char *letters, uint8_t pointers);
 
-/* The program that compilers begin with: CFA = rsp + 8, the return address at CFA - 8; and closes.
- * */
+/* The program that compilers begin with: CFA = rsp + 8, the return address at CFA - 8; and
+ * closes. */
 void frames_cie_usual(struct frames *frames);
 
 /* Opens an FDE of the last CIE, or of another one that is encoded as that. */
