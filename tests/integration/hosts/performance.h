@@ -23,17 +23,18 @@ struct awkward {
     /* [i] is in a stack of each sample whose call ended with 200 + i, but for the few that are
      * marked as cut, and in none of the others; NULL: nothing is claimed. */
     const char *functions[AWKWARD_FUNCTIONS_MAX];
-    bool is_whole;        /* few of its stacks are cut, whatever is in them */
-    bool without_samples; /* else there is one at least */
-    int samples_min;      /* 0: 1 */
-    int instances_min;    /* that saw calls; 0: 1 */
-    int status;           /* its exit code, or 128 + a signal's number */
-    bool is_unwatched;    /* the probe stays off: the scheduler never hears of it */
-    bool is_cut_off;      /* it ends without a farewell: what was not sent is lost */
-    bool has_uncounted;   /* makes calls before, or after, it is watched, or in processes of which
+    bool is_whole;         /* few of its stacks are cut, whatever is in them */
+    bool without_samples;  /* else there is one at least */
+    int samples_min;       /* 0: 1 */
+    int instances_min;     /* that saw calls; 0: 1 */
+    int status;            /* its exit code, or 128 + a signal's number */
+    bool is_unwatched;     /* the probe stays off: the scheduler never hears of it */
+    bool is_cut_off;       /* it ends without a farewell: what was not sent is lost */
+    bool tells_before_end; /* and yet of some calls, before it ends */
+    bool has_uncounted;    /* makes calls before, or after, it is watched, or in processes of which
                            * it does not know */
-    bool tells_all_ended; /* and yet of all that had ended when it left */
-    int runs;             /* 0: 1 */
+    bool tells_all_ended;  /* and yet of all that had ended when it left */
+    int runs;              /* 0: 1 */
 };
 
 void performance_check(struct house *house, const struct awkward *awkward);

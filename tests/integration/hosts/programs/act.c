@@ -153,13 +153,25 @@ static uint64_t thread_cpu_ns(void)
     return (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
 }
 
-__attribute__((noinline)) void act_spin_ms(unsigned ms)
+static void spin_ns(uint64_t ns)
 {
-    uint64_t until_ns = thread_cpu_ns() + ms * NS_PER_MS;
+    uint64_t until_ns = thread_cpu_ns() + ns;
 
     while (thread_cpu_ns() < until_ns) {
         atomic_fetch_add_explicit(&sink, 1, memory_order_relaxed);
     }
+}
+
+__attribute__((noinline)) void act_spin_ms(unsigned ms)
+{
+    spin_ns(ms * NS_PER_MS);
+    __asm__ volatile("");
+}
+
+__attribute__((noinline)) void act_spin_us(unsigned us)
+{
+    spin_ns(us * UINT64_C(1000));
+    __asm__ volatile("");
 }
 
 __attribute__((noinline)) void act_rest_ms(unsigned ms)

@@ -75,8 +75,9 @@ bool act_goes_on(const struct act_call *call); /* until it has taken ACT_CALL_MS
 void act_call_end(struct act_call *call, int response_code);
 unsigned act_calls_ended(void);
 
-/* Both are found in samples: they are never inlined. */
+/* They are found in samples: they are never inlined. */
 void act_spin_ms(unsigned ms); /* of CPU time */
+void act_spin_us(unsigned us);
 void act_rest_ms(unsigned ms); /* asleep; interrupted or not */
 
 uint64_t act_now_ns(void);

@@ -4,14 +4,18 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { CALLERS = 4, STATUS = 4, LAST_CALLS = 100 };
+enum { CALLERS = 4, STATUS = 4, LAST_CALLS = 100, STAGGER_MS = 22, TOLD_MS = 1500 };
+
+static _Atomic unsigned callers;
 
 static void *caller_main(void *context)
 {
+    act_rest_ms((unsigned)atomic_fetch_add(&callers, 1) * STAGGER_MS);
     for (;;) {
         struct act_call call = act_call_begin();
 
@@ -63,6 +67,11 @@ static void make_last_calls(void)
     }
 }
 
+static bool is_farewell_said(void)
+{
+    return act_mode_is("exit") || act_mode_is("return");
+}
+
 static void start_callers(void)
 {
     for (int i = 0; i < CALLERS; i++) {
@@ -74,7 +83,8 @@ static void start_callers(void)
     while (act_calls_ended() < CALLERS * 2) {
         act_rest_ms(5);
     }
-    act_rest_ms(ACT_CALL_MS * 2 / 3); /* into the slow part of others */
+    /* Of one that says no farewell, it was told before, in the middle of calls. */
+    act_rest_ms(is_farewell_said() ? STAGGER_MS : TOLD_MS);
 }
 
 int main(void)

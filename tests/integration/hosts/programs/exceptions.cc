@@ -28,6 +28,8 @@ __attribute__((noinline)) void throw_from(int depth, unsigned &unwound)
     throw_from(depth - 1, unwound);
 }
 
+extern "C" void serve_calls(bool &is_right);
+
 void serve_calls(bool &is_right)
 {
     is_right = true;
@@ -45,7 +47,7 @@ void serve_calls(bool &is_right)
             }
             is_right = is_right && is_caught && unwound == DEPTH + 1;
         }
-        act_call_end(&call, 0);
+        act_call_end(&call, ACT_FIRST);
     }
 }
 

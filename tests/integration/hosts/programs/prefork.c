@@ -5,7 +5,8 @@
  * "workers": three workers make slow calls of their own; each is another instance. And one of a
  * second generation, forked in the middle of a worker's call.
  * "storm": a master whose threads are always in slow calls forks two hundred times; each child uses
- * at once what a lock that was held at the fork would hang: the heap, the loader. */
+ * at once what a lock that was held at the fork would hang: the heap, the loader, whose list changes
+ * before each. */
 #include "tests/integration/hosts/programs/act.h"
 
 #include <dlfcn.h>
@@ -110,6 +111,15 @@ static int child_main(void)
     return 9;
 }
 
+/* The list of what is loaded changes, so that the probe reads it anew. */
+static void change_list(void)
+{
+    void *library = dlopen("libm.so.6", RTLD_NOW | RTLD_LOCAL);
+
+    ACT_CHECK(library != NULL);
+    dlclose(library);
+}
+
 static void storm(void)
 {
     pthread_t callers[CALLERS];
@@ -119,11 +129,13 @@ static void storm(void)
         ACT_CHECK(pthread_create(&callers[i], NULL, caller_main, NULL) == 0);
     }
     for (int i = 0; i < FORKS; i++) {
-        pid_t pid = fork();
+        pid_t pid;
 
+        change_list();
+        act_spin_us(50 * ((unsigned)i % 40));
+        pid = fork();
         if (pid == 0) _exit(child_main());
         sum += status_of(pid);
-        act_rest_ms(2);
     }
     atomic_store(&is_over, true);
     for (int i = 0; i < CALLERS; i++) {

@@ -2,7 +2,7 @@
 /* signals.c: hosts that have ideas of their own about signals.
  *
  * "blocked": all are blocked, in each thread.
- * "altstack": each thread has another stack for handlers, and much used handlers on it.
+ * "altstack": each thread has another stack for handlers, on which handlers run often and for long.
  * "before": a handler of the host's stands where ours comes; it goes on to get its signals.
  * "after": the host puts its own in our place.
  * "resets": the host sets it back to the default, and again and again. */
@@ -13,16 +13,20 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { THREADS = 3, RAISED = 200, RAISES_MAX = 5 };
+enum { THREADS = 3, RAISED = 200, RAISES_MAX = 5, LINGER_MS = 20, STACK_SIZE = 65536, PAGE = 4096 };
 
 static _Atomic unsigned heard, taken_back;
 static _Thread_local volatile unsigned heard_here;
+static _Thread_local volatile bool is_to_linger;
 
 static void on_signal(int number)
 {
     volatile char frame[2048];
 
+    if (is_to_linger) act_spin_ms(LINGER_MS);
+    is_to_linger = false;
     frame[number] = 1;
     atomic_fetch_add(&heard, frame[number]);
     heard_here = heard_here + 1;
@@ -64,6 +68,27 @@ static void raise_until_heard(int number)
     } while (is_handled() && heard_here == before && ++raises < RAISES_MAX);
 }
 
+/* Above it lies a page that nobody may touch. */
+static stack_t stack_make(void)
+{
+    stack_t stack = { .ss_size = STACK_SIZE };
+
+    stack.ss_sp = mmap(NULL, STACK_SIZE + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ACT_CHECK(stack.ss_sp != MAP_FAILED);
+    ACT_CHECK(mprotect(stack.ss_sp, STACK_SIZE, PROT_READ | PROT_WRITE) == 0);
+    return stack;
+}
+
+/* A thread that blocks signals gets none of ours, which would wait for the moment when it lets them
+ * in again. */
+static bool has_pending(void)
+{
+    sigset_t pending;
+
+    ACT_CHECK(sigpending(&pending) == 0);
+    return sigismember(&pending, SIGURG) == 1;
+}
+
 static stack_t thread_prepare(void)
 {
     stack_t stack = { .ss_flags = SS_DISABLE };
@@ -74,8 +99,8 @@ static stack_t thread_prepare(void)
         ACT_CHECK(pthread_sigmask(SIG_BLOCK, &all, NULL) == 0);
     }
     if (act_mode_is("altstack")) {
-        stack = (stack_t){ .ss_sp = malloc(65536), .ss_size = 65536 };
-        ACT_CHECK(stack.ss_sp && sigaltstack(&stack, NULL) == 0);
+        stack = stack_make();
+        ACT_CHECK(sigaltstack(&stack, NULL) == 0);
     }
     return stack;
 }
@@ -88,17 +113,19 @@ static void *caller_main(void *context)
         struct act_call call = act_call_begin();
 
         act_spin_ms(ACT_CALL_MS / 2);
-        for (int j = 0; j < RAISED; j++) {
+        is_to_linger = act_mode_is("altstack"); /* into the slow part */
+        for (int j = 0; j < RAISED && !act_mode_is("blocked"); j++) {
             if (act_mode_is("resets")) reset(SIGURG);
             raise_until_heard(act_mode_is("altstack") ? SIGUSR1 : SIGURG);
         }
         act_rest_ms(ACT_CALL_MS / 2);
+        ACT_CHECK(!act_mode_is("blocked") || !has_pending());
         act_call_end(&call, ACT_FIRST);
     }
     stack.ss_flags = SS_DISABLE;
     if (stack.ss_sp) {
         sigaltstack(&stack, NULL);
-        free(stack.ss_sp);
+        munmap(stack.ss_sp, STACK_SIZE + PAGE);
     }
     return context;
 }

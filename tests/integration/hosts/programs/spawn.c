@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,6 +57,21 @@ static int by_popen(void)
     return pclose(output) == 0 ? got : -1;
 }
 
+/* What a program that we start inherits: no signal blocked or ignored, no descriptor, no nice. */
+static void say_inheritance(void)
+{
+    FILE *output =
+        popen("sed -n '/^Sig[BI]/p' /proc/self/status; ls /proc/self/fd | wc -l; nice", "re");
+    char line[128];
+
+    ACT_CHECK(output != NULL);
+    while (fgets(line, sizeof line, output)) {
+        line[strcspn(line, "\n")] = '\0';
+        act_say("inherits %s", line);
+    }
+    ACT_CHECK(pclose(output) == 0);
+}
+
 int main(void)
 {
     static int (*const ways[])(void) = { by_posix_spawn, by_vfork, by_system, by_popen };
@@ -74,5 +90,6 @@ int main(void)
         act_call_end(&call, 0);
     }
     act_say("sum %ld", sum);
+    say_inheritance();
     return act_end();
 }

@@ -18,7 +18,13 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum { COROUTINES = 4, COROUTINE_STACK_SIZE = 64 * 1024, FRAMES = 20000, HUGE_STACK_MB = 512 };
+enum {
+    COROUTINES = 4,
+    COROUTINE_STACK_SIZE = 64 * 1024,
+    FRAMES = 20000,
+    HUGE_STACK_MB = 512,
+    ROOM_OF_SIGNAL = 1500
+};
 
 static volatile unsigned sink;
 
@@ -163,19 +169,42 @@ static void run_tiny(void)
 /* ---- overflow ---- */
 
 static sigjmp_buf before_overflow;
-static volatile sig_atomic_t overflows;
+static volatile sig_atomic_t overflows, forced;
+static uintptr_t end_of_stack;
 
-static void on_overflow(int number)
+/* Where a signal finds no room for its handler, the kernel says so by this one. */
+static void on_overflow(int number, siginfo_t *info, void *context)
 {
     (void)number;
+    (void)context;
+    if (info->si_code == SI_KERNEL) forced++;
     overflows++;
     siglongjmp(before_overflow, 1);
 }
 
+/* The lowest byte of this thread's stack. */
+static uintptr_t stack_end(void)
+{
+    pthread_attr_t attributes;
+    size_t size;
+    void *low;
+
+    ACT_CHECK(pthread_getattr_np(pthread_self(), &attributes) == 0);
+    ACT_CHECK(pthread_attr_getstack(&attributes, &low, &size) == 0);
+    pthread_attr_destroy(&attributes);
+    return (uintptr_t)low;
+}
+
+/* It stays for a while where a signal's handler has no room any more. */
 __attribute__((noinline)) static unsigned overflow(unsigned depth)
 {
-    volatile char frame[16384];
+    volatile char frame[512];
 
+    if ((uintptr_t)frame - end_of_stack < ROOM_OF_SIGNAL) {
+        for (volatile int spins = 0; spins < 10000;) {
+            spins = spins + 1;
+        }
+    }
     frame[depth % sizeof frame] = (char)depth;
     return depth == UINT_MAX ? 0 : overflow(depth + 1) + (unsigned)frame[0];
 }
@@ -185,6 +214,7 @@ static void *overflow_main(void *context)
     stack_t stack = { .ss_sp = malloc(65536), .ss_size = 65536 };
 
     ACT_CHECK(stack.ss_sp && sigaltstack(&stack, NULL) == 0);
+    end_of_stack = stack_end();
     for (int i = 0; i < ACT_ROUNDS; i++) {
         struct act_call call = act_call_begin();
 
@@ -201,12 +231,12 @@ static void *overflow_main(void *context)
 
 static void run_overflow(void)
 {
-    struct sigaction action = { .sa_handler = on_overflow, .sa_flags = SA_ONSTACK };
+    struct sigaction action = { .sa_sigaction = on_overflow, .sa_flags = SA_ONSTACK | SA_SIGINFO };
 
     if (ACT_IS_SANITIZED) act_skip("sanitizers take a stack overflow for a bug");
     ACT_CHECK(sigaction(SIGSEGV, &action, NULL) == 0);
-    run_on_stack(256 * 1024, overflow_main);
-    act_say("overflows: %d", overflows > ACT_ROUNDS);
+    run_on_stack(64 * 1024, overflow_main);
+    act_say("overflows: %d, by signals: %d", overflows > ACT_ROUNDS, (int)forced);
 }
 
 int main(void)
