@@ -97,11 +97,10 @@ bool look_closed(struct engine *engine, struct listening *listening, uint64_t cl
 void look_unchanged(struct engine *engine, struct listening *listening, uint64_t clock_ns,
                     uint64_t now_ns)
 {
-    struct look_times times;
+    struct look_times times = { .queue_ns = 0 }; /* it shows when the thread has got a CPU */
 
     listening->retry_count = 0;
     if (stint_cpu_ns(&listening->stint, clock_ns, &times.cpu_ns)) {
-        times.queue_ns = look_queue_since(engine, listening);
         if (!draft_add_unchanged(&listening->draft, now_ns, &times)) return;
         look_count_way(listening, &listening->draft.watch->counts.repeats);
         look_at_owner(engine, listening, clock_ns);
