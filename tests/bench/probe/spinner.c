@@ -106,6 +106,8 @@ double spinner_pause_ns(struct spinner *spinner, void (*send)(struct spinner *sp
 {
     atomic_store(&spinner->gap_ticks, 0);
     send(spinner);
-    nanosleep(&(struct timespec){ .tv_nsec = ANSWER_US * 1000 }, NULL);
+    do { /* it may have no CPU just now */
+        nanosleep(&(struct timespec){ .tv_nsec = ANSWER_US * 1000 }, NULL);
+    } while (atomic_load(&spinner->gap_ticks) == 0);
     return (double)ticks_to_ns(atomic_load(&spinner->gap_ticks));
 }
