@@ -147,28 +147,34 @@ static void assert_load_is_unharmed(const struct httpd_process *httpd, const cha
     assert_unharmed(httpd, path, LOAD_CALLS, with_restarts);
 }
 
-static void no_request_fails_under_load_and_graceful_restarts(void **state)
+static void watch_slow(struct task_id *ret)
 {
-    struct httpd_process httpd = httpd_house_server("load", NULL);
-    struct task_id task;
-    int64_t drops;
-
-    (void)state;
-    httpd_process_start(&httpd);
     house_order(&house,
                 &(struct order){ .application = "load",
                                  .interface = "GET /slow/{id}",
                                  .threshold_ms = 50,
                                  .frequency_ms = 5,
                                  .sample_cap = 100 },
-                &task);
-    house_wait_armed(&house, &task, httpd_house_instances());
+                ret);
+    house_wait_armed(&house, ret, httpd_house_instances());
+}
+
+/* What children lose that are ended on a crowded machine comes late, and is in the books of a task
+ * of its own. Calls of which none may be lost are slow for longer than such a machine stands. */
+static void no_request_fails_under_load_and_graceful_restarts(void **state)
+{
+    struct httpd_process httpd = httpd_house_server("load", NULL);
+    struct task_id task;
+
+    (void)state;
+    httpd_process_start(&httpd);
+    watch_slow(&task);
     assert_load_is_unharmed(&httpd, "/index.html", true);
     assert_load_is_unharmed(&httpd, "/slow/1?ms=2", true);
-    /* Of children that ended on a crowded machine. */
-    drops = house_ledger_sum(&house, &task, "drops");
-    assert_unharmed(&httpd, "/slow/1?ms=80", LISTENED_CALLS, false);
-    assert_int_equal(house_ledger_sum(&house, &task, "drops"), drops);
+    house_cancel(&house, &task);
+    watch_slow(&task);
+    assert_unharmed(&httpd, "/slow/1?ms=300", LISTENED_CALLS, false);
+    assert_int_equal(house_ledger_sum(&house, &task, "drops"), 0);
     assert_true(house_ledger_sum(&house, &task, "snapshots") > LISTENED_CALLS / 10);
     httpd_process_stop(&httpd);
 }
