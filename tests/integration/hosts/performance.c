@@ -238,7 +238,7 @@ static bool check_ledger(struct performance *performance)
     if (awkward->is_cut_off) {
         is_told_of = !awkward->tells_before_end || ledger(performance, "seen") > 0;
     } else {
-        is_told_of = await_told(performance);
+        is_told_of = await_told(performance) && !farewell_was_cut(performance);
     }
     house_assert_ledger_adds_up(performance->house, &performance->task);
     samples = (int64_t)house_samples_count(performance->house, &performance->task);
@@ -280,6 +280,7 @@ static bool check_sample(const struct performance *performance, const json_t *sa
     json_int_t code = json_integer_value(json_object_get(sample, "response_code"));
     bool is_cut = has_function(sample, "(stack cut here)");
 
+    if (performance->awkward->is_cut) assert_true(is_cut);
     for (int i = 0; i < AWKWARD_FUNCTIONS_MAX && performance->awkward->functions[i]; i++) {
         const char *function = performance->awkward->functions[i];
         bool is_its = code == FIRST_CODE + i;
@@ -330,11 +331,12 @@ static bool perform(struct house *house, const struct awkward *awkward, int run)
     check_results(&performance);
     is_told_of = check_ledger(&performance);
     if (STACKS_ARE_TRUE) check_samples(&performance);
-    print_message("  %s: %ld calls, %lld samples, %lld snapshots, %lld dropped\n",
+    print_message("  %s: %ld calls, %lld samples, %lld snapshots, %lld dropped; farewell %llu ms\n",
                   performance.application, performance.calls,
                   (long long)ledger(&performance, "sampled"),
                   (long long)ledger(&performance, "snapshots"),
-                  (long long)ledger(&performance, "snapshot_drops"));
+                  (long long)ledger(&performance, "snapshot_drops"),
+                  (unsigned long long)ns_to_ms(performance.watched.farewell_ns));
     house_cancel(house, &performance.task);
     buf_done(&performance.watched.said);
     buf_done(&performance.alone.said);
@@ -347,7 +349,8 @@ void performance_check(struct house *house, const struct awkward *awkward)
     int told = 0, runs = awkward->runs ? awkward->runs : 1;
 
     for (int run = 0; told < runs; run++) {
-        if (run == runs + UNTOLD_MAX) fail_msg("the scheduler does not hear of its calls in time");
+        if (run == runs + UNTOLD_MAX)
+            fail_msg("it does not end, or the scheduler does not hear of its calls, in time");
         told += perform(house, awkward, run);
     }
 }

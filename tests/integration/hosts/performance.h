@@ -24,6 +24,7 @@ struct awkward {
      * marked as cut, and in none of the others; NULL: nothing is claimed. */
     const char *functions[AWKWARD_FUNCTIONS_MAX];
     bool is_whole;         /* few of its stacks are cut, whatever is in them */
+    bool is_cut;           /* all of its stacks are */
     bool without_samples;  /* else there is one at least */
     int samples_min;       /* 0: 1 */
     int instances_min;     /* that saw calls; 0: 1 */

@@ -5,7 +5,7 @@
  * "workers": three workers make slow calls of their own; each is another instance. And one of a
  * second generation, forked in the middle of a worker's call.
  * "storm": a master whose threads are always in slow calls forks two hundred times; each child uses
- * at once what a lock that was held at the fork would hang: the heap, the loader, whose list
+ * at once what a lock that was held at the fork would hang: the heap, and the loader, whose list
  * changes before each. */
 #include "tests/integration/hosts/programs/act.h"
 
