@@ -8,6 +8,7 @@
 #include "tests/integration/integrations/http_client.h"
 #include "tests/integration/integrations/watched.h"
 #include "tests/support/test.h"
+#include "tests/support/wait.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,17 @@ enum {
     THRESHOLD_MS = 150, /* what takes no time takes less on a crowded machine, too */
     SAID_SIZE = 8192,
     COMMAND_SIZE = 1024,
+    SETTLED_MS = 60000,
+    RESET_STREAMS = 6,
+};
+
+enum {
+    FRAME_HEAD_SIZE = 9,
+    FRAME_SIZE_MAX = 256,
+    FRAME_HEADERS = 1,
+    FRAME_RST_STREAM = 3,
+    FRAME_SETTINGS = 4,
+    FRAME_IS_WHOLE = 5, /* END_STREAM, END_HEADERS */
 };
 
 #define TRACE       "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -232,6 +244,78 @@ static void requests_over_http2_are_counted(void **state)
     watched_assert_counts(&house, "multiplexed", expected);
 }
 
+/* Frames as they are on the wire: the length in three bytes, type, flags, and the stream. */
+static void send_frame(int fd, int type, int flags, uint32_t stream, const void *body, size_t size)
+{
+    unsigned char frame[FRAME_SIZE_MAX] = {
+        (unsigned char)(size >> 16),   (unsigned char)(size >> 8),   (unsigned char)size,
+        (unsigned char)type,           (unsigned char)flags,         (unsigned char)(stream >> 24),
+        (unsigned char)(stream >> 16), (unsigned char)(stream >> 8), (unsigned char)stream
+    };
+
+    CHECK(FRAME_HEAD_SIZE + size <= sizeof frame);
+    memcpy(frame + FRAME_HEAD_SIZE, body, size);
+    size += FRAME_HEAD_SIZE;
+    CHECK(write(fd, frame, size) == (ssize_t)size);
+}
+
+/* GET over http; the path and the authority are literal. */
+static void send_stream_get(int fd, uint32_t stream, const char *path)
+{
+    static const char authority[] = "localhost";
+    char headers[FRAME_SIZE_MAX];
+    int size = snprintf(headers, sizeof headers, "\x82\x86\x04%c%s\x01%c%s", (int)strlen(path),
+                        path, (int)strlen(authority), authority);
+
+    send_frame(fd, FRAME_HEADERS, FRAME_IS_WHOLE, stream, headers, (size_t)size);
+}
+
+static bool is_settled(void *context)
+{
+    return count_of(context, "pending") == 0 && count_of(context, "seen") == RESET_STREAMS;
+}
+
+/* The client gives its streams up while their requests are being looked into: each is a call that
+ * ends once, and the threads go on with others. */
+static void requests_whose_streams_are_reset_end_once(void **state)
+{
+    static const unsigned char cancel[] = { 0, 0, 0, 8 };
+    struct httpd_process httpd = httpd_house_server("reset", http2);
+    struct task_id task;
+    int fd;
+
+    (void)state;
+    if (httpd_is("prefork")) skip();
+    httpd_process_start(&httpd);
+    house_order(&house,
+                &(struct order){ .application = "reset",
+                                 .interface = "GET /slow/{id}",
+                                 .threshold_ms = THRESHOLD_MS,
+                                 .sample_cap = 2 * RESET_STREAMS },
+                &task);
+    house_wait_armed(&house, &task, httpd_house_instances());
+    fd = http_connect(httpd.port);
+    http_send(fd, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    send_frame(fd, FRAME_SETTINGS, 0, 0, "", 0);
+    for (uint32_t i = 0; i < RESET_STREAMS; i++) {
+        send_stream_get(fd, 2 * i + 1, "/slow/1?ms=1500");
+    }
+    watched_wait_snapshots(&house, &task, 3 * RESET_STREAMS);
+    for (uint32_t i = 0; i < RESET_STREAMS; i++) {
+        send_frame(fd, FRAME_RST_STREAM, 0, 2 * i + 1, cancel, sizeof cancel);
+    }
+    if (!wait_until(is_settled, &task, SETTLED_MS))
+        fail_msg("%d streams: %d calls seen, %d pend", RESET_STREAMS, (int)count_of(&task, "seen"),
+                 (int)count_of(&task, "pending"));
+    house_assert_ledger_adds_up(&house, &task);
+    assert_int_equal(count_of(&task, "sampled"), RESET_STREAMS);
+    close(fd);
+    httpd_process_stop(&httpd);
+    watched_assert_counts(
+        &house, "reset",
+        (const struct watched_count[]){ { "GET /slow/{id}", RESET_STREAMS }, { NULL, 0 } });
+}
+
 /* PHP --------------------------------------------------------------------------------------- */
 
 static void put_script(const struct httpd_process *httpd, const char *name, const char *text)
@@ -295,6 +379,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_call_ends_when_its_response_was_written),
         cmocka_unit_test(a_request_over_http2_is_looked_into),
         cmocka_unit_test(requests_over_http2_are_counted),
+        cmocka_unit_test(requests_whose_streams_are_reset_end_once),
         cmocka_unit_test(a_script_of_php_is_looked_into),
     };
 
