@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lateness_bench.c: how late a slow call is looked at first, with a thousand calls in flight; and
- * what ten thousand cost that only are in flight.
+/* lateness_bench.c: how late a slow call is looked at first, with a thousand calls in flight.
  *
  *     bench_lateness [CALLS]          default 1000
  *
  * Of the calls in flight, each ends just below the threshold but one in a hundred, which turns
  * slow; beside them four threads have slow calls, asleep. Lateness is the first snapshot since the
  * threshold less the threshold, of each sample. The yardstick: how late the kernel wakes a thread
- * of the same priority from a sleep to a given moment, in the same run. Then 10,000 calls are in
- * flight of which none turns slow, and the sampler's own CPU time is read: without and with
+ * of the same priority from a sleep to a given moment, in the same run. Without and with
  * lookback. */
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
-#include "probe/include/stakeout/stakeout.h"
+#include "tests/bench/probe/flights.h"
 #include "tests/integration/probe/one_task.h"
 
 #include <pthread.h>
@@ -32,22 +30,14 @@ enum {
     SLOW_PART = 100,
     SECONDS = 10,
     SAMPLES_MAX = 20000,
-    CALLS_IN_FLIGHT_MAX = 16000,
-    MANY = 10000,
 };
 
 #define P99_MS_BAR 1.0
-
-struct flight {
-    stakeout_call call;
-    uint64_t ends_ns;
-};
 
 static uint64_t late_ns[SAMPLES_MAX], slept_ns[SAMPLES_MAX];
 static _Atomic uint32_t late_count;
 static uint32_t slept_count;
 static _Atomic bool is_over;
-static struct flight flights[CALLS_IN_FLIGHT_MAX];
 static stakeout_interface_id interface_id;
 
 static void on_sample(void *context, struct sample *take_sample)
@@ -107,36 +97,6 @@ static void *waker_main(void *context)
     return NULL;
 }
 
-static void flight_begin(struct flight *flight, uint64_t now_ns, uint64_t lasts_ms)
-{
-    flight->call = stakeout_call_begin(interface_id);
-    stakeout_call_detach(flight->call, "the bench");
-    flight->ends_ns = now_ns + ms_to_ns(lasts_ms);
-}
-
-/* Keeps so many in flight: whoever is old enough ends, and another begins. */
-static void fly(uint32_t count, uint32_t slow_part)
-{
-    uint64_t end_ns = clock_monotonic_ns() + SECONDS * NS_PER_S, begun = 0;
-
-    for (uint32_t i = 0; i < count; i++) {
-        flight_begin(&flights[i], clock_monotonic_ns(), 1 + i * BELOW_MS / count);
-    }
-    while (clock_monotonic_ns() < end_ns) {
-        uint64_t now_ns = clock_monotonic_ns();
-
-        for (uint32_t i = 0; i < count; i++) {
-            if (flights[i].ends_ns > now_ns) continue;
-            stakeout_call_end(flights[i].call, 0);
-            flight_begin(&flights[i], now_ns, ++begun % slow_part == 0 ? SLOW_MS : BELOW_MS);
-        }
-        sleep_until(now_ns + NS_PER_MS);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        stakeout_call_end(flights[i].call, 0);
-    }
-}
-
 static int by_size(const void *left, const void *right)
 {
     const uint64_t *a = left, *b = right;
@@ -183,7 +143,13 @@ static void bench_late(uint32_t count, bool lookback)
     for (int i = 0; i < SLEEPERS; i++) {
         CHECK(pthread_create(&threads[i], NULL, sleeper_main, NULL) == 0);
     }
-    fly(count, SLOW_PART);
+    flights_begin(&(struct flights){ .interface = interface_id,
+                                     .count = count,
+                                     .lasts_ms = BELOW_MS,
+                                     .slow_part = SLOW_PART,
+                                     .slow_ms = SLOW_MS });
+    flights_keep(SECONDS * NS_PER_S);
+    flights_end();
     atomic_store(&is_over, true);
     for (int i = 0; i < SLEEPERS; i++) {
         pthread_join(threads[i], NULL);
@@ -197,41 +163,16 @@ static void bench_late(uint32_t count, bool lookback)
     print_verdict();
 }
 
-static uint64_t sampler_cpu(void)
-{
-    struct sampler_cost cost;
-
-    sampler_cost(&cost);
-    return cost.cpu_ns;
-}
-
-/* None of them turns slow: what is spent is spent on watching, and on looks back. */
-static void bench_many(bool lookback)
-{
-    uint64_t cpu_ns, begin_ns = clock_monotonic_ns();
-
-    arm(lookback);
-    cpu_ns = sampler_cpu();
-    fly(MANY, UINT32_MAX);
-    cpu_ns = sampler_cpu() - cpu_ns;
-    printf("%d calls in flight, %-14s the sampler takes %.2f %% of a core\n", MANY,
-           lookback ? "with lookback:" : "without:",
-           100.0 * (double)cpu_ns / (double)(clock_monotonic_ns() - begin_ns));
-    sampler_set_tasks(NULL, 0);
-}
-
 int main(int argc, char **argv)
 {
     long count = argc > 1 ? strtol(argv[1], NULL, 10) : 1000;
 
-    if (count < 1 || count > CALLS_IN_FLIGHT_MAX) count = 1000;
+    if (count < 1 || count > FLIGHTS_MAX) count = 1000;
     CHECK(sampler_start(&(struct sampler_options){ .on_sample = on_sample }, false) == 0);
     interface_id = stakeout_interface("late");
     printf("%ld calls in flight, threshold %d ms, %d s each\n", count, THRESHOLD_MS, SECONDS);
     bench_late((uint32_t)count, false);
     bench_late((uint32_t)count, true);
-    bench_many(false);
-    bench_many(true);
     sampler_stop();
     return 0;
 }
