@@ -223,13 +223,23 @@ void filters_at_end(filters_end_fn *on_end)
     atomic_store_explicit(&filters.on_end, on_end, memory_order_relaxed);
 }
 
+static bool is_fresh(uint64_t now_ns, uint64_t max_age_ns)
+{
+    return now_ns - atomic_load_explicit(&filters.read_ns, memory_order_relaxed) <= max_age_ns;
+}
+
+bool filters_are_fresh(uint64_t max_age_ns)
+{
+    return is_fresh(clock_monotonic_ns(), max_age_ns);
+}
+
 void filters_heed(uint64_t max_age_ns)
 {
     uint64_t now_ns = clock_monotonic_ns();
     int rc = 0;
 
     if (filters_have_ended_us()) leave();
-    if (now_ns - atomic_load_explicit(&filters.read_ns, memory_order_relaxed) <= max_age_ns) return;
+    if (is_fresh(now_ns, max_age_ns)) return;
     pthread_mutex_lock(&filters.lock);
     if (!filters_have_ended_us()) rc = look_again(now_ns);
     if (rc < 0) atomic_store_explicit(&filters.have_ended_us, true, memory_order_relaxed);

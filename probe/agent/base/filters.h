@@ -24,8 +24,10 @@
 
 #include <stddef.h>
 
-/* How old what is known of our own filters may be. To ask takes up to 20 us. */
-#define FILTERS_AGE_NS UINT64_C(20000000)
+/* How old what is known of our own filters may be: where threads are looked at, and where calls are
+ * only watched, which takes hardly a system call. To ask takes up to 40 us. */
+#define FILTERS_AGE_NS          UINT64_C(20000000)
+#define FILTERS_AGE_WATCHING_NS UINT64_C(100000000)
 
 /* Which filters a thread has: their mode and number, for comparison. 0: none. */
 #define FILTERS_UNKNOWN UINT64_MAX
@@ -48,6 +50,7 @@ void filters_keep_open(bool is_own_table);
 
 /* For threads of ours, which hold no lock: what is known is no older than that. */
 void filters_heed(uint64_t max_age_ns);
+bool filters_are_fresh(uint64_t max_age_ns);
 
 /* Called by each thread that leaves, to tell the host's that nobody watches: without a system call,
  * and more than once. */

@@ -68,14 +68,15 @@ static uint64_t lesser(uint64_t a, uint64_t b)
 static void count_armed(struct books *books)
 {
     books->armed_count = 0;
-    books->threshold_ns_min = books->notice_ns_min = UINT64_MAX;
+    books->threshold_ns_min = books->lookback_ns_min = UINT64_MAX;
     for (uint32_t i = 0; i < books->watch_end; i++) {
         const struct watch *watch = &books->watches[i];
 
         if (watch->phase != WATCH_ARMED) continue;
         books->armed_count++;
         books->threshold_ns_min = lesser(books->threshold_ns_min, watch->order.threshold_ns);
-        books->notice_ns_min = lesser(books->notice_ns_min, watch_notice_ns(watch));
+        if (watch->order.lookback)
+            books->lookback_ns_min = lesser(books->lookback_ns_min, watch_lookback_ns(watch));
     }
 }
 

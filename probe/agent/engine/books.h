@@ -56,8 +56,9 @@ struct books {
     uint16_t watch_of[INTERFACE_IDS]; /* by interface: index + 1 of the armed watch; 0: none */
     uint32_t watch_end;               /* watches from here on are free */
     uint32_t armed_count;
-    /* Of the armed, the smallest threshold, and until a call is noticed; UINT64_MAX: none is. */
-    uint64_t threshold_ns_min, notice_ns_min;
+    /* Of the armed, the smallest threshold, and watch_lookback_ns() of those with lookback;
+     * UINT64_MAX: there is none. */
+    uint64_t threshold_ns_min, lookback_ns_min;
     struct tally tallies[INTERFACE_IDS]; /* of the reading under way */
 };
 
@@ -67,12 +68,6 @@ static inline uint64_t watch_lookback_ns(const struct watch *watch)
     uint64_t part_ns = watch->order.threshold_ns / LOOKBACK_PART;
 
     return part_ns > ms_to_ns(LOOKBACK_MS_MIN) ? part_ns : ms_to_ns(LOOKBACK_MS_MIN);
-}
-
-/* How long a call may have run before it has to be noticed. */
-static inline uint64_t watch_notice_ns(const struct watch *watch)
-{
-    return watch->order.lookback ? watch_lookback_ns(watch) : watch->order.threshold_ns;
 }
 
 struct watch *books_find(struct books *books, const struct task_id *task);

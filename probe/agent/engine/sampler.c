@@ -29,7 +29,7 @@ static void books_reset(void)
     memset(&sampler.books, 0, sizeof sampler.books);
     memset(&sampler.handed, 0, sizeof sampler.handed);
     memset(sampler.listenings, 0, sizeof sampler.listenings);
-    sampler.books.threshold_ns_min = sampler.books.notice_ns_min = UINT64_MAX;
+    sampler.books.threshold_ns_min = sampler.books.lookback_ns_min = UINT64_MAX;
     sampler.next_visit_ns = UINT64_MAX;
     sampler.listening_end = sampler.slow_count = sampler.early_count = 0;
     for (uint32_t i = 0; i < LISTENINGS_MAX; i++) {

@@ -11,8 +11,9 @@
  *     which does not even wake us, and what its looks counted is taken back.
  * (2) A call that ends before its first look costs nothing more than without lookback.
  * (3) There are at most LOOKBACKS_MAX such calls, and they have half of what the budget holds: the
- *     other half is for calls that are slow. Who finds no room is looked for in the next scan
- *     again; of a call that turns slow without an early look, that is counted (draft_trigger()). */
+ *     other half is for calls that are slow. Searches end where there is no room, and the next one
+ *     goes on there; of a call that turns slow without an early look, that is counted
+ *     (draft_trigger()). */
 #include "probe/agent/engine/sampler_state.h"
 
 /* Takes back what a look counted, and keeps by which ways it became a snapshot. */

@@ -245,9 +245,14 @@ static uint64_t next_deadline(uint64_t now_ns)
     return deadline;
 }
 
+static bool is_looking(void)
+{
+    return sampler.slow_count + sampler.early_count > 0 || sampler.wants_fresh_filters;
+}
+
 static bool is_busy(void)
 {
-    return sampler.books.armed_count > 0 || sampler.slow_count + sampler.early_count > 0;
+    return sampler.books.armed_count > 0 || is_looking();
 }
 
 /* Everybody whose time has come; another one first in each round, so that the budget, where it does
@@ -277,7 +282,7 @@ static uint64_t sampler_round(void)
     uint64_t now_ns = clock_monotonic_ns();
 
     heed_tasks(now_ns);
-    sampler.is_fresh = false;
+    sampler.is_fresh = sampler.wants_fresh_filters = false;
     if (is_busy()) tick_clock_update(&sampler.engine.clock);
     if (sampler.slow_count + sampler.early_count > 0) looks_prepare();
     thrift_account(NULL);
@@ -337,23 +342,28 @@ static void deliver(struct outbox *outbox)
 
 void *sampler_main(void *context)
 {
+    uint64_t filters_age_ns = FILTERS_AGE_NS;
     bool is_stopping = false;
+    uint32_t tid;
 
     (void)context;
     thread_name("stakeout-sample");
     if (filters_allow(TRIED_prctl)) prctl(PR_SET_TIMERSLACK, 1);
     filters_heed(0);
+    tid = (uint32_t)syscall(SYS_gettid);
     thrift_begin();
     while (!is_stopping) {
         uint32_t seen = wake_now();
         struct outbox *full;
         uint64_t deadline_ns;
 
-        filters_heed(FILTERS_AGE_NS);
+        filters_heed(filters_age_ns);
         pthread_mutex_lock(&sampler.lock);
-        sampler.tid = (uint32_t)syscall(SYS_gettid);
+        sampler.tid = tid;
+        sampler.has_fresh_filters = filters_age_ns == FILTERS_AGE_NS;
         is_stopping = sampler.is_stopping;
         deadline_ns = sampler_round();
+        filters_age_ns = is_looking() ? FILTERS_AGE_NS : FILTERS_AGE_WATCHING_NS;
         if (sampler.is_off && !sampler.is_at_rest) {
             settle_all(clock_monotonic_ns());
             sampler.is_at_rest = true;

@@ -29,10 +29,15 @@ struct sampler {
     uint32_t core_ppm, thread_ppm;
     uint32_t tid;
     uint64_t cpu_before_ns; /* of threads that ended */
-    uint64_t next_scan_ns;  /* when all calls in flight are looked through */
-    uint64_t next_visit_ns; /* when the first on the agenda is due */
-    uint64_t visit_rest_ns; /* at least so long behind the visit before */
-    struct agenda agenda;   /* the calls that may turn slow before the next scan */
+    /* When they are due (sampler_scan.c). A scan at 0: all that was known before is forgotten. */
+    uint64_t next_scan_ns, next_visit_ns, next_search_ns;
+    uint64_t search_wakes_ns; /* until then it is enough to search when there is other work */
+    bool has_fresh_filters;   /* what our filters are was asked for before this round, */
+    bool wants_fresh_filters; /* or is to be before the next one: there is a call to look at */
+    uint64_t visit_rest_ns;   /* at least so long behind the visit before */
+    uint32_t search_at;       /* which record is the next */
+    uint64_t agenda_ns;       /* how far ahead it looks; scans are as far apart */
+    struct agenda agenda;     /* the calls that may turn slow in that time */
     struct engine engine;
     struct books books;
     struct handed_table handed;

@@ -182,15 +182,18 @@ static void the_smallest_threshold_is_that_of_the_armed(void **state)
 
     (void)state;
     fast.threshold_ns = 50 * NS_PER_MS;
+    slow.lookback = true;
     watch = books_arm(&books, &fast, 0, 0);
     assert_non_null(books_arm(&books, &slow, 0, 0));
     assert_int_equal(books.armed_count, 2);
-    assert_int_equal(books.notice_ns_min, 50 * NS_PER_MS);
+    assert_int_equal(books.threshold_ns_min, 50 * NS_PER_MS);
+    assert_int_equal(books.lookback_ns_min, LOOKBACK_MS_MIN * NS_PER_MS);
     books_disarm(&books, watch, 0, 0);
     assert_int_equal(books.armed_count, 1);
-    assert_int_equal(books.notice_ns_min, 100 * NS_PER_MS);
+    assert_int_equal(books.threshold_ns_min, 100 * NS_PER_MS);
     books_disarm(&books, books_find(&books, &slow.id), 0, 0);
-    assert_true(books.notice_ns_min == UINT64_MAX);
+    assert_true(books.threshold_ns_min == UINT64_MAX);
+    assert_true(books.lookback_ns_min == UINT64_MAX);
 }
 
 /* A call is late from when it had to be noticed: not from before anybody watched. */
