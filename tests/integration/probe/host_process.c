@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LINE_SIZE_MAX = 8192, VARIABLES_MAX = 16, END_MS_MAX = 10000 };
+enum { LINE_SIZE_MAX = 8192, VARIABLES_MAX = 16, END_MS_MAX = 60000 };
 
 struct host_process {
     pid_t pid;
