@@ -57,9 +57,15 @@ static void start(struct performance *performance, struct run *run, const char *
 {
     char server[64], application[96], mode[64], log[300];
     const char *wanted_log = getenv("STAKEOUT_LOG"); /* of who looks into a failure */
-    /* The search for leaks reads /proc, which one host has not. */
-    const char *variables[] = { server, application, mode,
-                                log,    further,     "ASAN_OPTIONS=detect_leaks=0",
+    /* The search for leaks reads /proc, which one host has not; ThreadSanitizer rests a second when
+     * a process ends that has threads. */
+    const char *variables[] = { server,
+                                application,
+                                mode,
+                                log,
+                                further,
+                                "ASAN_OPTIONS=detect_leaks=0",
+                                "TSAN_OPTIONS=atexit_sleep_ms=0",
                                 NULL };
 
     snprintf(server, sizeof server, "STAKEOUT_SERVER=http://127.0.0.1:%u",
