@@ -92,7 +92,9 @@ static struct loan *loan_of_thread(void)
         struct loan *loan = &hot.loans[i];
         uint32_t status = atomic_load_explicit(&loan->status, memory_order_acquire);
 
-        if ((status == LOAN_LENT || status == LOAN_LOST) && loan->order.tid == tid) return loan;
+        if ((status == LOAN_LENT || status == LOAN_LOST) &&
+            atomic_load_explicit(&loan->tid, memory_order_relaxed) == tid)
+            return loan;
     }
     return NULL;
 }
@@ -376,6 +378,7 @@ int stack_copy_request(const struct loan_order *order)
     sequence = atomic_load_explicit(&loan->sequence, memory_order_relaxed) + 1;
     atomic_store_explicit(&loan->sequence, sequence, memory_order_relaxed);
     atomic_store_explicit(&loan->account, order->account, memory_order_relaxed);
+    atomic_store_explicit(&loan->tid, order->tid, memory_order_relaxed);
     loan->order = *order;
     atomic_store_explicit(&loan->status, LOAN_LENT, memory_order_release);
     rc = signal_send(order->tid, cookie_make((uint32_t)index, sequence));

@@ -83,6 +83,7 @@ struct loan {
     _Alignas(64) _Atomic uint32_t status;
     _Atomic uint32_t sequence; /* rises with each request; the sampler's */
     _Atomic uint32_t account;  /* the order's, also for a handler that comes after its loan */
+    _Atomic uint32_t tid;      /* likewise, for one that looks for its own among all loans */
     struct loan_order order;   /* written before LENT */
     enum loan_outcome outcome;
     uint64_t taken_ticks; /* when the copy was made */
