@@ -18,17 +18,21 @@ static void collect_http(const struct gauges *gauges, struct metrics *metrics)
 
     metrics_set(metrics, METRIC_HTTP_CONNECTIONS, NULL, NULL,
                 (double)http_connection_count(gauges->http));
+    metrics_set(metrics, METRIC_HTTP_CONNECTIONS_MAX, NULL, NULL,
+                (double)counts.connection_count_max);
     metrics_set(metrics, METRIC_HTTP_ACCEPTED, NULL, NULL, (double)counts.accepted);
     metrics_set(metrics, METRIC_HTTP_ACCEPT_ERRORS, NULL, NULL, (double)counts.accept_errors);
     metrics_set(metrics, METRIC_HTTP_REFUSED, NULL, NULL, (double)counts.refused);
     metrics_set(metrics, METRIC_HTTP_CUT, NULL, NULL, (double)counts.cut);
     metrics_set(metrics, METRIC_HTTP_BODIES, NULL, NULL, (double)counts.body_size);
+    metrics_set(metrics, METRIC_HTTP_ANSWERS, NULL, NULL, (double)counts.answer_size);
+    metrics_set(metrics, METRIC_HTTP_WAITING, NULL, NULL, (double)counts.waiting_count);
     metrics_set(metrics, METRIC_POLLS_PARKED, NULL, NULL, (double)live_parked_count(gauges->live));
     metrics_set(metrics, METRIC_EVENT_STREAMS, NULL, NULL, (double)live_stream_count(gauges->live));
 }
 
 struct head_count {
-    double live, gone, refused, off, memory_max, applications, interfaces;
+    double live, gone, refused, off, memory_max, cpu_ppm_max, applications, interfaces;
 };
 
 static void count_application(void *context, struct text application, size_t instance_count,
@@ -59,6 +63,8 @@ static void count_instance(void *context, struct text application,
     count->off += instance->is_off;
     if ((double)instance->memory_size > count->memory_max)
         count->memory_max = (double)instance->memory_size;
+    if ((double)instance->cpu_ppm > count->cpu_ppm_max)
+        count->cpu_ppm_max = (double)instance->cpu_ppm;
 }
 
 static void collect_census(const struct gauges *gauges, struct metrics *metrics)
@@ -74,17 +80,42 @@ static void collect_census(const struct gauges *gauges, struct metrics *metrics)
     metrics_set(metrics, METRIC_INSTANCES, "refused", NULL, count.refused);
     metrics_set(metrics, METRIC_PROBES_OFF, NULL, NULL, count.off);
     metrics_set(metrics, METRIC_PROBE_MEMORY_MAX, NULL, NULL, count.memory_max);
+    metrics_set(metrics, METRIC_PROBE_CPU_MAX, NULL, NULL, count.cpu_ppm_max / 1e6);
     metrics_set(metrics, METRIC_CENSUS_LOST, NULL, NULL, (double)census_lost_count(gauges->census));
+}
+
+static void collect_redis(const struct gauges *gauges, struct metrics *metrics)
+{
+    struct store_health health;
+
+    store_health(gauges->store, &health);
+    metrics_set(metrics, METRIC_REDIS_UP, NULL, NULL, health.is_up);
+    metrics_set(metrics, METRIC_REDIS_WRITABLE, NULL, NULL, health.is_writable);
+    metrics_set(metrics, METRIC_REDIS_DURABLE, NULL, NULL,
+                health.is_up && health.keeps_all && !health.has_lost_replicas);
+    metrics_set(metrics, METRIC_REDIS_REPLICAS, NULL, NULL, (double)health.replica_count);
+    metrics_set(metrics, METRIC_REDIS_MEMORY, NULL, NULL, (double)health.memory_size);
+    metrics_set(metrics, METRIC_REDIS_MEMORY_MAX, NULL, NULL, (double)health.memory_size_max);
 }
 
 static void collect_store(const struct gauges *gauges, struct metrics *metrics)
 {
-    struct store_statistics statistics;
+    struct store_statistics now;
 
-    store_statistics(gauges->store, &statistics);
-    metrics_set(metrics, METRIC_REDIS_UP, NULL, NULL, store_is_up(gauges->store) ? 1 : 0);
-    metrics_set(metrics, METRIC_STORE_IN, NULL, NULL, (double)statistics.bytes_in);
-    metrics_set(metrics, METRIC_STORE_OUT, NULL, NULL, (double)statistics.bytes_out);
+    store_statistics(gauges->store, &now);
+    metrics_set(metrics, METRIC_REDIS_COMMANDS, NULL, NULL, (double)now.commands);
+    metrics_set(metrics, METRIC_REDIS_FAULTS, "error", NULL, (double)now.errors);
+    metrics_set(metrics, METRIC_REDIS_FAULTS, "timeout", NULL, (double)now.timeouts);
+    metrics_set(metrics, METRIC_REDIS_REFUSED_FULL, NULL, NULL, (double)now.refused_full);
+    metrics_set(metrics, METRIC_REDIS_CONNECTS, NULL, NULL, (double)now.connects);
+    metrics_set(metrics, METRIC_REDIS_DISCONNECTS, NULL, NULL, (double)now.disconnects);
+    metrics_set(metrics, METRIC_REDIS_RESTARTS, NULL, NULL, (double)now.restarts);
+    metrics_set(metrics, METRIC_REDIS_PENDING, "sent", NULL, (double)now.in_flight_count);
+    metrics_set(metrics, METRIC_REDIS_PENDING, "queued", NULL, (double)now.queued_count);
+    metrics_set(metrics, METRIC_REDIS_PENDING_BYTES, "sent", NULL, (double)now.in_flight_size);
+    metrics_set(metrics, METRIC_REDIS_PENDING_BYTES, "queued", NULL, (double)now.queued_size);
+    metrics_set(metrics, METRIC_STORE_IN, NULL, NULL, (double)now.bytes_in);
+    metrics_set(metrics, METRIC_STORE_OUT, NULL, NULL, (double)now.bytes_out);
 }
 
 static void collect_symbols(const struct gauges *gauges, struct metrics *metrics)
@@ -119,6 +150,7 @@ void gauges_collect(void *context, struct metrics *metrics)
 
     collect_http(gauges, metrics);
     collect_census(gauges, metrics);
+    collect_redis(gauges, metrics);
     collect_store(gauges, metrics);
     collect_symbols(gauges, metrics);
     collect_tasks(gauges, metrics);

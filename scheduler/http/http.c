@@ -194,7 +194,10 @@ size_t http_connection_count(const struct http *http)
 
 struct http_counts http_counts(const struct http *http)
 {
-    return http->counts;
+    struct http_counts counts = http->counts;
+
+    counts.connection_count_max = http->limits.connection_count_max;
+    return counts;
 }
 
 void http_add_routes(struct http *http, const struct http_route *routes, size_t count,

@@ -117,13 +117,14 @@ size_t http_connection_count(const struct http *http);
 
 /* What happened at the door since the start. */
 struct http_counts {
-    uint64_t accepted;      /* connections */
-    uint64_t accept_errors; /* accept(2) failed: no descriptors, mostly */
-    uint64_t refused;       /* requests that no handler saw */
-    uint64_t cut;           /* connections closed for being slow, idle or in the way */
-    size_t body_size;       /* bytes of bodies held now */
-    size_t answer_size;     /* bytes of answers that are being written now */
-    size_t waiting_count;   /* requests that were let in and have not had their turn */
+    uint64_t accepted;           /* connections */
+    uint64_t accept_errors;      /* accept(2) failed: no descriptors, mostly */
+    uint64_t refused;            /* requests that no handler saw */
+    uint64_t cut;                /* connections closed for being slow, idle or in the way */
+    size_t body_size;            /* bytes of bodies held now */
+    size_t answer_size;          /* bytes of answers that are being written now */
+    size_t waiting_count;        /* requests that were let in and have not had their turn */
+    size_t connection_count_max; /* how many connections may be open */
 };
 struct http_counts http_counts(const struct http *http);
 void http_add_routes(struct http *http, const struct http_route *routes, size_t count,

@@ -28,12 +28,24 @@ struct drop_counts {
     TAILQ_HEAD(, kept) ages; /* heard of longest ago first */
 };
 
+/* Every reason is there before it happens: a rate sees the first one as well. */
+static void begin_at_zero(struct metrics *metrics)
+{
+    for (enum call_drop drop = 0; drop < CALL_DROP_COUNT; drop++) {
+        metrics_add(metrics, METRIC_CALL_DROPS, call_drop_slug(drop), NULL, 0);
+    }
+    for (enum snapshot_drop drop = 0; drop < SNAPSHOT_DROP_COUNT; drop++) {
+        metrics_add(metrics, METRIC_SNAPSHOT_DROPS, snapshot_drop_slug(drop), NULL, 0);
+    }
+}
+
 struct drop_counts *drop_counts_new(struct metrics *metrics)
 {
     struct drop_counts *counts = mem_zalloc(1, sizeof *counts);
 
     counts->metrics = metrics;
     TAILQ_INIT(&counts->ages);
+    begin_at_zero(metrics);
     return counts;
 }
 

@@ -27,13 +27,17 @@ static double started_s(void)
     return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-static long resident_pages(void)
+struct pages {
+    long all, resident;
+};
+
+static struct pages count_pages(void)
 {
-    long pages = 0;
+    struct pages pages = { 0, 0 };
     FILE *file = fopen("/proc/self/statm", "re");
 
-    if (!file) return 0;
-    if (fscanf(file, "%*d %ld", &pages) != 1) pages = 0;
+    if (!file) return pages;
+    if (fscanf(file, "%ld %ld", &pages.all, &pages.resident) != 2) pages = (struct pages){ 0, 0 };
     fclose(file);
     return pages;
 }
@@ -55,14 +59,16 @@ static unsigned open_fds(void)
 void process_collect(void *context, struct metrics *metrics)
 {
     double boot_s = ((double)clock_wall_ns() - (double)clock_read_ns(CLOCK_BOOTTIME)) / 1e9;
+    double page_size = (double)sysconf(_SC_PAGESIZE);
+    struct pages pages = count_pages();
     struct rlimit limit;
 
     (void)context;
     metrics_set(metrics, METRIC_PROCESS_START, NULL, NULL, boot_s + started_s());
     metrics_set(metrics, METRIC_PROCESS_CPU, NULL, NULL,
                 (double)clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9);
-    metrics_set(metrics, METRIC_PROCESS_MEMORY, NULL, NULL,
-                (double)resident_pages() * (double)sysconf(_SC_PAGESIZE));
+    metrics_set(metrics, METRIC_PROCESS_MEMORY, NULL, NULL, (double)pages.resident * page_size);
+    metrics_set(metrics, METRIC_PROCESS_VIRTUAL, NULL, NULL, (double)pages.all * page_size);
     metrics_set(metrics, METRIC_PROCESS_FDS, NULL, NULL, open_fds());
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
         metrics_set(metrics, METRIC_PROCESS_FDS_MAX, NULL, NULL, (double)limit.rlim_cur);
