@@ -17,6 +17,7 @@
  *   stakeout:trace:TRACE               ZSET    its samples' ids, by time; forget
  *   stakeout:tokens                    HASH    token's SHA-256 -> record; nobody: it is history
  *   stakeout:settings                  HASH    application -> record; nobody
+ *   stakeout:news                      STREAM  what changed, for other schedulers; the last 10,000
  *   stakeout:{APP}:live                HASH    task -> "STATE start ends interface"; its end
  *   stakeout:{APP}:version             STRING  counts changes of tasks; nobody
  *   stakeout:{APP}:tasks               ZSET    all task ids, score 0: order of creation; forget
@@ -45,6 +46,7 @@
 #define STORE_FUNCTION(name) STORE_LIBRARY "_" name
 
 #define KEY_APPLICATIONS "stakeout:applications"
+#define KEY_NEWS         "stakeout:news"
 #define KEY_TOKENS       "stakeout:tokens"
 #define KEY_SETTINGS     "stakeout:settings"
 

@@ -18,6 +18,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "scheduler/store/redis/embedded_redis.h"
+#include "scheduler/store/redis/timer.h"
 #include "scheduler/store/store_private.h"
 
 enum { REFRESH_MS = 2000 };
@@ -180,6 +181,11 @@ static void on_refresh(evutil_socket_t fd, short what, void *context)
     round_send(round);
 }
 
+void store_refresh_soon(struct store *store)
+{
+    if (store->is_up) timer_arm(store->refresh, 0);
+}
+
 /* Life -------------------------------------------------------------------------------------- */
 
 static void on_embedded_started(void *context)
@@ -187,6 +193,7 @@ static void on_embedded_started(void *context)
     struct store *store = context;
 
     if (!redis_conn_is_up(store->conn)) redis_conn_connect(store->conn, &store->address);
+    store_news_connect(store->news);
 }
 
 static void on_embedded_given_up(void *context, const struct problem *problem)
@@ -225,6 +232,7 @@ static int open_redis(struct store *store, struct problem *problem)
     if (redis_address_parse(text_of(store->options.url), &store->address, problem) < 0) return -1;
     if (redis_address_resolve(&store->address, problem) < 0) return -1;
     redis_conn_connect(store->conn, &store->address);
+    store_news_connect(store->news);
     return 0;
 }
 
@@ -239,6 +247,7 @@ struct store *store_new(const struct store_options *options, struct problem *pro
     snprintf(store->down_says, sizeof(store->down_says), "it has not been reached yet");
     store->conn = redis_conn_new(&(struct redis_conn_options){
         .base = options->base, .on_up = on_conn_up, .on_down = on_conn_down, .context = store });
+    store->news = store_news_new(store);
     if (open_redis(store, problem) < 0) return store_free(store);
     return store;
 }
@@ -248,6 +257,7 @@ struct store *store_free(struct store *store)
     if (!store) return NULL;
     store->listener_count = 0;
     store->is_up = false;
+    store->news = store_news_free(store->news);
     redis_conn_close(store->conn);
     while (redis_conn_answer_failed(store->conn) || store->deferred) {
         run_deferred(store);

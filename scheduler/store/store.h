@@ -151,6 +151,17 @@ typedef void (*store_applications_fn)(void *context, const struct store_applicat
                                       const struct problem *problem);
 void store_applications(struct store *store, store_applications_fn then, void *context);
 
+/* What other schedulers on the same Redis changed, as soon as they did: the task as it is now,
+ * with the version that the change made, and the sample if one came or was replaced. on_gap: that
+ * may not be all; at the start, and, with has_missed, when news were trimmed that we had not read
+ * or Redis is an older one: who keeps something in memory loads it anew. One listener. */
+typedef void (*store_news_fn)(void *context, const struct task *task, uint64_t version,
+                              const struct sample_summary *sample);
+typedef void (*store_gap_fn)(void *context, bool has_missed);
+void store_on_news(struct store *store, store_news_fn on_news, store_gap_fn on_gap, void *context);
+/* False: nobody tells us of changes; who wants to know must ask. */
+bool store_reads_news(const struct store *store);
+
 /* Samples ----------------------------------------------------------------------------------- */
 
 struct store_commit {
@@ -316,8 +327,8 @@ void store_token_put(struct store *store, const struct store_token *token, store
 /* By name, the valid one. PROBLEM_BAD_FIELD if there is none. */
 void store_token_revoke(struct store *store, struct text name, store_done_fn then, void *context);
 
-/* From memory: refreshed at every connection, after every change made here, and every 2 s for
- * changes made elsewhere. While they are not known (never loaded), nobody can be let in. */
+/* From memory: refreshed at every connection, after every change made here or told of by another
+ * scheduler, and every 2 s. While they are not known (never loaded), nobody can be let in. */
 bool store_tokens_are_known(const struct store *store);
 size_t store_token_list(const struct store *store, const struct store_token **ret); /* all */
 /* The valid token of this hash; compares all in constant time. NULL: none. */

@@ -11,6 +11,7 @@
 
 struct embedded_redis;
 struct event;
+struct store_news;
 
 /* The library of functions/, as one text; made by the build. */
 extern const char store_functions[];
@@ -25,6 +26,7 @@ struct store {
     struct store_options options;
     struct redis_address address;
     struct redis_conn *conn;
+    struct store_news *news;
     struct embedded_redis *embedded; /* NULL with a Redis of one's own */
     struct {
         store_up_fn fn;
@@ -92,6 +94,18 @@ void store_settings_request(struct round *round);
 void store_settings_read(struct store *store, const struct redis_value *value);
 void store_tokens_request(struct round *round);
 void store_tokens_read(struct store *store, const struct redis_value *value);
+
+/* What is read every other second is read now. */
+void store_refresh_soon(struct store *store);
+
+/* News for the other schedulers on this Redis (store_news.c): a task changed, and a sample of it
+ * came (NULL: none did); tokens or settings did. And the reading of theirs. */
+void store_tell_task(struct store *store, const struct task *task, uint64_t version,
+                     const struct sample_id *sample);
+void store_tell_access(struct store *store);
+struct store_news *store_news_new(struct store *store);
+struct store_news *store_news_free(struct store_news *news);
+void store_news_connect(struct store_news *news);
 
 /* The keys with which every function begins that may move a task: move_keys() of
  * functions/2_tasks.lua. */

@@ -73,6 +73,8 @@ static void report_end(struct report *report, const struct problem *problem)
     if (!problem && report->commit.outcome == REPORT_ACCEPTED) {
         report->store->bytes_out += report->blob.size;
     }
+    if (!problem && report->commit.task && report->commit.outcome <= REPORT_REPLACED)
+        store_tell_task(report->store, &report->task, report->commit.version, &report->summary.id);
     report->then(report->context, problem ? NULL : &report->commit, problem);
     buf_done(&report->blob);
     free(report);

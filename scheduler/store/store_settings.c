@@ -108,6 +108,7 @@ static void on_done(void *my, const struct problem *problem)
 {
     struct settings_change *change = my;
 
+    if (!problem) store_tell_access(change->store);
     change->then(change->context, problem);
     free(change);
 }

@@ -88,6 +88,8 @@ static void move_end(struct move *move, const struct problem *problem)
         store_misread(&misread, "a task");
         problem = &misread;
     }
+    if (!problem && move->answer.verdict == STORE_DONE && move->answer.task)
+        store_tell_task(move->store, &move->task, move->answer.version, NULL);
     move->then(move->context, problem ? NULL : &move->answer, problem);
     free(move);
 }

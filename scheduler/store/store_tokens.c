@@ -112,6 +112,9 @@ static void on_change_answer(void *my, size_t index, const struct redis_value *v
 
 static void on_change_done(void *my, const struct problem *problem)
 {
+    struct token_change *change = my;
+
+    if (!problem) store_tell_access(change->store);
     change_end(my, problem);
 }
 

@@ -2,9 +2,11 @@
 /* tasks.c: memory that follows Redis, and the clock that moves tasks.
  *
  * Loading. At every connection the list of applications is read, then what lives of each; then
- * we are ready. While we are, the list is read again every LIST_MS: an application whose version
- * is not the one that we know was changed by another scheduler, or by an older Redis, and is
- * loaded again. What we learn from our own calls' answers counts as known.
+ * we are ready. What other schedulers change we are told (store_on_news). Besides, the list is
+ * read again every LIST_MS, or LIST_FAST_MS while nobody tells us: an application whose version is
+ * not the one that we know was changed by one that could not tell (it ended first, or is of a
+ * release that does not), or by an older Redis, and is loaded again. What we learn from our own
+ * calls' answers counts as known.
  *
  * Moving. Redis moves tasks; we ask it to as soon as one is due, by its clock. While it is away
  * we move our copies by ourselves, so that polls start and end on time; what it says when it is
@@ -25,7 +27,8 @@
 
 enum {
     TICK_MS_MAX = 1000,
-    LIST_MS = 1000,
+    LIST_MS = 5000,
+    LIST_FAST_MS = 1000,
     TRIM_PAUSE_MS = 30000, /* between two walks over all applications */
     TRIM_STEP_MS = 20,     /* between two steps of one that has more to forget */
 };
@@ -195,6 +198,27 @@ static void on_up(void *context)
     list_applications(tasks);
 }
 
+/* What another scheduler changed. What we have loaded since counts more. */
+static void on_news(void *context, const struct task *task, uint64_t version,
+                    const struct sample_summary *sample)
+{
+    struct tasks *tasks = context;
+    const struct cached_application *application =
+        cache_application_open(&tasks->cache, text_of(task->spec.application));
+
+    tasks_learn(tasks, task, version == application->store_version + 1 ? version : 0, sample);
+}
+
+static void on_gap(void *context, bool has_missed)
+{
+    struct tasks *tasks = context;
+
+    for (size_t i = 0; has_missed && i < tasks->cache.application_count; i++) {
+        tasks->cache.applications[i]->is_loaded = false;
+    }
+    list_applications(tasks);
+}
+
 /* Moving ------------------------------------------------------------------------------------ */
 
 struct question {
@@ -299,6 +323,7 @@ struct tasks *tasks_new(struct store *store, const struct tasks_options *options
     if (tasks->options.retention_days == 0) tasks->options.retention_days = RETENTION_DAYS_DEFAULT;
     tasks->on_ready = on_ready;
     store_on_up(store, on_up, tasks);
+    store_on_news(store, on_news, on_gap, tasks);
     if (options->on_settings) store_on_settings(store, options->on_settings, options->context);
     return tasks;
 }
@@ -330,6 +355,11 @@ size_t tasks_count(const struct tasks *tasks, enum task_state state)
     return count;
 }
 
+static uint64_t list_interval_ms(const struct tasks *tasks)
+{
+    return store_reads_news(tasks->store) ? LIST_MS : LIST_FAST_MS;
+}
+
 uint32_t tasks_tick(struct tasks *tasks)
 {
     uint64_t now_ms = store_now_wall_ms(tasks->store), now_ns = clock_monotonic_ns();
@@ -342,7 +372,7 @@ uint32_t tasks_tick(struct tasks *tasks)
             if (due_ms < next_ms) next_ms = due_ms;
         }
     }
-    if (now_ns - tasks->listed_ns >= ms_to_ns(LIST_MS)) list_applications(tasks);
+    if (now_ns - tasks->listed_ns >= ms_to_ns(list_interval_ms(tasks))) list_applications(tasks);
     if (now_ns >= tasks->trim_due_ns) trim(tasks);
     if (tasks_are_ready(tasks)) tasks_retry_departures(tasks);
     if (tasks->trim_due_ns > now_ns && next_ms > now_ms + ns_to_ms(tasks->trim_due_ns - now_ns)) {

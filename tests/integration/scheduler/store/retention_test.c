@@ -95,8 +95,8 @@ static void a_task_is_forgotten_when_its_time_is_over_and_leaves_nothing(void **
     assert_int_equal(trim(fixture, 0, 0).tasks, 1);
     assert_false(trim(fixture, 0, 0).more);
     assert_int_equal(asked_number(fixture, "GET 'stakeout:{shop}:bytes'"), 0);
-    /* The list of applications, the version and the byte counter are all that is left. */
-    assert_int_equal(asked_number(fixture, "DBSIZE"), 3);
+    /* The list of applications, the version, the byte counter and the news are all that is left. */
+    assert_int_equal(asked_number(fixture, "DBSIZE"), 4);
 
     /* An hour later the application goes off the list; and comes back with its next task. */
     redis_process_ask(&fixture->redis, "ZINCRBY stakeout:applications -3600001 shop");

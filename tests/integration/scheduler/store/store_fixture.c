@@ -271,6 +271,7 @@ void pass_time(struct fixture *fixture, const struct task *task, uint64_t ms)
 {
     static const char *const fields[] = { "start_ms", "started_ms", "ends_ms", "ended_ms" };
     char command[512];
+    uint64_t version;
 
     for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
         shift_field(fixture, task, fields[i], ms);
@@ -280,5 +281,9 @@ void pass_time(struct fixture *fixture, const struct task *task, uint64_t ms)
              task->spec.application, ms, task->id.text);
     redis_process_ask(&fixture->redis, command);
     snprintf(command, sizeof(command), "INCR 'stakeout:{%s}:version'", task->spec.application);
+    version = strtoull(redis_process_ask(&fixture->redis, command), NULL, 10);
+    snprintf(command, sizeof(command),
+             "XADD stakeout:news '*' by fixture application '%s' task %s version %" PRIu64,
+             task->spec.application, task->id.text, version);
     redis_process_ask(&fixture->redis, command);
 }

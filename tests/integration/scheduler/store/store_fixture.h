@@ -57,7 +57,8 @@ struct told report(struct fixture *fixture, const struct sample *sample);
 void report_send(struct fixture *fixture, const struct sample *sample, tasks_report_fn then,
                  void *context);
 
-/* Sets the clock of the task's own fields back in Redis, as if that much time had passed. */
+/* Sets the clock of the task's own fields back in Redis, as if that much time had passed, and gives
+ * news of it, as another scheduler would. */
 void pass_time(struct fixture *fixture, const struct task *task, uint64_t ms);
 
 #endif
