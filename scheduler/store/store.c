@@ -230,7 +230,6 @@ static int open_redis(struct store *store, struct problem *problem)
 {
     if (!store->options.url) return embed(store, problem);
     if (redis_address_parse(text_of(store->options.url), &store->address, problem) < 0) return -1;
-    if (redis_address_resolve(&store->address, problem) < 0) return -1;
     redis_conn_connect(store->conn, &store->address);
     store_news_connect(store->news);
     return 0;

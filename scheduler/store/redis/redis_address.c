@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* redis_address.c: a URL, taken apart from its left end: scheme, user info, place, db.
- *
- * Resolution happens once, at the start, because hiredis would block the loop in getaddrinfo() at
- * every reconnection. */
+/* redis_address.c: a URL, taken apart from its left end: scheme, user info, place, db. */
 #include "scheduler/store/redis/redis_address.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
-#include <netdb.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -166,42 +161,4 @@ int redis_address_parse(struct text url, struct redis_address *ret, struct probl
     rc = is_unix ? unix_parse(rest, &address, problem) : tcp_parse(rest, &address, problem);
     if (rc == 0) *ret = address;
     return rc;
-}
-
-/* The first IPv4 address, or else the first: "localhost" is ::1 before it is 127.0.0.1 on most
- * machines, and a Redis need not listen there. */
-static const struct addrinfo *address_choose(const struct addrinfo *found)
-{
-    for (const struct addrinfo *it = found; it; it = it->ai_next) {
-        if (it->ai_family == AF_INET) return it;
-    }
-    return found;
-}
-
-int redis_address_resolve(struct redis_address *address, struct problem *problem)
-{
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
-    struct addrinfo *found = NULL;
-    char numeric[INET6_ADDRSTRLEN];
-    int rc;
-
-    if (address->path[0]) return 0;
-    rc = getaddrinfo(address->host, NULL, &hints, &found);
-    if (rc == EAI_ADDRFAMILY || rc == EAI_NONAME) {
-        hints.ai_flags = 0; /* loopback alone counts as no address configured */
-        rc = getaddrinfo(address->host, NULL, &hints, &found);
-    }
-    if (rc == 0) {
-        const struct addrinfo *chosen = address_choose(found);
-
-        rc = getnameinfo(chosen->ai_addr, chosen->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
-                         NI_NUMERICHOST);
-        freeaddrinfo(found);
-    }
-    if (rc != 0) {
-        return problem_set_field(problem, "redis", "the host '%s' of 'redis' is not known: %s",
-                                 address->host, gai_strerror(rc));
-    }
-    memcpy(address->host, numeric, sizeof(numeric));
-    return 0;
 }

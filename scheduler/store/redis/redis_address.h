@@ -28,8 +28,4 @@ struct redis_address {
  * "it must be ..."; nothing of the URL is in it, because that may hold a password. */
 int redis_address_parse(struct text url, struct redis_address *ret, struct problem *problem);
 
-/* Replaces the host by its numeric address, waiting for the resolver: for the start. A numeric
- * host and a path stay. Returns 0, or -1 with *problem. */
-int redis_address_resolve(struct redis_address *address, struct problem *problem);
-
 #endif

@@ -2,15 +2,14 @@
 /* redis_conn.c: a link that is opened again whenever it is lost.
  *
  *     redis_conn   this file: patience, reconnection, figures
- *       redis_link     one connection while it lasts: hiredis, the greeting
+ *       redis_link     one connection while it lasts: the stream, the greeting
  *       redis_queue    the requests: waiting, flying, failed
  *
- * (1) Patience: `watch` looks every 250 ms at how long we have been connecting, or how long ago
- *     Redis last answered while something flies.
+ * (1) Patience: `watch` looks every 250 ms at how long the greeting lasts, or how long ago Redis
+ *     last answered while something flies.
  * (2) Reconnection: `retry`. What flew is answered with an error, never sent again here: only the
  *     caller knows whether that would be right.
- * (3) Whatever fails is told by `fail`, from the loop: never from within redis_conn_send(), and
- *     never from within hiredis, which ends its callbacks while it frees itself.
+ * (3) Whatever fails is told by `fail`, from the loop: never from within redis_conn_send().
  *
  * INVARIANT: it is up from options.on_up to options.on_down; then the link is up, too. */
 #include "scheduler/store/redis/redis_conn.h"
@@ -31,7 +30,6 @@
 #include "scheduler/store/redis/timer.h"
 
 enum {
-    CONNECT_MS_MAX = 2000,
     ANSWER_MS_MAX = 5000, /* a command of ours takes Redis a few ms; longer, it hangs */
     WATCH_MS = 250,
     RETRY_MS_MIN = 50,
@@ -114,17 +112,15 @@ void redis_conn_drop(struct redis_conn *conn, const char *why)
 static void on_watch(evutil_socket_t fd, short what, void *context)
 {
     struct redis_conn *conn = context;
-    bool is_connecting = redis_link_state(conn->link) == LINK_CONNECTING;
-    bool is_waiting = !conn->is_up || conn->queue.flying.count > 0;
-    uint64_t since_ns = conn->is_up ? conn->heard_ns : redis_link_since_ns(conn->link);
-    uint64_t most_ms = is_connecting ? CONNECT_MS_MAX : ANSWER_MS_MAX;
+    bool is_greeting = redis_link_state(conn->link) == LINK_GREETING;
+    bool is_waiting = is_greeting || conn->queue.flying.count > 0;
+    uint64_t since_ns = is_greeting ? redis_link_since_ns(conn->link) : conn->heard_ns;
 
     (void)fd;
     (void)what;
-    if (is_waiting && clock_monotonic_ns() - since_ns > ms_to_ns(most_ms)) {
+    if (is_waiting && clock_monotonic_ns() - since_ns > ms_to_ns(ANSWER_MS_MAX)) {
         conn->figures.timeouts++;
-        redis_conn_drop(conn,
-                        is_connecting ? "connecting took too long" : "no answer for 5 seconds");
+        redis_conn_drop(conn, "no answer for 5 seconds");
         return;
     }
     timer_arm(conn->watch, WATCH_MS);
@@ -133,14 +129,10 @@ static void on_watch(evutil_socket_t fd, short what, void *context)
 static void on_retry(evutil_socket_t fd, short what, void *context)
 {
     struct redis_conn *conn = context;
-    char why[WHY_SIZE];
 
     (void)fd;
     (void)what;
-    if (redis_link_open(conn->link, conn->address, why, sizeof(why)) < 0) {
-        on_lost(conn, why);
-        return;
-    }
+    redis_link_open(conn->link, conn->address);
     timer_arm(conn->watch, WATCH_MS);
 }
 
@@ -179,10 +171,7 @@ static void send_waiting(void *context)
 
     while (conn->is_up && (request = redis_queue_next(&conn->queue)) != NULL) {
         request->sent_ns = clock_monotonic_ns();
-        if (redis_link_send(conn->link, redis_command_bytes(&request->command), request) < 0) {
-            redis_conn_drop(conn, "hiredis refused a command");
-            return;
-        }
+        redis_link_send(conn->link, redis_command_bytes(&request->command), request);
         if (conn->queue.flying.count == 0) conn->heard_ns = request->sent_ns;
         redis_queue_fly(&conn->queue);
     }
@@ -200,7 +189,7 @@ void redis_conn_send(struct redis_conn *conn, struct redis_request *request)
 
 /* Life -------------------------------------------------------------------------------------- */
 
-/* hiredis sends with write(2): a peer that is gone would end us. */
+/* libevent sends with writev(2): a peer that is gone would end us. */
 static void ignore_sigpipe(void)
 {
     struct sigaction action;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* redis_link.h: one connection to Redis, from connect(2) to its loss. With redis_value, the only
+/* redis_link.h: one connection to Redis, from its address to its loss. With redis_value, the only
  * door to hiredis.
  *
  *     link = redis_link_new(&(struct redis_link_options){ .base = base, .on_up = ..., ... });
- *     redis_link_open(link, &address, why, sizeof(why));
+ *     redis_link_open(link, &address);
  *     redis_link_send(link, bytes, request);               from on_up on
  *     redis_link_close(link);                              it may be opened again
  *
- * It is up after AUTH, SELECT and a PONG that is not LOADING. It has no patience of its own: who
- * opened it closes it if a state lasts too long (redis_link_since_ns()).
+ * It is up after AUTH, SELECT and a PONG that is not LOADING. Once connected it has no patience of
+ * its own: who opened it closes it if no answer comes (redis_link_since_ns()).
  *
  * One event-loop thread. The address is lent until the link is closed. */
 #ifndef STAKEOUT_SCHEDULER_STORE_REDIS_REDIS_LINK_H
@@ -22,7 +22,7 @@ struct redis_link;
 struct redis_request;
 struct redis_value;
 
-enum redis_link_state { LINK_CLOSED, LINK_CONNECTING, LINK_GREETING, LINK_UP };
+enum redis_link_state { LINK_CLOSED, LINK_DIALING, LINK_GREETING, LINK_UP };
 
 struct redis_link_options {
     struct event_base *base;
@@ -40,19 +40,18 @@ struct redis_link_options {
 struct redis_link *redis_link_new(const struct redis_link_options *options);
 struct redis_link *redis_link_free(struct redis_link *link); /* closes it; accepts NULL */
 
-/* Begins to connect. Returns 0, or -1 with the reason, and the link is closed still. */
-int redis_link_open(struct redis_link *link, const struct redis_address *address, char *ret_why,
-                    size_t why_size);
+/* Begins to connect; on_up or on_lost comes later. */
+void redis_link_open(struct redis_link *link, const struct redis_address *address);
 
-/* What was sent is answered before this returns, or, from a callback, soon after that. */
+/* What was sent is answered before this returns. */
 void redis_link_close(struct redis_link *link);
 
 enum redis_link_state redis_link_state(const struct redis_link *link);
 
-/* Since when it connects or is greeted; while Redis loads its data, when that was last said. */
+/* Since when its state lasts; while Redis loads its data, when that was last said. */
 uint64_t redis_link_since_ns(const struct redis_link *link);
 
-/* Returns 0, or -1 where hiredis refuses it: then on_answer is not called. */
-int redis_link_send(struct redis_link *link, struct text bytes, struct redis_request *request);
+/* `bytes` are lent, with the request, until on_answer. */
+void redis_link_send(struct redis_link *link, struct text bytes, struct redis_request *request);
 
 #endif

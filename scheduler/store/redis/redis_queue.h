@@ -19,7 +19,7 @@
 struct redis_request;
 
 enum {
-    FLYING_SIZE_MAX = 1024 * 1024,       /* bytes: hiredis is slow with much (redis_link.c) */
+    FLYING_SIZE_MAX = 1024 * 1024,       /* bytes: what a lost connection leaves in doubt */
     WAITING_SIZE_MAX = 64 * 1024 * 1024, /* bytes: a minute of reports that nobody answers */
     WAITING_COUNT_MAX = 200000,
 };

@@ -2,7 +2,7 @@
 /* redis_request.h: a command on its way to Redis, and who is told of the answer.
  *
  * A request belongs to the caller and must live, with its command, until its callback. The caller
- * sets the first two fields; struct redis_queue keeps the rest. */
+ * sets the first two fields; struct redis_queue and struct redis_link keep the rest. */
 #ifndef STAKEOUT_SCHEDULER_STORE_REDIS_REDIS_REQUEST_H
 #define STAKEOUT_SCHEDULER_STORE_REDIS_REDIS_REQUEST_H
 
@@ -22,6 +22,8 @@ struct redis_request {
     uint64_t sent_ns;
     size_t size;
     int rc;
+    struct redis_request *behind; /* the link's: what was sent after it */
+    uint64_t ends;                /* the link's: what had been sent in all with its last byte */
 };
 
 #endif

@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <event2/event.h>
+#include <openssl/evp.h>
 
 #include "common/base/clock.h"
 #include "common/model/problem.h"
@@ -93,7 +95,6 @@ static void connect_to(struct line *line, const char *url)
     struct problem problem;
 
     if (redis_address_parse(text_of(url), &address, &problem) < 0) fail_msg("%s", problem.detail);
-    if (redis_address_resolve(&address, &problem) < 0) fail_msg("%s", problem.detail);
     redis_conn_connect(line->conn, &address);
 }
 
@@ -249,6 +250,72 @@ static void a_redis_that_hangs_is_left_after_its_time(void **state)
     line_free(line);
 }
 
+/* Every third is large: referred to, not copied. */
+static size_t body_size(unsigned number)
+{
+    return number % 3 == 0 ? 300000 + number : 400;
+}
+
+static char *body_new(size_t size, unsigned seed)
+{
+    char *body = mem_alloc(size);
+
+    for (size_t i = 0; i < size; i++) {
+        body[i] = (char)((i * 31 + seed * 7 + i / 251) % 256);
+    }
+    return body;
+}
+
+static void add_body(struct redis_command *command, size_t size, unsigned seed)
+{
+    char *body = body_new(size, seed);
+
+    redis_command_add(command, (struct text){ body, size });
+    free(body);
+}
+
+static void body_sha1(size_t size, unsigned seed, char ret[41])
+{
+    unsigned char digest[20];
+    char *body = body_new(size, seed);
+
+    assert_int_equal(EVP_Digest(body, size, digest, NULL, EVP_sha1(), NULL), 1);
+    text_to_hex(digest, sizeof(digest), ret);
+    free(body);
+}
+
+static void large_and_small_commands_arrive_as_they_were_sent(void **state)
+{
+    enum { COUNT = 60 };
+    struct line *line = line_new("");
+    struct asked *asked = mem_zalloc(COUNT, sizeof(*asked));
+    unsigned order = 0;
+
+    (void)state;
+    connect_to(line, line->redis.url);
+    wait_for(line, &line->ups, 1);
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct redis_command *command = &asked[i].request.command;
+
+        asked[i].order = &order;
+        asked[i].request.on_answer = on_answer;
+        *command = redis_command_make("EVAL");
+        redis_command_add(command, TEXT("return redis.sha1hex(ARGV[1])"));
+        redis_command_add_u64(command, 0);
+        add_body(command, body_size(i), i);
+        redis_conn_send(line->conn, &asked[i].request);
+    }
+    wait_for(line, &order, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        char wanted[41];
+
+        body_sha1(body_size(i), i, wanted);
+        assert_string_equal(asked[i].text, wanted);
+    }
+    free(asked);
+    line_free(line);
+}
+
 static void what_is_sent_while_it_is_down_fails_later(void **state)
 {
     struct line *line = line_new("");
@@ -261,6 +328,97 @@ static void what_is_sent_while_it_is_down_fails_later(void **state)
     line_free(line);
 }
 
+static void a_host_that_nobody_knows_is_said_and_asked_for_again(void **state)
+{
+    struct line *line = line_new("");
+
+    (void)state;
+    connect_to(line, "redis://no%20host"); /* no resolver need be asked for this */
+    wait_for(line, &line->downs, 2);
+    assert_non_null(strstr(line->why, "its host 'no host' is not known"));
+    line_free(line);
+}
+
+/* A server that says PONG, and later OK to what it has not read. */
+struct hasty {
+    int listener, client;
+    char dir[64], url[128];
+};
+
+static void hasty_start(struct hasty *hasty)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    snprintf(hasty->dir, sizeof(hasty->dir), "/tmp/stakeout-hasty-XXXXXX");
+    assert_non_null(mkdtemp(hasty->dir));
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", hasty->dir);
+    snprintf(hasty->url, sizeof(hasty->url), "redis+unix://%s/s", hasty->dir);
+    hasty->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(hasty->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(hasty->listener, 1), 0);
+}
+
+static void hasty_say(const struct hasty *hasty, const char *words)
+{
+    assert_int_equal(send(hasty->client, words, strlen(words), 0), strlen(words));
+}
+
+static void hasty_greet(struct hasty *hasty, struct line *line)
+{
+    char ping[64];
+
+    event_base_loop(line->base, EVLOOP_ONCE); /* it connects */
+    hasty->client = accept(hasty->listener, NULL, NULL);
+    assert_true(hasty->client >= 0);
+    for (size_t size = 0; size < strlen("*1\r\n$4\r\nPING\r\n");) {
+        ssize_t got;
+
+        event_base_loop(line->base, EVLOOP_ONCE);
+        got = recv(hasty->client, ping, sizeof(ping), MSG_DONTWAIT);
+        if (got > 0) size += (size_t)got;
+    }
+    hasty_say(hasty, "+PONG\r\n");
+    wait_for(line, &line->ups, 1);
+}
+
+static void hasty_stop(struct hasty *hasty)
+{
+    char path[128];
+
+    close(hasty->client);
+    close(hasty->listener);
+    snprintf(path, sizeof(path), "%s/s", hasty->dir);
+    unlink(path);
+    rmdir(hasty->dir);
+}
+
+static void an_answer_to_what_was_not_sent_whole_breaks_the_connection(void **state)
+{
+    enum { BODY_SIZE = 900 * 1024 };
+    struct line *line = line_new("");
+    struct asked asked[2] = { { .rc = 0 } };
+    char *body = mem_zalloc(1, BODY_SIZE);
+    unsigned order = 0;
+    struct hasty hasty;
+
+    (void)state;
+    hasty_start(&hasty);
+    connect_to(line, hasty.url);
+    hasty_greet(&hasty, line);
+    for (size_t i = 0; i < 2; i++) {
+        asked[i].order = &order;
+        ask(line, &asked[i], "ECHO", (struct text){ body, BODY_SIZE });
+    }
+    hasty_say(&hasty, "+OK\r\n+OK\r\n");
+    wait_for(line, &order, 2); /* whose bytes are freed by that, under the eyes of the sanitizers */
+    assert_int_equal(asked[0].rc, -ECONNRESET);
+    assert_int_equal(asked[1].rc, -ENOTCONN); /* no more flies than a megabyte */
+    assert_non_null(strstr(line->why, "what was not asked"));
+    free(body);
+    hasty_stop(&hasty);
+    line_free(line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +428,9 @@ int main(void)
         cmocka_unit_test(too_much_that_waits_is_refused_and_every_callback_comes_once),
         cmocka_unit_test(a_redis_that_hangs_is_left_after_its_time),
         cmocka_unit_test(what_is_sent_while_it_is_down_fails_later),
+        cmocka_unit_test(large_and_small_commands_arrive_as_they_were_sent),
+        cmocka_unit_test(a_host_that_nobody_knows_is_said_and_asked_for_again),
+        cmocka_unit_test(an_answer_to_what_was_not_sent_whole_breaks_the_connection),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,23 +120,6 @@ static void a_path_has_room_for_107_bytes(void **state)
     assert_non_null(strstr(problem.detail, "107 bytes"));
 }
 
-static void names_are_resolved_to_numbers(void **state)
-{
-    struct redis_address address = { .host = "localhost" };
-    struct redis_address unknown = { .host = "no-such-host.invalid" };
-    struct redis_address path = { .path = "/x" };
-    struct problem problem = { 0 };
-
-    (void)state;
-    assert_int_equal(redis_address_resolve(&address, &problem), 0);
-    assert_string_equal(address.host, "127.0.0.1"); /* not ::1, where a Redis need not listen */
-    assert_int_equal(redis_address_resolve(&address, &problem), 0); /* a number stays one */
-    assert_int_equal(redis_address_resolve(&path, &problem), 0);
-    unknown.host[0] = ' '; /* nobody's resolver need be asked for this */
-    assert_int_equal(redis_address_resolve(&unknown, &problem), -1);
-    assert_string_equal(problem.field, "redis");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,7 +127,6 @@ int main(void)
         cmocka_unit_test(what_is_not_of_the_form_is_refused_with_a_sentence),
         cmocka_unit_test(a_password_is_never_repeated),
         cmocka_unit_test(a_path_has_room_for_107_bytes),
-        cmocka_unit_test(names_are_resolved_to_numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
