@@ -19,6 +19,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/own.h"
+#include "scheduler/access/access.h"
 #include "scheduler/api/api.h"
 #include "scheduler/config.h"
 #include "scheduler/gauges.h"
@@ -33,7 +34,6 @@
 #include "scheduler/store/store.h"
 #include "scheduler/symbols/symbols.h"
 #include "scheduler/task/tasks.h"
-#include "scheduler/tokens.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -48,6 +48,7 @@ struct app {
     const struct config *config;
     struct event_base *base;
     struct store *store;
+    struct access *access;
     struct tasks *tasks;
     struct history *history;
     struct live *live;
@@ -109,27 +110,6 @@ static void on_answer(void *context, const struct http_route *route, int status,
     struct app *app = context;
 
     metrics_http(app->metrics, route ? route->path : "none", status, elapsed_ns);
-}
-
-static int identify(void *context, const unsigned char sha256[32], struct http_identity *ret)
-{
-    struct app *app = context;
-
-    return tokens_identify(app->store, sha256, ret);
-}
-
-static bool has_tokens(void *context)
-{
-    struct app *app = context;
-
-    return tokens_are_there(app->store);
-}
-
-static bool tokens_are_known(void *context)
-{
-    struct app *app = context;
-
-    return store_tokens_are_known(app->store);
 }
 
 /* ------------------------------------------------------------------ time */
@@ -225,16 +205,19 @@ static int build_store(struct app *app, struct problem *problem)
                                      .context = app };
 
     app->store = store_new(&options, problem);
-    return app->store ? 0 : -1;
+    if (!app->store) return -1;
+    app->access = access_new(app->store);
+    return 0;
 }
 
 static int build_http(struct app *app, struct problem *problem)
 {
     struct http_options options = { .address = app->config->address,
                                     .port = app->config->port,
-                                    .identify = identify,
-                                    .has_tokens = has_tokens,
-                                    .tokens_are_known = tokens_are_known,
+                                    .identify = access_identify,
+                                    .has_tokens = access_has_tokens,
+                                    .tokens_are_known = access_knows_tokens,
+                                    .access = app->access,
                                     .on_answer = on_answer,
                                     .context = app };
     char why[WHY_SIZE] = "";
@@ -286,7 +269,7 @@ static void build_rooms(struct app *app)
 
     app->live = live_new(app->base);
     app->census = census_new();
-    readiness_init(&app->readiness, app->store, app->loop_lag);
+    readiness_init(&app->readiness, app->store, app->access, app->loop_lag);
     app->tasks = tasks_new(app->store, &tasks, on_ready);
     app->history = history_new(app->store);
 }
@@ -387,6 +370,7 @@ static void take_down(struct app *app)
     event_drop(app->drain_timer);
     http_stop(app->http);
     store_free(app->store);
+    access_free(app->access);
     symbols_free(app->symbols);
     api_free(app->api);
     history_free(app->history);

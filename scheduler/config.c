@@ -178,12 +178,23 @@ static int apply_flag(const struct flag *flag, struct config *config, struct pro
     return setting_apply(setting, text_of(flag->value), where, config, problem);
 }
 
+/* Behind a command's first word, what is no setting is for the command to read. */
+static bool is_of_command(const struct config *config, const char *word)
+{
+    struct text name = { word + strlen("--"), 0 };
+
+    if (strncmp(word, "--", 2) != 0) return true;
+    name.size = strcspn(name.data, "=");
+    return config->argument_count > 0 && !setting_find(name) &&
+           !text_is_equal(name, TEXT("config"));
+}
+
 static int apply_arguments(int argc, char **argv, struct config *config, struct problem *problem)
 {
     for (int i = 1; i < argc;) {
         struct flag flag;
 
-        if (strncmp(argv[i], "--", 2) != 0) {
+        if (is_of_command(config, argv[i])) {
             if (config->argument_count == CONFIG_ARGUMENTS_MAX)
                 return problem_set(problem, PROBLEM_BAD_REQUEST, "There are too many arguments.");
             config->arguments[config->argument_count++] = argv[i++];
@@ -292,8 +303,10 @@ static void print_setting(FILE *to, const struct setting *setting)
 void config_print_help(FILE *to)
 {
     fputs("Usage: stakeoutd [OPTION]...\n"
-          "       stakeoutd token create viewer|operator|probe NAME [OPTION]...\n"
+          "       stakeoutd token create NAME --role viewer|operator|probe\n"
+          "                              [--application A]... [--expires TIME] [OPTION]...\n"
           "       stakeoutd token list [OPTION]...\n"
+          "       stakeoutd token rotate NAME [--grace TIME] [OPTION]...\n"
           "       stakeoutd token revoke NAME [OPTION]...\n\n"
           "The control service of stakeout: keeps tasks, tells probes, takes samples.\n\n",
           to);

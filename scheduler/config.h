@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { CONFIG_TEXT_SIZE_MAX = 1000, CONFIG_ARGUMENTS_MAX = 8, CONFIG_URLS_MAX = 8 };
+enum { CONFIG_TEXT_SIZE_MAX = 1000, CONFIG_ARGUMENTS_MAX = 96, CONFIG_URLS_MAX = 8 };
 
 struct config {
     char address[46]; /* numeric, of loopback */
@@ -31,7 +31,7 @@ struct config {
     uint64_t symbols_bytes, symbols_upload_bytes;
     char debuginfod[CONFIG_TEXT_SIZE_MAX + 1]; /* URLs, separated by spaces; empty: none */
     enum log_level log_level;
-    /* What stood on the command line beside the flags: "token", "create", ... */
+    /* What stood on the command line beside the settings: "token", "create", "--role", ... */
     const char *arguments[CONFIG_ARGUMENTS_MAX];
     int argument_count;
 };

@@ -5,20 +5,23 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "scheduler/access/access.h"
 #include "scheduler/api/api.h"
 #include "scheduler/metrics/metrics.h"
-#include "scheduler/tokens.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 static const uint64_t loop_late_ns = NS_PER_S;
 
-void readiness_init(struct readiness *readiness, struct store *store,
+void readiness_init(struct readiness *readiness, struct store *store, struct access *access,
                     const struct loop_lag *loop_lag)
 {
     *readiness = (struct readiness){
-        .store = store, .loop_lag = loop_lag, .told.is_up = true /* so that its absence is news */
+        .store = store,
+        .access = access,
+        .loop_lag = loop_lag,
+        .told.is_up = true /* so that its absence is news */
     };
 }
 
@@ -45,7 +48,7 @@ static void log_doors(struct readiness *readiness)
     enum doors doors;
 
     if (!store_tokens_are_known(readiness->store)) return;
-    doors = tokens_are_there(readiness->store) ? DOORS_CLOSED : DOORS_OPEN;
+    doors = access_has_tokens(readiness->access) ? DOORS_CLOSED : DOORS_OPEN;
     if (doors == readiness->doors) return;
     readiness->doors = doors;
     if (doors == DOORS_CLOSED)

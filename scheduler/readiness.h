@@ -2,7 +2,7 @@
 /* readiness.h: how it stands with Redis, with who may come in, and with the event loop: said in the
  * log when it changes, and by /healthz and /readyz when they are asked.
  *
- *     readiness_init(&readiness, store, loop_lag);
+ *     readiness_init(&readiness, store, access, loop_lag);
  *     readiness_look(&readiness);              each second, and when the store is up
  *
  * One event-loop thread. Nothing to free. */
@@ -11,6 +11,7 @@
 
 #include "scheduler/store/store.h"
 
+struct access;
 struct api_health;
 struct loop_lag;
 
@@ -18,6 +19,7 @@ enum doors { DOORS_UNKNOWN, DOORS_OPEN, DOORS_CLOSED }; /* to those who have no 
 
 struct readiness {
     struct store *store;
+    struct access *access;
     const struct loop_lag *loop_lag;
     struct store_health health, told; /* as it is now; as it was when the log last spoke of it */
     enum doors doors;                 /* as the log last said */
@@ -25,7 +27,7 @@ struct readiness {
     char store_says[sizeof(struct store_health)];
 };
 
-void readiness_init(struct readiness *readiness, struct store *store,
+void readiness_init(struct readiness *readiness, struct store *store, struct access *access,
                     const struct loop_lag *loop_lag);
 
 /* Reads `health` anew, and says in the log what has changed. */

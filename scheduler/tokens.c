@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens.c: the look-up at the door, and the commands, each with a store of its own for one
- * order.
+/* tokens.c: the commands, each with a store of its own for one order.
  *
  * A command uses the Redis of a stakeoutd that runs beside it (options.share), and otherwise starts
  * the private one for as long as it takes. The secret exists in this process alone, from its making
- * to its printing; what is looked up at the door is its hash, so that a copy of Redis opens
- * nothing. */
+ * to its printing; what is kept is its hash. */
 #include "scheduler/tokens.h"
 
 #include "common/base/check.h"
 #include "common/base/random.h"
 #include "common/base/text.h"
 #include "common/base/wall_time.h"
-#include "common/model/task_spec.h"
+#include "scheduler/access/scope.h"
 #include "scheduler/store/store.h"
+#include "scheduler/token_order.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -22,53 +21,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SECRET_SIZE = 32, ANSWER_S_MAX = 20, ARGUMENTS = 2 };
+enum { SECRET_SIZE = 32, ANSWER_S_MAX = 20 };
 
 /* A prefix that people, and scanners of leaked secrets, recognise. */
 #define TOKEN_PREFIX "stakeout_"
 enum { TOKEN_SIZE = sizeof TOKEN_PREFIX - 1 + 2 * SECRET_SIZE };
-
-static const struct {
-    const char *name;
-    enum http_role role;
-} roles[] = {
-    { "viewer", HTTP_VIEWER },
-    { "operator", HTTP_OPERATOR },
-    { "probe", HTTP_PROBE },
-};
-
-static int role_parse(const char *name, enum http_role *ret)
-{
-    for (size_t i = 0; i < ARRAY_COUNT(roles); i++) {
-        if (strcmp(roles[i].name, name) != 0) continue;
-        *ret = roles[i].role;
-        return 0;
-    }
-    return -EINVAL;
-}
-
-/* ------------------------------------------------------------------ at the door */
-
-int tokens_identify(void *context, const unsigned char sha256[32], struct http_identity *ret)
-{
-    const struct store_token *token;
-    char hash[TOKEN_HASH_SIZE + 1];
-    enum http_role role;
-
-    text_to_hex(sha256, TOKEN_HASH_SIZE / 2, hash);
-    token = store_token_find(context, text_of(hash));
-    if (!token || role_parse(token->role, &role) < 0) return -ENOENT;
-    ret->role = role;
-    snprintf(ret->name, sizeof ret->name, "%s", token->name);
-    return 0;
-}
-
-bool tokens_are_there(void *context)
-{
-    const struct store_token *tokens;
-
-    return store_token_list(context, &tokens) > 0;
-}
 
 /* ------------------------------------------------------------------ the commands */
 
@@ -76,8 +33,8 @@ struct command {
     const struct config *config;
     struct event_base *base;
     struct store *store;
-    void (*run)(struct command *command); /* once Redis is there */
-    struct store_token token;
+    struct token_order order;
+    struct store_token token; /* the new one */
     char secret[TOKEN_SIZE + 1];
     int exit_code;
     bool has_run;
@@ -116,18 +73,33 @@ static void on_put(void *context, const struct problem *problem)
         fail(command, problem->detail);
         return;
     }
-    fprintf(stderr, "The %s token '%s'; it is not shown again:\n", command->token.role,
-            command->token.name);
+    fprintf(stderr, "The token '%s'; it is not shown again:\n", command->order.name);
     printf("%s\n", command->secret);
     end(command, 0);
 }
 
 static void run_create(struct command *command)
 {
-    if (make_secret(command) < 0)
-        fail(command, "There are no random numbers for a token.");
-    else
-        store_token_put(command->store, &command->token, on_put, command);
+    const struct token_order *order = &command->order;
+    struct store_token *token = &command->token;
+
+    snprintf(token->name, sizeof token->name, "%s", order->name);
+    snprintf(token->role, sizeof token->role, "%s", order->role);
+    if (order->expires_ms > 0)
+        token->expires_wall_ms = store_now_wall_ms(command->store) + order->expires_ms;
+    if (order->application_count > 0)
+        token->scope = scope_new(order->applications, order->application_count);
+    store_token_put(command->store, token, on_put, command);
+    token->scope = scope_unref(token->scope);
+}
+
+static void run_rotate(struct command *command)
+{
+    store_token_rotate(command->store,
+                       &(struct store_rotation){ .name = command->order.name,
+                                                 .hash = command->token.hash,
+                                                 .grace_ms = command->order.grace_ms },
+                       on_put, command);
 }
 
 static void on_revoked(void *context, const struct problem *problem)
@@ -138,37 +110,78 @@ static void on_revoked(void *context, const struct problem *problem)
         fail(command, problem->detail);
         return;
     }
-    fprintf(stderr, "The token '%s' is revoked.\n", command->token.name);
+    fprintf(stderr, "The token '%s' is revoked.\n", command->order.name);
     end(command, 0);
 }
 
 static void run_revoke(struct command *command)
 {
-    store_token_revoke(command->store, text_of(command->token.name), on_revoked, command);
+    store_token_revoke(command->store, text_of(command->order.name), on_revoked, command);
 }
 
-static void print_token(const struct store_token *token)
+static const char *state_of(const struct store *store, const struct store_token *token)
 {
-    char created[WALL_TIME_SIZE], revoked[WALL_TIME_SIZE] = "-";
-
-    wall_time_format(token->created_wall_ms, created);
-    if (token->revoked_wall_ms != 0) wall_time_format(token->revoked_wall_ms, revoked);
-    printf("%-9s %-25s %-25s %s\n", token->role, created, revoked, token->name);
+    if (token->revoked_wall_ms != 0) return "revoked";
+    if (!store_token_is_good(store, token)) return token->is_replaced ? "replaced" : "expired";
+    return token->is_replaced ? "grace" : "valid";
 }
 
-static void run_list(struct command *command)
+/* To the minute: "2026-11-21T03:12Z", or "-". */
+enum { MINUTE_SIZE = 18 };
+static void format_minute(uint64_t wall_ms, char ret[MINUTE_SIZE])
 {
+    char text[WALL_TIME_SIZE];
+
+    wall_time_format(wall_ms, text);
+    snprintf(ret, MINUTE_SIZE, "%.16sZ", text);
+    if (wall_ms == 0) snprintf(ret, MINUTE_SIZE, "-");
+}
+
+static void print_token(const struct store *store, const struct store_token *token)
+{
+    char created[MINUTE_SIZE], used[MINUTE_SIZE], ends[MINUTE_SIZE];
+    uint64_t ends_ms = token->revoked_wall_ms ? token->revoked_wall_ms : token->expires_wall_ms;
+
+    format_minute(token->created_wall_ms, created);
+    format_minute(token->used_wall_ms, used);
+    format_minute(ends_ms, ends);
+    printf("%-9s %-9s %-18s %-18s %-18s ", state_of(store, token), token->role, created, used,
+           ends);
+    for (size_t i = 0; scope_at(token->scope, i).size > 0; i++) {
+        printf("%s%.*s", i > 0 ? "," : "", TEXT_ARGS(scope_at(token->scope, i)));
+    }
+    printf("%s  %s\n", scope_is_all(token->scope) ? "(all)" : "", token->name);
+}
+
+static void on_uses(void *context, const struct problem *problem)
+{
+    struct command *command = context;
     const struct store_token *tokens;
     size_t count = store_token_list(command->store, &tokens);
 
-    printf("%-9s %-25s %-25s %s\n", "ROLE", "CREATED", "REVOKED", "NAME");
+    if (problem) {
+        fail(command, problem->detail);
+        return;
+    }
+    printf("%-9s %-9s %-18s %-18s %-18s %s  %s\n", "STATE", "ROLE", "CREATED", "USED", "ENDS",
+           "APPLICATIONS", "NAME");
     for (size_t i = 0; i < count; i++) {
-        print_token(&tokens[i]);
+        print_token(command->store, &tokens[i]);
     }
     end(command, 0);
 }
 
+static void run_list(struct command *command)
+{
+    store_token_read_uses(command->store, on_uses, command);
+}
+
 /* ------------------------------------------------------------------ one run */
+
+static void (*const runs[])(struct command *command) = { [TOKEN_CREATE] = run_create,
+                                                         [TOKEN_ROTATE] = run_rotate,
+                                                         [TOKEN_REVOKE] = run_revoke,
+                                                         [TOKEN_LIST] = run_list };
 
 /* The tokens are loaded a little after the connection is there. */
 static void on_turn(evutil_socket_t fd, short what, void *context)
@@ -180,7 +193,7 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
     if (command->has_run || !store_is_up(command->store) || !store_tokens_are_known(command->store))
         return;
     command->has_run = true;
-    command->run(command);
+    runs[command->order.verb](command);
 }
 
 static void on_late(evutil_socket_t fd, short what, void *context)
@@ -227,53 +240,19 @@ static int run(struct command *command, struct problem *problem)
     return 0;
 }
 
-static int read_arguments(const struct config *config, struct command *command,
-                          struct problem *problem)
-{
-    static const char usage[] =
-        "The commands are: stakeoutd token create viewer|operator|probe NAME, stakeoutd token "
-        "list, stakeoutd token revoke NAME.";
-    const char *const *words = config->arguments;
-    int count = config->argument_count;
-    const char *verb = count >= ARGUMENTS ? words[1] : "";
-    const char *name = "";
-
-    if (strcmp(verb, "create") == 0 && count == ARGUMENTS + 2) {
-        enum http_role role;
-
-        if (role_parse(words[2], &role) < 0)
-            return problem_set_field(problem, "role",
-                                     "The role '%.32s' is not known; it must be "
-                                     "viewer, operator or probe.",
-                                     words[2]);
-        command->run = run_create;
-        snprintf(command->token.role, sizeof command->token.role, "%s", words[2]);
-        name = words[3];
-    } else if (strcmp(verb, "revoke") == 0 && count == ARGUMENTS + 1) {
-        command->run = run_revoke;
-        name = words[2];
-    } else if (strcmp(verb, "list") == 0 && count == ARGUMENTS) {
-        command->run = run_list;
-        return 0;
-    } else {
-        return problem_set(problem, PROBLEM_BAD_REQUEST, "%s", usage);
-    }
-    if (!*name || author_check(text_of(name), problem) < 0)
-        return problem_set_field(problem, "name",
-                                 "A token's name must be 1 to %d bytes of printable UTF-8.",
-                                 TOKEN_NAME_SIZE_MAX);
-    snprintf(command->token.name, sizeof command->token.name, "%s", name);
-    return 0;
-}
-
 int tokens_command(const struct config *config)
 {
     struct command command = { .config = config, .exit_code = 1 };
     struct problem problem = { 0 };
 
-    if (read_arguments(config, &command, &problem) < 0) {
+    if (token_order_read(config->arguments + 1, config->argument_count - 1, &command.order,
+                         &problem) < 0) {
         fprintf(stderr, "stakeoutd: %s\n", problem.detail);
         return 2;
+    }
+    if (make_secret(&command) < 0) {
+        fprintf(stderr, "stakeoutd: There are no random numbers for a token.\n");
+        return 1;
     }
     if (config_make_state_dir(config, &problem) < 0 || run(&command, &problem) < 0) {
         fprintf(stderr, "stakeoutd: %s\n", problem.detail);

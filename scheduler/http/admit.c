@@ -6,6 +6,7 @@
  * can connect may do everything, as "local"; that is why only loopback is listened on. */
 #include "scheduler/http/admit.h"
 
+#include "scheduler/access/scope.h"
 #include "scheduler/http/private.h"
 #include "scheduler/http/route.h"
 
@@ -41,6 +42,11 @@ static const struct {
     { 505, "http-version", "This version of HTTP is not spoken here" },
     { 507, "store-full", "The store has no room" },
 };
+
+void verdict_done(struct verdict *verdict)
+{
+    verdict->identity.scope = scope_unref(verdict->identity.scope);
+}
 
 int verdict_refuse(struct verdict *verdict, int status, const char *format, ...)
 {
@@ -219,12 +225,12 @@ static int admit_token(const struct http *http, const struct head *head, struct 
 {
     unsigned char digest[32];
 
-    if (http->tokens_are_known && !http->tokens_are_known(http->options_context)) {
+    if (http->tokens_are_known && !http->tokens_are_known(http->access_context)) {
         if (ret->route->role == HTTP_ANYONE) return 0;
         ret->retry_after_s = 1;
         return verdict_refuse(ret, 503, "It is not known yet who may come in; try again.");
     }
-    if (!http->identify || !http->has_tokens || !http->has_tokens(http->options_context)) {
+    if (!http->identify || !http->has_tokens || !http->has_tokens(http->access_context)) {
         ret->identity = (struct http_identity){ .role = HTTP_OPERATOR, .name = "local" };
         return 0;
     }
@@ -233,7 +239,7 @@ static int admit_token(const struct http *http, const struct head *head, struct 
         return verdict_refuse(ret, 401, "Send a token: 'Authorization: Bearer TOKEN'.");
     if (bearer_digest(head->authorization, digest) < 0)
         return verdict_refuse(ret, 401, "The Authorization header must be 'Bearer TOKEN'.");
-    if (http->identify(http->options_context, digest, &ret->identity) < 0) {
+    if (http->identify(http->access_context, digest, &ret->identity) < 0) {
         if (ret->route->role == HTTP_ANYONE) return 0;
         return verdict_refuse(ret, 401, "This token is not known; it may have been revoked.");
     }
@@ -241,6 +247,10 @@ static int admit_token(const struct http *http, const struct head *head, struct 
         return verdict_refuse(ret, 403, "The token '%s' is %s; this needs %s.", ret->identity.name,
                               role_words[ret->identity.role].has,
                               role_words[ret->route->role].needs);
+    if (ret->route->is_for_all && !scope_is_all(ret->identity.scope))
+        return verdict_refuse(ret, 403,
+                              "The token '%s' is for some applications; this is of all of them.",
+                              ret->identity.name);
     return 0;
 }
 

@@ -24,6 +24,8 @@ struct verdict {
     struct http_identity identity;
 };
 
+void verdict_done(struct verdict *verdict); /* accepts a zeroed struct */
+
 /* Fills *verdict and returns verdict->status. */
 int verdict_refuse(struct verdict *verdict, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -31,6 +33,7 @@ int verdict_refuse(struct verdict *verdict, int status, const char *format, ...)
 struct http;
 struct text;
 
+/* Fills *ret, which verdict_done() ends, and returns ret->status. */
 int admit(const struct http *http, const struct head *head, struct verdict *ret);
 
 /* The single questions. `listen` is the numeric address that we listen on. */

@@ -79,6 +79,7 @@ static bool take_head(struct connection *connection, struct text text, uint64_t 
         spill_begin(connection, text, head.body_size, &verdict, &sink);
     if (verdict.status != 0 && head.body_size > 0) {
         refusal_give(connection, &verdict, head.method == HEAD_HEAD);
+        verdict_done(&verdict);
         return false;
     }
     enqueue(connection, &head, &verdict)->sink = sink;

@@ -143,6 +143,7 @@ int http_start(struct event_base *base, const struct http_options *options, stru
     http->has_tokens = options->has_tokens;
     http->tokens_are_known = options->tokens_are_known;
     http->on_answer = options->on_answer;
+    http->access_context = options->access;
     http->options_context = options->context;
     if (options->limits) http->limits = *options->limits;
     set_limits(&http->limits);

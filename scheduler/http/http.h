@@ -23,6 +23,7 @@
 struct event_base;
 struct http;
 struct http_request;
+struct scope;
 
 enum http_method {
     HTTP_GET = 1,
@@ -63,12 +64,14 @@ struct http_route {
     size_t body_size_max; /* 0: no body is accepted */
     http_handler_fn handler;
     const struct http_sink *sink; /* NULL: bodies are held, as far as body_size_max allows */
+    bool is_for_all; /* it shows or changes what is of all applications: a scope may not (403) */
 };
 
 /* What a token is good for. Found by the app's token store. */
 struct http_identity {
     enum http_role role;
-    char name[65]; /* the token's; "local" without tokens */
+    char name[65];       /* the token's; "local" without tokens */
+    struct scope *scope; /* the applications; NULL: all. Its own reference */
 };
 
 /* Looks up a token's SHA-256. Returns 0 and *ret, or -ENOENT. Must not block. */
@@ -99,6 +102,7 @@ struct http_options {
     /* Are they known by now? Until they are, who needs a role is told to try again (503), not
      * that he may not. NULL: always. */
     bool (*tokens_are_known)(void *context);
+    void *access; /* the context of these three */
     void *context;
     /* Told once per answered request; may be NULL. */
     void (*on_answer)(void *context, const struct http_route *route, int status,

@@ -97,6 +97,7 @@ struct http {
     bool (*tokens_are_known)(void *context);
     void (*on_answer)(void *context, const struct http_route *route, int status,
                       uint64_t elapsed_ns);
+    void *access_context;
     void *options_context;
     struct http_limits limits;
     struct bound_route routes[ROUTES_MAX];

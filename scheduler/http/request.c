@@ -9,6 +9,7 @@ void request_free(struct http_request *request)
 {
     request->http->counts.body_size -= (size_t)request->body_size;
     if (request->sink) request->verdict.route->sink->drop(request->sink);
+    verdict_done(&request->verdict);
     pieces_done(&request->pieces);
     free(request);
 }

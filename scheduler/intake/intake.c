@@ -169,10 +169,10 @@ static void on_report(struct http_request *request, void *intake)
 }
 
 static const struct http_route routes[] = {
-    { HTTP_POST, "/probe/v1/poll", HTTP_PROBE, POLL_SIZE_MAX, on_poll, NULL },
-    { HTTP_POST, "/probe/v1/pulse", HTTP_PROBE, PULSE_SIZE_MAX, on_pulse, NULL },
-    { HTTP_POST, "/probe/v1/log", HTTP_PROBE, LOG_SIZE_MAX, on_log, NULL },
-    { HTTP_POST, "/probe/v1/report", HTTP_PROBE, REPORT_SIZE_MAX, on_report, NULL },
+    { HTTP_POST, "/probe/v1/poll", HTTP_PROBE, POLL_SIZE_MAX, on_poll, NULL, false },
+    { HTTP_POST, "/probe/v1/pulse", HTTP_PROBE, PULSE_SIZE_MAX, on_pulse, NULL, false },
+    { HTTP_POST, "/probe/v1/log", HTTP_PROBE, LOG_SIZE_MAX, on_log, NULL, false },
+    { HTTP_POST, "/probe/v1/report", HTTP_PROBE, REPORT_SIZE_MAX, on_report, NULL, false },
 };
 
 static void collect(void *context, struct metrics *metrics)

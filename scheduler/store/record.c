@@ -10,6 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/model/task_event.h"
+#include "scheduler/access/scope.h"
 #include "scheduler/store/redis/redis_command.h"
 #include "scheduler/store/redis/redis_conn.h"
 
@@ -452,27 +453,67 @@ int record_read_settings(struct text application, struct text record,
 
 /* Tokens ------------------------------------------------------------------------------------ */
 
+/* Schedulers of releases that know no scopes and no ends read the first four lines alone, and would
+ * take such a token for one that may do all, for ever. So its role is written with a '+', which is
+ * no role to them: there it opens nothing. */
+static bool needs_more(const struct store_token *token)
+{
+    return token->expires_wall_ms != 0 || token->is_replaced || !scope_is_all(token->scope);
+}
+
 void record_write_token(struct buf *to, const struct store_token *token)
 {
     write_line(to, token->name);
-    CHECK(buf_append(to, "\n", 1) == 0);
+    CHECK(buf_printf(to, "\n%s", needs_more(token) ? "+" : "") == 0);
     write_line(to, token->role);
     CHECK(buf_printf(to, "\n%" PRIu64 "\n%" PRIu64, token->created_wall_ms,
                      token->revoked_wall_ms) == 0);
+    if (!needs_more(token)) return;
+    CHECK(buf_printf(to, "\n%" PRIu64 "\n%d", token->expires_wall_ms, token->is_replaced) == 0);
+    for (size_t i = 0; scope_at(token->scope, i).size > 0; i++) {
+        CHECK(buf_text(to, TEXT("\n")) == 0 && buf_text(to, scope_at(token->scope, i)) == 0);
+    }
+}
+
+/* What is left is names, one a line; none means all. */
+static struct scope *read_scope(struct reader *reader)
+{
+    struct text names[SCOPE_COUNT_MAX];
+    size_t count = 0;
+
+    while (reader->rest.size > 0 && !reader->failed) {
+        struct text name = read_until(reader, '\n');
+
+        if (count == SCOPE_COUNT_MAX || name.size == 0 || name.size > APPLICATION_SIZE_MAX)
+            reader->failed = true;
+        else
+            names[count++] = name;
+    }
+    return count > 0 && !reader->failed ? scope_new(names, count) : NULL;
 }
 
 int record_read_token(struct text hash, struct text record, struct store_token *ret)
 {
     struct reader reader = { .rest = record };
-    struct store_token token = { 0 };
+    struct store_token token = { .scope = NULL };
+    char role[sizeof(token.role) + 1];
+    bool has_more;
 
     if (hash.size != TOKEN_HASH_SIZE) return -EBADMSG;
     memcpy(token.hash, hash.data, hash.size);
     read_line(&reader, token.name, TOKEN_NAME_SIZE_MAX);
-    read_line(&reader, token.role, sizeof(token.role) - 1);
+    read_line(&reader, role, sizeof(role) - 1);
     token.created_wall_ms = read_u64(&reader, '\n');
     token.revoked_wall_ms = read_u64(&reader, '\n');
+    has_more = role[0] == '+';
+    if (strlen(role + has_more) >= sizeof(token.role)) reader.failed = true;
+    if (has_more && !reader.failed) {
+        token.expires_wall_ms = read_u64(&reader, '\n');
+        token.is_replaced = read_u64(&reader, '\n') != 0;
+        token.scope = read_scope(&reader);
+    }
     if (reader.failed) return -EBADMSG;
+    memcpy(token.role, role + has_more, strlen(role + has_more));
     *ret = token;
     return 0;
 }

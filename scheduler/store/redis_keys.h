@@ -15,7 +15,8 @@
  *   stakeout:task:TASK                 STRING  its application; forget. An hour, until created
  *   stakeout:sample:SAMPLE             STRING  "TASK APPLICATION"; forget. An hour, until taken
  *   stakeout:trace:TRACE               ZSET    its samples' ids, by time; forget
- *   stakeout:tokens                    HASH    token's SHA-256 -> record; nobody: it is history
+ *   stakeout:tokens                    HASH    token's SHA-256 -> record; when full, the oldest
+ *   stakeout:tokens:used               HASH    token's SHA-256 -> when it was used; with the token
  *   stakeout:settings                  HASH    application -> record; nobody
  *   stakeout:news                      STREAM  what changed, for other schedulers; the last 10,000
  *   stakeout:{APP}:live                HASH    task -> "STATE start ends interface"; its end
@@ -48,6 +49,7 @@
 #define KEY_APPLICATIONS "stakeout:applications"
 #define KEY_NEWS         "stakeout:news"
 #define KEY_TOKENS       "stakeout:tokens"
+#define KEY_TOKENS_USED  "stakeout:tokens:used"
 #define KEY_SETTINGS     "stakeout:settings"
 
 enum {

@@ -166,7 +166,9 @@ static void on_refreshed(void *my, const struct problem *problem)
     struct store *store = my;
 
     (void)problem;
-    if (store->is_up) refresh_later(store);
+    if (!store->is_up) return;
+    store_tokens_tell_uses(store);
+    refresh_later(store);
 }
 
 static void on_refresh(evutil_socket_t fd, short what, void *context)
@@ -265,7 +267,7 @@ struct store *store_free(struct store *store)
     store->embedded = embedded_redis_free(store->embedded);
     event_free(store->defer);
     event_free(store->refresh);
-    free(store->tokens);
+    store_tokens_forget(store);
     free(store->settings);
     free(store);
     return NULL;

@@ -25,6 +25,7 @@
 #include "common/wire/messages.h"
 
 struct event_base;
+struct scope;
 struct store;
 
 struct store_options {
@@ -311,27 +312,48 @@ void store_on_settings(struct store *store, store_settings_fn on_change, void *c
 
 enum { TOKEN_HASH_SIZE = 64, TOKEN_NAME_SIZE_MAX = AUTHOR_SIZE_MAX, TOKENS_MAX = 1000 };
 
-/* A token as it is kept: never itself, always its SHA-256. `role` and its meaning are api's. */
+/* A token as it is kept: never itself, always its SHA-256. `role` and its meaning are access's. */
 struct store_token {
     char hash[TOKEN_HASH_SIZE + 1]; /* lower-case hex */
     char name[TOKEN_NAME_SIZE_MAX + 1];
     char role[17];
+    struct scope *scope; /* NULL: all applications; a loan, but to those who read a record */
     uint64_t created_wall_ms;
-    uint64_t revoked_wall_ms; /* 0: valid */
+    uint64_t revoked_wall_ms; /* 0: it was not */
+    uint64_t expires_wall_ms; /* 0: never */
+    bool is_replaced;         /* another has its name; this one is good until it expires */
+    uint64_t used_wall_ms;    /* about; 0: not that we know */
 };
 
-/* Creates it. A name that a valid token has is PROBLEM_BAD_FIELD, as is the one past TOKENS_MAX.
- * created_wall_ms is set here, by Redis' clock. */
+/* Is it good now: neither revoked nor expired? */
+bool store_token_is_good(const struct store *store, const struct store_token *token);
+
+/* Creates it. A name that a good token has is PROBLEM_BAD_FIELD, as is the one past TOKENS_MAX if
+ * all of those are good; otherwise the oldest that is not is forgotten. created_wall_ms is set
+ * here, by Redis' clock. */
 void store_token_put(struct store *store, const struct store_token *token, store_done_fn then,
                      void *context);
-/* By name, the valid one. PROBLEM_BAD_FIELD if there is none. */
+/* Gives the good token of this name another hash. What had it before stays good for `grace_ms`. */
+struct store_rotation {
+    const char *name, *hash;
+    uint64_t grace_ms;
+};
+void store_token_rotate(struct store *store, const struct store_rotation *rotation,
+                        store_done_fn then, void *context);
+/* By name: the good one, and those that it replaced. PROBLEM_BAD_FIELD if there is none. */
 void store_token_revoke(struct store *store, struct text name, store_done_fn then, void *context);
 
 /* From memory: refreshed at every connection, after every change made here or told of by another
  * scheduler, and every 2 s. While they are not known (never loaded), nobody can be let in. */
 bool store_tokens_are_known(const struct store *store);
-size_t store_token_list(const struct store *store, const struct store_token **ret); /* all */
-/* The valid token of this hash; compares all in constant time. NULL: none. */
+/* All, also those that are not good any more, in the order of their creation. */
+size_t store_token_list(const struct store *store, const struct store_token **ret);
+/* The good token of this hash; NULL: none. Lives until the loop's next turn. */
 const struct store_token *store_token_find(const struct store *store, struct text hash);
+
+/* It was used, now: kept in memory, and in Redis to the minute. Reading has used_wall_ms of all
+ * filled with what every scheduler noted there; `then` may look at the list. */
+void store_token_note_use(struct store *store, const struct store_token *token);
+void store_token_read_uses(struct store *store, store_done_fn then, void *context);
 
 #endif

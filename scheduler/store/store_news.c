@@ -72,12 +72,10 @@ static void on_told(void *my, const struct problem *problem)
     (void)problem; /* a full Redis: the others see it later */
 }
 
-static struct round *tell_begin(struct store *store, struct redis_command **ret)
+static struct redis_command *add_news(struct store *store, struct round *round)
 {
-    struct round *round = round_new(store, on_told_answer, on_told, store);
     struct redis_command *command = round_add(round, "XADD");
 
-    round_tolerate(round);
     redis_command_add(command, TEXT(KEY_NEWS));
     redis_command_add(command, TEXT("MAXLEN"));
     redis_command_add(command, TEXT("~"));
@@ -85,7 +83,15 @@ static struct round *tell_begin(struct store *store, struct redis_command **ret)
     redis_command_add(command, TEXT("*"));
     redis_command_add(command, TEXT("by"));
     redis_command_add(command, text_of(store->news->by));
-    *ret = command;
+    return command;
+}
+
+static struct round *tell_begin(struct store *store, struct redis_command **ret)
+{
+    struct round *round = round_new(store, on_told_answer, on_told, store);
+
+    round_tolerate(round);
+    *ret = add_news(store, round);
     return round;
 }
 
@@ -107,6 +113,11 @@ void store_tell_task(struct store *store, const struct task *task, uint64_t vers
     redis_command_add_u64(command, version);
     if (sample) add_field(command, "sample", text_of(sample->text));
     round_send(round);
+}
+
+void store_add_access_news(struct store *store, struct round *round)
+{
+    add_field(add_news(store, round), "access", TEXT("changed"));
 }
 
 void store_tell_access(struct store *store)

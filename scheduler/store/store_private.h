@@ -12,6 +12,7 @@
 struct embedded_redis;
 struct event;
 struct store_news;
+struct token_place;
 
 /* The library of functions/, as one text; made by the build. */
 extern const char store_functions[];
@@ -46,7 +47,8 @@ struct store {
     bool has_problem_full, may_evict;
     bool had_replicas; /* at some time since our start */
     uint64_t refused_full, function_loads, bytes_in, bytes_out;
-    struct store_token *tokens;
+    struct store_token *tokens;       /* in the order of their creation; owned, and their scopes */
+    struct token_place *token_places; /* the same by hash */
     size_t token_count;
     bool tokens_known;
     struct application_settings *settings; /* by name; owned */
@@ -94,6 +96,8 @@ void store_settings_request(struct round *round);
 void store_settings_read(struct store *store, const struct redis_value *value);
 void store_tokens_request(struct round *round);
 void store_tokens_read(struct store *store, const struct redis_value *value);
+void store_tokens_tell_uses(struct store *store);
+void store_tokens_forget(struct store *store); /* before the end */
 
 /* What is read every other second is read now. */
 void store_refresh_soon(struct store *store);
@@ -103,6 +107,8 @@ void store_refresh_soon(struct store *store);
 void store_tell_task(struct store *store, const struct task *task, uint64_t version,
                      const struct sample_id *sample);
 void store_tell_access(struct store *store);
+/* The same, with the commands of a round: for who may end as soon as they are answered. */
+void store_add_access_news(struct store *store, struct round *round);
 struct store_news *store_news_new(struct store *store);
 struct store_news *store_news_free(struct store_news *news);
 void store_news_connect(struct store_news *news);

@@ -35,7 +35,7 @@ static void make_directory(struct scheduler_process *scheduler)
 /* In the child: nothing of the tester's own settings, and its end with ours. */
 static void run(const struct scheduler_process *scheduler, const char *const *words, int output)
 {
-    const char *argv[2 * SCHEDULER_OPTIONS_MAX + 8] = { STAKEOUTD_PATH };
+    const char *argv[2 * SCHEDULER_OPTIONS_MAX + 16] = { STAKEOUTD_PATH };
     char state[PATH_SIZE], log[PATH_SIZE];
     size_t count = 1;
     int fd;

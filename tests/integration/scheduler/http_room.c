@@ -120,25 +120,25 @@ static void on_sunk(struct http_request *request, void *context)
 }
 
 static const struct http_route routes[] = {
-    { HTTP_GET, "/hello", HTTP_VIEWER, 0, on_hello, NULL },
-    { HTTP_GET, "/open", HTTP_ANYONE, 0, on_hello, NULL },
-    { HTTP_GET, "/large", HTTP_VIEWER, 0, on_large, NULL },
-    { HTTP_GET, "/park", HTTP_VIEWER, 0, on_park, NULL },
-    { HTTP_GET, "/stream", HTTP_VIEWER, 0, on_stream, NULL },
-    { HTTP_POST, "/echo", HTTP_OPERATOR, 1024 * 1024, on_echo, NULL },
-    { HTTP_POST, "/small", HTTP_OPERATOR, 16, on_echo, NULL },
-    { HTTP_POST, "/sink", HTTP_OPERATOR, 0, on_sunk, &pipe_sink },
-    { HTTP_GET, "/n/{number}", HTTP_PROBE, 0, on_number, NULL },
-    { HTTP_GET, "/probe", HTTP_PROBE, 0, on_hello, NULL },
+    { HTTP_GET, "/hello", HTTP_VIEWER, 0, on_hello, NULL, false },
+    { HTTP_GET, "/open", HTTP_ANYONE, 0, on_hello, NULL, false },
+    { HTTP_GET, "/large", HTTP_VIEWER, 0, on_large, NULL, false },
+    { HTTP_GET, "/park", HTTP_VIEWER, 0, on_park, NULL, false },
+    { HTTP_GET, "/stream", HTTP_VIEWER, 0, on_stream, NULL, false },
+    { HTTP_POST, "/echo", HTTP_OPERATOR, 1024 * 1024, on_echo, NULL, false },
+    { HTTP_POST, "/small", HTTP_OPERATOR, 16, on_echo, NULL, false },
+    { HTTP_POST, "/sink", HTTP_OPERATOR, 0, on_sunk, &pipe_sink, false },
+    { HTTP_GET, "/n/{number}", HTTP_PROBE, 0, on_number, NULL, false },
+    { HTTP_GET, "/probe", HTTP_PROBE, 0, on_hello, NULL, false },
 };
 
 /* --- tokens --- */
 
 static int identify(void *context, const unsigned char sha256[32], struct http_identity *ret)
 {
-    static const struct http_identity known[] = { { HTTP_VIEWER, "viewer" },
-                                                  { HTTP_OPERATOR, "operator" },
-                                                  { HTTP_PROBE, "probe" } };
+    static const struct http_identity known[] = { { HTTP_VIEWER, "viewer", NULL },
+                                                  { HTTP_OPERATOR, "operator", NULL },
+                                                  { HTTP_PROBE, "probe", NULL } };
 
     (void)context;
     for (size_t i = 0; i < ARRAY_COUNT(known); i++) {

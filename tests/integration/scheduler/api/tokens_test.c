@@ -111,6 +111,68 @@ static void lists_name_tokens_and_never_show_them(void **state)
     assert_null(strstr(list, viewer_token + strlen("stakeout_")));
 }
 
+/* The columns of the scoped token's row: "-" or a time to the minute each. */
+enum { COLUMN = 19 };
+static void read_scoped_row(char ret_used[COLUMN + 1], char ret_ends[COLUMN + 1])
+{
+    char list[4096];
+    const char *row;
+
+    assert_int_equal(command("list", NULL, NULL, list, sizeof list), 0);
+    row = strstr(list, "shop,a cart  scoped");
+    assert_non_null(row);
+    snprintf(ret_used, COLUMN + 1, "%.*s", COLUMN, row - 2 * COLUMN);
+    snprintf(ret_ends, COLUMN + 1, "%.*s", COLUMN, row - COLUMN);
+}
+
+static bool scoped_is_used(void *context)
+{
+    char used[COLUMN + 1], ends[COLUMN + 1];
+
+    (void)context;
+    read_scoped_row(used, ends);
+    return used[16] == 'Z';
+}
+
+static void a_list_says_what_a_token_is_good_for(void **state)
+{
+    static const char *const words[] = { "token",  "create",        "scoped", "--role",
+                                         "viewer", "--application", "shop",   "--application",
+                                         "a cart", "--expires",     "90d",    NULL };
+    char secret[TOKEN_SIZE], used[COLUMN + 1], ends[COLUMN + 1];
+
+    (void)state;
+    assert_int_equal(scheduler_process_command(&scheduler, words, secret, sizeof secret), 0);
+    read_scoped_row(used, ends);
+    assert_int_equal(used[0], '-');
+    assert_int_equal(ends[16], 'Z');
+    wait_for_status(secret, 200);
+    assert_true(wait_until(scoped_is_used, NULL, 10000));
+    assert_int_equal(command("revoke", "scoped", NULL, used, sizeof used), 0);
+    wait_for_status(secret, 401);
+}
+
+static void a_rotated_token_has_another_secret_and_the_old_one_for_a_while(void **state)
+{
+    static const char *const words[] = { "token", "rotate", "rot", "--grace", "0s", NULL };
+    char first[TOKEN_SIZE], second[TOKEN_SIZE], third[TOKEN_SIZE], list[4096];
+
+    (void)state;
+    assert_int_equal(command("create", "viewer", "rot", first, sizeof first), 0);
+    wait_for_status(first, 200);
+    assert_int_equal(command("rotate", "rot", NULL, second, sizeof second), 0);
+    wait_for_status(second, 200);
+    wait_for_status(first, 200);
+    assert_int_equal(command("list", NULL, NULL, list, sizeof list), 0);
+    assert_non_null(strstr(list, "grace "));
+    assert_int_equal(scheduler_process_command(&scheduler, words, third, sizeof third), 0);
+    wait_for_status(third, 200);
+    wait_for_status(second, 401);
+    wait_for_status(first, 401);
+    assert_int_equal(command("revoke", "rot", NULL, list, sizeof list), 0);
+    wait_for_status(third, 401);
+}
+
 static void commands_that_make_no_sense_are_refused(void **state)
 {
     static const struct {
@@ -319,6 +381,8 @@ int main(void)
         cmocka_unit_test(without_tokens_everybody_on_this_machine_is_an_operator),
         cmocka_unit_test(a_token_is_printed_once_and_counts_within_seconds),
         cmocka_unit_test(lists_name_tokens_and_never_show_them),
+        cmocka_unit_test(a_list_says_what_a_token_is_good_for),
+        cmocka_unit_test(a_rotated_token_has_another_secret_and_the_old_one_for_a_while),
         cmocka_unit_test(commands_that_make_no_sense_are_refused),
         cmocka_unit_test(every_route_has_its_role),
         cmocka_unit_test(a_refusal_names_the_role_that_is_and_the_one_that_is_needed),

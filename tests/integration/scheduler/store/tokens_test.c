@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "scheduler/access/scope.h"
 #include "tests/integration/scheduler/store/store_fixture.h"
 #include "tests/support/test.h"
 
@@ -175,13 +176,156 @@ static void tokens_stay_known_while_redis_is_away(void **state)
     assert_non_null(find_token(fixture, 'a'));
 }
 
+/* Scopes, ends, rotation --------------------------------------------------------------------- */
+
+static struct change rotate_token(struct fixture *fixture, const char *name, char digit,
+                                  uint64_t grace_ms)
+{
+    struct store_token token = token_of("", digit);
+    struct change change = { 0 };
+
+    store_token_rotate(fixture->store, &(struct store_rotation){ name, token.hash, grace_ms },
+                       on_change, &change);
+    fixture_wait(fixture, is_done, &change);
+    return change;
+}
+
+/* For the application "shop". */
+static void put_scoped(struct fixture *fixture, const char *name, char digit,
+                       uint64_t expires_wall_ms)
+{
+    static const struct text names[] = { { "shop", 4 } };
+    struct store_token token = token_of(name, digit);
+    struct change change = { 0 };
+
+    token.scope = scope_new(names, ARRAY_COUNT(names));
+    token.expires_wall_ms = expires_wall_ms;
+    store_token_put(fixture->store, &token, on_change, &change);
+    scope_unref(token.scope);
+    fixture_wait(fixture, is_done, &change);
+    assert_int_equal(change.code, PROBLEM_NONE);
+}
+
+static void a_token_is_good_until_it_expires(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t now_ms = store_now_wall_ms(fixture->store);
+
+    put_scoped(fixture, "past", 'a', now_ms - 1);
+    put_scoped(fixture, "future", 'b', now_ms + 3600000);
+    assert_null(find_token(fixture, 'a'));
+    assert_non_null(find_token(fixture, 'b'));
+    assert_true(scope_has(find_token(fixture, 'b')->scope, TEXT("shop")));
+    assert_false(scope_has(find_token(fixture, 'b')->scope, TEXT("cart")));
+    assert_int_equal(put_token(fixture, "past", 'c').code, PROBLEM_NONE); /* the name is free */
+    assert_int_equal(put_token(fixture, "future", 'd').code, PROBLEM_BAD_FIELD);
+}
+
+static void a_rotation_gives_another_secret_and_leaves_the_old_for_its_grace(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t now_ms = store_now_wall_ms(fixture->store);
+
+    put_scoped(fixture, "ann", 'a', now_ms + 3600000);
+    assert_int_equal(rotate_token(fixture, "ann", 'b', 60000).code, PROBLEM_NONE);
+    assert_non_null(find_token(fixture, 'a'));
+    assert_true(find_token(fixture, 'a')->is_replaced);
+    assert_in_range(find_token(fixture, 'a')->expires_wall_ms, now_ms, now_ms + 120000);
+    assert_string_equal(find_token(fixture, 'b')->name, "ann");
+    assert_string_equal(find_token(fixture, 'b')->role, "operator");
+    assert_true(scope_has(find_token(fixture, 'b')->scope, TEXT("shop")));
+    assert_false(scope_has(find_token(fixture, 'b')->scope, TEXT("cart")));
+    assert_int_equal(find_token(fixture, 'b')->expires_wall_ms, now_ms + 3600000);
+
+    assert_int_equal(rotate_token(fixture, "ann", 'c', 0).code, PROBLEM_NONE); /* at once */
+    assert_null(find_token(fixture, 'a'));
+    assert_null(find_token(fixture, 'b'));
+    assert_non_null(find_token(fixture, 'c'));
+    assert_int_equal(rotate_token(fixture, "nobody", 'd', 0).code, PROBLEM_BAD_FIELD);
+}
+
+static void a_revocation_ends_what_was_replaced_too(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(put_token(fixture, "ann", 'a').code, PROBLEM_NONE);
+    assert_int_equal(rotate_token(fixture, "ann", 'b', 60000).code, PROBLEM_NONE);
+    assert_non_null(find_token(fixture, 'a'));
+    assert_int_equal(revoke_token(fixture, "ann").code, PROBLEM_NONE);
+    assert_null(find_token(fixture, 'a'));
+    assert_null(find_token(fixture, 'b'));
+}
+
+/* The oldest of a thousand that opens nothing makes room; a thousand good ones make none. */
+static void a_full_house_forgets_the_oldest_that_is_not_good(void **state)
+{
+    static const char fill[] =
+        "EVAL 'for i=1,999 do redis.call(\"HSET\",\"stakeout:tokens\",string.format(\"%064x\",i),"
+        "\"n\"..i..\"\\nviewer\\n\"..i..\"\\n0\") end return 0' 0";
+    struct fixture *fixture = *state;
+    const struct store_token *all;
+
+    assert_string_equal(redis_process_ask(&fixture->redis, fill), "0");
+    assert_int_equal(put_token(fixture, "ann", 'a').code, PROBLEM_NONE);
+    assert_int_equal(put_token(fixture, "bob", 'b').code, PROBLEM_BAD_FIELD);
+    assert_int_equal(revoke_token(fixture, "n7").code, PROBLEM_NONE);
+    assert_int_equal(revoke_token(fixture, "n3").code, PROBLEM_NONE);
+    assert_int_equal(put_token(fixture, "bob", 'b').code, PROBLEM_NONE);
+    assert_int_equal(store_token_list(fixture->store, &all), TOKENS_MAX);
+    assert_string_equal(all[2].name, "n4"); /* n3 has gone */
+    assert_string_equal(all[5].name, "n7");
+    assert_int_equal(put_token(fixture, "cat", 'c').code, PROBLEM_NONE);
+    assert_int_equal(put_token(fixture, "dan", 'd').code, PROBLEM_BAD_FIELD);
+}
+
+static bool here_found(struct fixture *fixture, void *context)
+{
+    (void)context;
+    return find_token(fixture, 'a') != NULL;
+}
+
+static bool use_is_told(struct fixture *fixture, void *context)
+{
+    const char *count = redis_process_ask(&fixture->redis, "HLEN stakeout:tokens:used");
+
+    (void)context;
+    return strcmp(count, "1") == 0;
+}
+
+static void a_use_is_told_to_others(void **state)
+{
+    struct fixture *fixture = *state, *other = fixture_join(fixture);
+    struct change change = { 0 };
+    uint64_t used_ms;
+
+    assert_int_equal(put_token(fixture, "ann", 'a').code, PROBLEM_NONE);
+    store_token_note_use(fixture->store, find_token(fixture, 'a'));
+    used_ms = find_token(fixture, 'a')->used_wall_ms;
+    assert_true(used_ms > 0);
+    fixture_wait(fixture, use_is_told, NULL);
+    assert_int_equal(find_token(fixture, 'a')->used_wall_ms, used_ms); /* over a refresh */
+    fixture_wait(other, here_found, NULL);
+    assert_int_equal(find_token(other, 'a')->used_wall_ms, 0);
+    store_token_read_uses(other->store, on_change, &change);
+    fixture_wait(other, is_done, &change);
+    assert_int_equal(find_token(other, 'a')->used_wall_ms, used_ms);
+    fixture_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        CASE(a_token_is_found_until_it_is_revoked),  CASE(a_list_is_in_the_order_of_creation),
-        CASE(a_name_belongs_to_one_valid_token),     CASE(a_change_made_elsewhere_is_seen_soon),
+        CASE(a_token_is_found_until_it_is_revoked),
+        CASE(a_list_is_in_the_order_of_creation),
+        CASE(a_name_belongs_to_one_valid_token),
+        CASE(a_change_made_elsewhere_is_seen_soon),
         CASE(tokens_stay_known_while_redis_is_away),
+        CASE(a_token_is_good_until_it_expires),
+        CASE(a_rotation_gives_another_secret_and_leaves_the_old_for_its_grace),
+        CASE(a_revocation_ends_what_was_replaced_too),
+        CASE(a_full_house_forgets_the_oldest_that_is_not_good),
+        CASE(a_use_is_told_to_others),
 #undef CASE
     };
 

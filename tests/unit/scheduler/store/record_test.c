@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/access/scope.h"
 #include "scheduler/store/record.h"
 
 #include <errno.h>
@@ -93,6 +94,67 @@ static void readers_are_total(void **state)
     assert_int_equal(record_read_token(TEXT("short"), TEXT("a\nb\n1\n0"), &token), -EBADMSG);
 }
 
+/* The four lines that releases without scopes read. */
+static void check_plain(struct text record, const char *role)
+{
+    char whole[256];
+
+    snprintf(whole, sizeof(whole), "alice\n%s\n11\n0", role);
+    assert_true(text_starts_with(record, text_of(whole)));
+}
+
+static void a_token_comes_back_as_it_was(void **state)
+{
+    static const struct text names[] = { { "shop", 4 }, { "a cart", 6 } };
+    struct store_token in = { .name = "alice", .role = "operator", .created_wall_ms = 11 }, out;
+    OWN(buf_done) struct buf record = BUF_INIT(RECORD_SIZE_MAX);
+
+    (void)state;
+    memset(in.hash, 'a', TOKEN_HASH_SIZE);
+    record_write_token(&record, &in);
+    assert_int_equal(record_read_token(text_of(in.hash), buf_peek(&record), &out), 0);
+    assert_memory_equal(&in, &out, sizeof(in));
+    check_plain(buf_peek(&record), "operator");
+
+    in.expires_wall_ms = 22;
+    in.is_replaced = true;
+    in.scope = scope_new(names, ARRAY_COUNT(names));
+    buf_reset(&record);
+    record_write_token(&record, &in);
+    assert_int_equal(record_read_token(text_of(in.hash), buf_peek(&record), &out), 0);
+    check_plain(buf_peek(&record), "+operator"); /* no role to them: it opens nothing */
+    assert_string_equal(out.role, "operator");
+    assert_int_equal(out.expires_wall_ms, 22);
+    assert_true(out.is_replaced);
+    assert_true(scope_has(out.scope, names[1]));
+    assert_false(scope_has(out.scope, TEXT("cart")));
+    assert_int_equal(scope_at(out.scope, 2).size, 0);
+    scope_unref(in.scope);
+    scope_unref(out.scope);
+}
+
+/* A damaged scope must not become "all applications". */
+static void a_token_whose_scope_cannot_be_read_is_none(void **state)
+{
+    static const char *const records[] = {
+        "a\n+viewer\n1\n0",
+        "a\n+viewer\n1\n0\n",
+        "a\n+viewer\n1\n0\n0\n",
+        "a\n+viewer\n1\n0\nx\n0",
+        "a\n+viewer\n1\n0\n0\n0\n\nshop",
+        "a\n+viewer\n1\n0\n0\n0\n\n",
+    };
+    char hash[TOKEN_HASH_SIZE + 1] = "";
+    struct store_token out;
+
+    (void)state;
+    memset(hash, 'a', TOKEN_HASH_SIZE);
+    for (size_t i = 0; i < ARRAY_COUNT(records); i++) {
+        if (record_read_token(text_of(hash), text_of(records[i]), &out) == 0)
+            fail_msg("'%s' was read", records[i]);
+    }
+}
+
 static void an_event_comes_back_as_it_was(void **state)
 {
     OWN(buf_done) struct buf record = BUF_INIT(RECORD_SIZE_MAX);
@@ -179,6 +241,8 @@ int main(void)
         cmocka_unit_test(a_summary_comes_back_as_it_was),
         cmocka_unit_test(control_characters_never_break_a_record),
         cmocka_unit_test(readers_are_total),
+        cmocka_unit_test(a_token_comes_back_as_it_was),
+        cmocka_unit_test(a_token_whose_scope_cannot_be_read_is_none),
         cmocka_unit_test(an_event_comes_back_as_it_was),
         cmocka_unit_test(a_ledger_comes_back_as_it_was_and_unknown_reasons_are_passed_over),
         cmocka_unit_test(a_conflict_keeps_blanks_in_its_interface),
