@@ -183,10 +183,15 @@ void look_count_way(const struct listening *listening, uint64_t *count)
 bool listening_is_covered(struct engine *engine, struct listening *listening)
 {
     uint32_t now_ms = (uint32_t)(clock_monotonic_ns() / NS_PER_MS) | 1; /* is not 0 */
+    uint64_t clock_ns;
 
     if (listening->covered_ms != 0 && now_ms - listening->covered_ms <= COVERED_MS) return true;
-    if (filters_cover(listening->stint.tid)) {
+    /* Who did not run set no filter; and one that another thread sets for all is ours, too. */
+    clock_ns = thread_cpu_ns(listening->stint.tid);
+    if ((listening->covered_ms != 0 && clock_ns != 0 && clock_ns == listening->covered_clock_ns) ||
+        filters_cover(listening->stint.tid)) {
         listening->covered_ms = now_ms;
+        listening->covered_clock_ns = clock_ns;
         return true;
     }
     listening->is_uncovered = thread_cpu_ns(listening->stint.tid) != 0; /* else it is gone */

@@ -42,8 +42,9 @@ struct listening {
     struct old_wait {
         uint64_t pc, sp, clock_ns;
     } old_wait;
-    uint32_t covered_ms;  /* when its thread's filters were last found to be ours; 0: not yet */
-    uint32_t retry_count; /* of the look that is due */
+    uint32_t covered_ms; /* when its thread's filters were last found to be ours; 0: not yet, */
+    uint64_t covered_clock_ns; /* and what its CPU clock read before that */
+    uint32_t retry_count;      /* of the look that is due */
     struct closed_wait closed; /* the one of an opaque thread, */
     struct signal_copy copy;   /* and what was asked of it, */
     uint64_t copy_unloads;     /* when so much had been unloaded, */

@@ -17,6 +17,7 @@
 #include "probe/agent/base/filters.h"
 #include "probe/agent/base/thread.h"
 #include "probe/agent/engine/sampler_state.h"
+#include "probe/hot/ticks.h"
 #include "probe/hot/wake.h"
 
 #include <errno.h>
@@ -196,14 +197,15 @@ static void listening_finish(struct listening *listening)
 static bool listening_look_if_due(struct listening *listening, uint64_t now_ns)
 {
     bool is_under_way = signal_copy_is_under_way(&listening->copy), is_in_flight;
+    uint64_t began_ticks = ticks_now();
 
     listening_collect(&sampler.engine, listening, now_ns);
     is_in_flight = !listening_has_ended(listening);
     if (is_in_flight && pace_is_due(&listening->pace, now_ns) && thrift_covers(listening, now_ns)) {
         is_in_flight = listening_look(&sampler.engine, listening, now_ns);
-        thrift_account(listening);
+        thrift_looked(listening, began_ticks);
     } else if (is_under_way) {
-        thrift_account(listening);
+        thrift_looked(listening, began_ticks);
     }
     return is_in_flight;
 }

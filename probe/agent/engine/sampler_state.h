@@ -29,6 +29,7 @@ struct sampler {
     uint32_t core_ppm, thread_ppm;
     uint32_t tid;
     uint64_t cpu_before_ns; /* of threads that ended */
+    uint64_t unread_ns;     /* what quick looks took since the clock was read (sampler_thrift.c) */
     /* When they are due (sampler_scan.c). A scan at 0: all that was known before is forgotten. */
     uint64_t next_scan_ns, next_visit_ns, next_search_ns;
     uint64_t search_wakes_ns; /* until then it is enough to search when there is other work */
@@ -114,6 +115,9 @@ void thrift_begin(void);
 
 /* Reads what was spent, and gives it to one of the calls; with NULL, to watching. */
 void thrift_account(struct listening *listening);
+
+/* The same, behind a look that began then; where it was a quick one, without reading. */
+void thrift_looked(struct listening *listening, uint64_t began_ticks);
 
 /* Sets by how much intervals are stretched, if it is time. */
 void thrift_plan(uint64_t now_ns);

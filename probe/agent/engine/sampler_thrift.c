@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sampler_thrift.c: what the sampler spends, and what the budget says to it.
  *
- * Readings of the thread's own CPU clock around looks tell what each costs; 0.3 us a look. What a
+ * Readings of the thread's own CPU clock behind looks tell what each costs. One such reading takes
+ * longer than the cheapest look, at a thread that did not run: looks that were quick by the ticks
+ * are taken at that, and read together. What a
  * handler takes from the host's thread it says itself (its ticks). What the kernel takes to bring a
  * signal there and back nobody sees: that is estimated from signals to ourselves, tried at start. A
  * thread that runs on another CPU was held up for 9 us where such a try took 1.7: interrupt, frame
@@ -22,6 +24,7 @@ enum {
     FROM_AFAR = 6,     /* times what a try takes */
     SIGNAL_NS = 10000, /* where that cannot be tried */
     PPM_PER_PERCENT = 10000,
+    UNREAD_NS_MAX = 30000, /* of looks: by no more than that is an allowance passed */
 };
 
 uint64_t sampler_spent_ns(void)
@@ -85,15 +88,32 @@ void thrift_begin(void)
 
 /* ---- the core ---- */
 
+static void give(struct listening *listening, uint64_t cost_ns)
+{
+    listening->pace.spent_ns += cost_ns;
+    budget_looked(&sampler.engine.budget, cost_ns);
+}
+
 void thrift_account(struct listening *listening)
 {
     struct budget *budget = &sampler.engine.budget;
-    uint64_t before_ns = budget->spent_ns, spent_ns = sampler_spent_ns();
+    uint64_t known_ns = budget->spent_ns + sampler.unread_ns, spent_ns = sampler_spent_ns();
 
     budget_account(budget, clock_monotonic_ns(), spent_ns);
-    if (!listening) return;
-    listening->pace.spent_ns += spent_ns - before_ns;
-    budget_looked(budget, spent_ns - before_ns);
+    sampler.unread_ns = 0;
+    if (listening && spent_ns > known_ns) give(listening, spent_ns - known_ns);
+}
+
+void thrift_looked(struct listening *listening, uint64_t began_ticks)
+{
+    uint64_t took_ns = ticks_to_ns(ticks_now() - began_ticks);
+
+    if (sampler.unread_ns + took_ns > UNREAD_NS_MAX) {
+        thrift_account(listening);
+    } else {
+        sampler.unread_ns += took_ns;
+        give(listening, took_ns);
+    }
 }
 
 void thrift_plan(uint64_t now_ns)
