@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REQUEST_SIZE = 256, ANSWER_SIZE_MAX = 16384, APART_NS = 20000000 };
+enum { REQUEST_SIZE = 256, ANSWER_SIZE_MAX = 16384 };
 
 struct client {
     struct load *load;
@@ -110,6 +110,7 @@ static void *work(void *context)
 
 struct load *load_start(const struct load_options *options)
 {
+    struct timespec apart = { .tv_nsec = options->slow_apart_ms % 1000 * 1000000L };
     struct load *load = mem_zalloc(1, sizeof *load);
 
     load->port = options->port;
@@ -126,7 +127,7 @@ struct load *load_start(const struct load_options *options)
         client->is_fast = i >= options->slow_count;
         client->path = client->is_fast ? options->fast : options->slow;
         CHECK(pthread_create(&client->thread, NULL, work, client) == 0);
-        if (!client->is_fast) nanosleep(&(struct timespec){ .tv_nsec = APART_NS }, NULL);
+        if (!client->is_fast) nanosleep(&apart, NULL);
     }
     return load;
 }

@@ -26,6 +26,7 @@ struct load_options {
     uint16_t port;
     const char *fast, *slow; /* paths, for GET */
     uint32_t fast_count, slow_count;
+    uint32_t slow_apart_ms; /* between the first questions of the slow ones */
 };
 
 struct load *load_start(const struct load_options *options);

@@ -9,12 +9,18 @@
  *   no task      the probe counts calls; nothing is watched
  *   task         the slow ones are listened to every 5 ms, by the default budget, or without one
  *
+ * The slow clients are apart by a part of what their calls take, so that all but one of them are
+ * listened to at every moment. Beside the ratio stands what the probe's own threads used, by the
+ * kernel's books: the ratio is of two processes, and moves with whatever else the machine does.
+ *
  * The kinds are the demo's shop (GET /item/{id}, and an upstream that never answers), and Debian's
  * Apache with mod_stakeout (a static page, and mod_slow), if they were built. */
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/wall_time.h"
 #include "tests/bench/pairs.h"
 #include "tests/bench/system/load.h"
+#include "tests/bench/system/own_threads.h"
 #include "tests/integration/system/house.h"
 #include "tests/support/wait.h"
 #ifdef WITH_HTTPD
@@ -36,10 +42,11 @@
 
 enum {
     PAIRS = 40,
-    TERM_PAIRS = 20, /* with one task: its cap of samples is not reached */
+    SPELL_PAIRS = 10, /* with the same processes, and one task: its cap is not reached */
     TURN_MS = 150,
     FAST = 12,
-    SLOW = 10,
+    SLOW = 5,
+    LISTENED_MIN = 4, /* calls, at every moment */
     FREQUENCY_MS = 5,
     THRESHOLD_MS = 50,
     SAMPLE_CAP = 100,
@@ -55,7 +62,8 @@ struct server {
     size_t pid_count;
     uint16_t port;
     struct load *load;
-    char folder[64]; /* the shop's */
+    double used_ns, own_ns; /* in all turns: CPU time, and the part of the probe's threads */
+    char folder[64];        /* the shop's */
 };
 
 /* How a server is started: with a probe (or not), and its budget (or all there is). */
@@ -66,6 +74,7 @@ struct terms {
 
 struct kind {
     const char *name, *application, *interface, *fast, *slow;
+    uint32_t slow_ms; /* what a slow call takes */
     void (*start)(const struct terms *terms, struct server *ret);
     void (*stop)(struct server *server);
 };
@@ -192,6 +201,16 @@ static void httpd_stop(struct server *server)
 
 #endif
 
+static double own_ns(const struct server *server)
+{
+    double sum_ns = 0;
+
+    for (size_t i = 0; i < server->pid_count; i++) {
+        sum_ns += own_threads_cpu_ns(server->pids[i]);
+    }
+    return sum_ns;
+}
+
 /* CPU time of all its processes. Apache's come and go: those of the turn's begin are counted. */
 static double cpu_ns(const struct server *server)
 {
@@ -228,7 +247,8 @@ static void server_start(const struct kind *kind, const struct terms *terms, str
                                                    .fast = kind->fast,
                                                    .slow = kind->slow,
                                                    .fast_count = FAST,
-                                                   .slow_count = SLOW });
+                                                   .slow_count = SLOW,
+                                                   .slow_apart_ms = kind->slow_ms / SLOW });
 }
 
 static void server_stop(const struct kind *kind, struct server *server)
@@ -241,16 +261,19 @@ static void server_stop(const struct kind *kind, struct server *server)
 static double measure(struct server *server)
 {
     uint64_t answers;
-    double used_ns;
+    double used_ns, used_own_ns;
 
     load_let(server->load, true);
     nanosleep(&(struct timespec){ .tv_nsec = TURN_MS / 10 * 1000000L }, NULL); /* it gets warm */
     processes_find(server);
+    used_own_ns = own_ns(server);
     used_ns = cpu_ns(server);
     answers = load_answers(server->load);
     nanosleep(&(struct timespec){ .tv_nsec = TURN_MS * 1000000L }, NULL);
     used_ns = cpu_ns(server) - used_ns;
     answers = load_answers(server->load) - answers;
+    server->own_ns += own_ns(server) - used_own_ns;
+    server->used_ns += used_ns;
     load_let(server->load, false);
     CHECK(answers > 0);
     return used_ns / (double)answers;
@@ -289,20 +312,58 @@ static void task_order(struct house *house, const struct kind *kind, struct task
 struct listened {
     double s; /* of all calls together */
     int64_t snapshots, calls;
+    double judged_ms, enough_ms; /* and how long at LISTENED_MIN calls or more */
 };
+
+/* When a call began to be listened to, and when it ended. */
+struct edge {
+    double at_ms;
+    int change;
+};
+
+static int edge_order(const void *a, const void *b)
+{
+    double x = ((const struct edge *)a)->at_ms, y = ((const struct edge *)b)->at_ms;
+
+    return (x > y) - (x < y);
+}
+
+/* From when all clients had one, to when the first had its last. */
+static void listened_judge(struct edge *edges, size_t count, struct listened *listened)
+{
+    int calls = 0;
+
+    qsort(edges, count, sizeof *edges, edge_order);
+    for (size_t i = 0; i + 1 < count; i++) {
+        double lasts_ms = edges[i + 1].at_ms - edges[i].at_ms;
+
+        calls += edges[i].change;
+        if (i < (size_t)2 * SLOW || i + 2 * SLOW >= count) continue;
+        listened->judged_ms += lasts_ms;
+        if (calls >= LISTENED_MIN) listened->enough_ms += lasts_ms;
+    }
+}
 
 static void listened_add(struct house *house, const struct task_id *task, struct listened *listened)
 {
     json_t *answer = house_get(house, "/api/v1/tasks/%s/samples?limit=1000", task->text), *sample;
-    size_t i;
+    struct edge edges[2 * SAMPLE_CAP];
+    size_t i, count = 0;
 
     json_array_foreach(json_object_get(answer, "samples"), i, sample)
     {
         double ms = json_number_value(json_object_get(sample, "elapsed_ms")) - THRESHOLD_MS;
+        uint64_t at_ms = 0;
 
-        if (ms > 0) listened->s += ms / 1e3;
         listened->calls++;
+        if (ms <= 0 || count == (size_t)2 * SAMPLE_CAP) continue;
+        CHECK(wall_time_parse(text_of(json_string_value(json_object_get(sample, "at"))), &at_ms) ==
+              0);
+        listened->s += ms / 1e3;
+        edges[count++] = (struct edge){ (double)at_ms + THRESHOLD_MS, 1 };
+        edges[count++] = (struct edge){ (double)at_ms + THRESHOLD_MS + ms, -1 };
     }
+    listened_judge(edges, count, listened);
     json_decref(answer);
     listened->snapshots += house_ledger_sum(house, task, "snapshots");
 }
@@ -315,27 +376,64 @@ struct row {
     const char *says;
     bool has_task, is_unlimited;
     uint32_t count;
+    double *with, *without; /* by pair */
+    double servers_ns, used_ns,
+        own_ns; /* CPU time: of both; in turns of the one with the probe, and
+                                         * what its threads of ours used of that */
+    struct listened listened;
 };
 
-static void turns_take(struct row *row, struct server servers[2], double *with, double *without,
-                       struct listened *listened)
+/* Servers of a spell are started in turns that change, too: where a process lies in memory is
+ * chance, and a percent or two. */
+static void servers_start(const struct row *row, bool probe_first, struct server ret[2])
 {
-    for (uint32_t i = 0; i < row->count; i++) {
-        struct task_id task;
+    for (int i = 0; i < 2; i++) {
+        int which = (i == 0) == probe_first;
+        struct terms terms = { .house = row->house,
+                               .is_unlimited = row->is_unlimited,
+                               .has_probe = which == 1 };
 
-        if (row->has_task && i % TERM_PAIRS == 0) task_order(row->house, row->kind, &task);
+        server_start(row->kind, &terms, &ret[which]);
+    }
+    measure(&ret[0]);
+    measure(&ret[1]);
+    ret[1].used_ns = ret[1].own_ns = 0;
+}
+
+static void turns_take(struct server servers[2], uint32_t count, double *with, double *without)
+{
+    for (uint32_t i = 0; i < count; i++) {
         if (i % 2 == 0) with[i] = measure(&servers[1]);
         without[i] = measure(&servers[0]);
         if (i % 2 != 0) with[i] = measure(&servers[1]);
-        if (!row->has_task || (i % TERM_PAIRS != TERM_PAIRS - 1 && i != row->count - 1)) continue;
-        house_cancel(row->house, &task);
-        listened_add(row->house, &task, listened);
     }
 }
 
-static void row_print(const struct row *row, const struct pairs_ratio *ratio,
-                      const struct listened *listened, double took_s)
+/* So many pairs with servers, and a task, of their own. */
+static void spell_take(struct row *row, uint32_t at, uint32_t count)
 {
+    struct server servers[2];
+    struct task_id task;
+    double servers_ns;
+
+    servers_start(row, at / SPELL_PAIRS % 2 != 0, servers);
+    if (row->has_task) task_order(row->house, row->kind, &task);
+    servers_ns = cpu_ns(&servers[0]) + cpu_ns(&servers[1]);
+    turns_take(servers, count, row->with + at, row->without + at);
+    row->servers_ns += cpu_ns(&servers[0]) + cpu_ns(&servers[1]) - servers_ns;
+    row->used_ns += servers[1].used_ns;
+    row->own_ns += servers[1].own_ns;
+    if (row->has_task) {
+        house_cancel(row->house, &task);
+        listened_add(row->house, &task, &row->listened);
+    }
+    server_stop(row->kind, &servers[0]);
+    server_stop(row->kind, &servers[1]);
+}
+
+static void row_print(const struct row *row, const struct pairs_ratio *ratio)
+{
+    const struct listened *listened = &row->listened;
     char says[LINE_SIZE];
 
     snprintf(says, sizeof says, "%s, %s", row->kind->name, row->says);
@@ -343,52 +441,45 @@ static void row_print(const struct row *row, const struct pairs_ratio *ratio,
     if (!row->has_task) {
         pairs_print_worse(ratio);
     } else if (listened->snapshots > 0) {
-        printf("%-36s %lld snapshots of %lld calls, one each %.1f ms; %.1f calls listened to\n", "",
-               (long long)listened->snapshots, (long long)listened->calls,
-               1e3 * listened->s / (double)listened->snapshots, listened->s / took_s);
+        printf("%-36s %lld snapshots of %lld calls, one each %.1f ms; %d or more calls listened to "
+               "in %.1f %% of the time\n",
+               "", (long long)listened->snapshots, (long long)listened->calls,
+               1e3 * listened->s / (double)listened->snapshots, LISTENED_MIN,
+               100 * listened->enough_ms / listened->judged_ms);
     }
+    printf("%-36s the probe's threads used %.2f %% of the server's CPU time\n", "",
+           100 * row->own_ns / row->used_ns);
 }
 
-static void row_measure(struct row *row)
+static void row_measure(struct row row)
 {
-    struct terms terms = { .house = row->house, .is_unlimited = row->is_unlimited };
-    double *with = mem_alloc(row->count * sizeof *with);
-    double *without = mem_alloc(row->count * sizeof *without);
-    struct listened listened = { 0 };
-    struct pairs_busy before, after;
+    struct pairs_busy before = pairs_busy_read(), after;
     struct pairs_ratio ratio;
-    struct server servers[2];
-    double servers_ns;
 
-    server_start(row->kind, &terms, &servers[0]);
-    terms.has_probe = true;
-    server_start(row->kind, &terms, &servers[1]);
-    measure(&servers[0]);
-    measure(&servers[1]);
-    before = pairs_busy_read();
-    servers_ns = cpu_ns(&servers[0]) + cpu_ns(&servers[1]);
-    turns_take(row, servers, with, without, &listened);
+    row.with = mem_alloc(row.count * sizeof *row.with);
+    row.without = mem_alloc(row.count * sizeof *row.without);
+    for (uint32_t at = 0; at < row.count; at += SPELL_PAIRS) {
+        spell_take(&row, at, row.count - at < SPELL_PAIRS ? row.count - at : SPELL_PAIRS);
+    }
     after = pairs_busy_read();
-    servers_ns = cpu_ns(&servers[0]) + cpu_ns(&servers[1]) - servers_ns;
-    after.own_s += servers_ns > 0 ? servers_ns / 1e9 : 0;
-    pairs_of(with, without, row->count, &ratio);
+    after.own_s += row.servers_ns / 1e9;
+    pairs_of(row.with, row.without, row.count, &ratio);
     ratio.others = pairs_busy_others(&before, &after);
-    row_print(row, &ratio, &listened, after.at_s - before.at_s);
-    server_stop(row->kind, &servers[0]);
-    server_stop(row->kind, &servers[1]);
-    free(with);
-    free(without);
+    row_print(&row, &ratio);
+    free(row.with);
+    free(row.without);
 }
 
 static const struct kind kinds[] = {
 #ifdef SHOP
-    { "shop", "shop", "GET /shipping/{parcel}", "/item/7", "/shipping/17", shop_start, shop_stop },
+    { "shop", "shop", "GET /shipping/{parcel}", "/item/7", "/shipping/17", 900, shop_start,
+      shop_stop },
 #endif
 #ifdef WITH_HTTPD
-    { "Apache", "httpd", "GET /slow/{id}", "/index.html", "/slow/x?ms=900", httpd_start,
+    { "Apache", "httpd", "GET /slow/{id}", "/index.html", "/slow/x?ms=900", 900, httpd_start,
       httpd_stop },
 #endif
-    { NULL, NULL, NULL, NULL, NULL, NULL, NULL },
+    { 0 },
 };
 
 int main(int argc, char **argv)
@@ -408,14 +499,14 @@ int main(int argc, char **argv)
 
         if (argc > 2 && strcmp(argv[2], kind->name) != 0) continue;
         row.says = "no task";
-        row_measure(&row);
+        row_measure(row);
         row.has_task = true;
         row.is_unlimited = true;
         row.says = "task at 5 ms, no budget";
-        row_measure(&row);
+        row_measure(row);
         row.is_unlimited = false;
         row.says = "task at 5 ms, budget";
-        row_measure(&row);
+        row_measure(row);
     }
     house_close(&house);
     return 0;
