@@ -18,6 +18,7 @@
  *   stakeout:tokens                    HASH    token's SHA-256 -> record; when full, the oldest
  *   stakeout:tokens:used               HASH    token's SHA-256 -> when it was used; with the token
  *   stakeout:settings                  HASH    application -> record; nobody
+ *   stakeout:lease:WHAT                STRING  the scheduler that does it; its time
  *   stakeout:news                      STREAM  what changed, for other schedulers; the last 10,000
  *   stakeout:{APP}:live                HASH    task -> "STATE start ends interface"; its end
  *   stakeout:{APP}:version             STRING  counts changes of tasks; nobody
@@ -43,10 +44,11 @@
 #include "scheduler/store/redis/redis_command.h"
 
 /* The functions' library: the name in functions/1_common.lua. */
-#define STORE_LIBRARY        "stakeout_v1"
+#define STORE_LIBRARY        "stakeout_v2"
 #define STORE_FUNCTION(name) STORE_LIBRARY "_" name
 
 #define KEY_APPLICATIONS "stakeout:applications"
+#define KEY_LEASE        "stakeout:lease:"
 #define KEY_NEWS         "stakeout:news"
 #define KEY_TOKENS       "stakeout:tokens"
 #define KEY_TOKENS_USED  "stakeout:tokens:used"

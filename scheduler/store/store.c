@@ -10,6 +10,7 @@
  * and tried again as if Redis were away, and health says why. */
 #include "scheduler/store/store.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/random.h"
 #include "scheduler/store/redis/embedded_redis.h"
 #include "scheduler/store/redis/timer.h"
 #include "scheduler/store/store_private.h"
@@ -248,6 +250,7 @@ struct store *store_new(const struct store_options *options, struct problem *pro
     snprintf(store->down_says, sizeof(store->down_says), "it has not been reached yet");
     store->conn = redis_conn_new(&(struct redis_conn_options){
         .base = options->base, .on_up = on_conn_up, .on_down = on_conn_down, .context = store });
+    snprintf(store->name, sizeof(store->name), "%016" PRIx64, random_u64());
     store->news = store_news_new(store);
     if (open_redis(store, problem) < 0) return store_free(store);
     return store;

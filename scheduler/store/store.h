@@ -163,6 +163,13 @@ void store_on_news(struct store *store, store_news_fn on_news, store_gap_fn on_g
 /* False: nobody tells us of changes; who wants to know must ask. */
 bool store_reads_news(const struct store *store);
 
+/* Takes or renews a lease: of all schedulers on this Redis, is it this one that does it? For
+ * `lasts_ms` from the call on. Who stood still may go on for a moment when another one has taken
+ * over; so what is done under a lease must be right when two do it. */
+typedef void (*store_lease_fn)(void *context, bool is_held, const struct problem *problem);
+void store_lease(struct store *store, const char *what, uint32_t lasts_ms, store_lease_fn then,
+                 void *context);
+
 /* Samples ----------------------------------------------------------------------------------- */
 
 struct store_commit {

@@ -3,7 +3,7 @@
  *
  *   who changes something   FCALL ..., then XADD news MAXLEN ~ NEWS_MAX * by US ...
  *   everybody               XRANGE news LAST LAST     is the last one that we read still there?
- *                           XREAD BLOCK news LAST     what came after it; on a connection of its own
+ *                           XREAD BLOCK news LAST     what came after it; on its own connection
  *                           HGETALL task, HGET sample what that is about, on the store's own
  *
  * Nothing is missed: a reader goes on where it was, also on a new connection. If what it read last
@@ -17,9 +17,7 @@
  * tasks, which they ask for now and then (task/tasks.c).
  *
  * INVARIANT: at most one reading (two requests) is under way. */
-#include <inttypes.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +25,6 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
-#include "common/base/random.h"
 #include "scheduler/store/record.h"
 #include "scheduler/store/redis/timer.h"
 #include "scheduler/store/store_private.h"
@@ -45,7 +42,6 @@ struct store_news {
     struct redis_conn *conn; /* the reader's own */
     struct redis_request look, read;
     struct event *retry;
-    char by[17];                      /* us, among the writers */
     char last[ENTRY_ID_SIZE_MAX + 1]; /* what was read last; empty: begin with the end */
     bool is_lost;                     /* the last one is gone */
     bool has_read;                    /* it had a place before */
@@ -82,7 +78,7 @@ static struct redis_command *add_news(struct store *store, struct round *round)
     redis_command_add_u64(command, NEWS_MAX);
     redis_command_add(command, TEXT("*"));
     redis_command_add(command, TEXT("by"));
-    redis_command_add(command, text_of(store->news->by));
+    redis_command_add(command, text_of(store->name));
     return command;
 }
 
@@ -224,7 +220,7 @@ static bool read_item(const struct redis_value *fields, struct item *ret)
 static void take_entry(struct store_news *news, const struct redis_value *fields,
                        struct batch *batch)
 {
-    if (text_is_equal(field_of(fields, "by"), text_of(news->by))) return;
+    if (text_is_equal(field_of(fields, "by"), text_of(news->store->name))) return;
     if (field_of(fields, "access").size > 0) store_refresh_soon(news->store);
     if (read_item(fields, &batch->items[batch->count])) batch->count++;
 }
@@ -406,7 +402,6 @@ struct store_news *store_news_new(struct store *store)
     struct store_news *news = mem_zalloc(1, sizeof(*news));
 
     news->store = store;
-    snprintf(news->by, sizeof(news->by), "%016" PRIx64, random_u64());
     news->retry = evtimer_new(store->options.base, on_retry, news);
     CHECK(news->retry);
     news->conn = redis_conn_new(&(struct redis_conn_options){

@@ -28,6 +28,7 @@ struct store {
     struct redis_address address;
     struct redis_conn *conn;
     struct store_news *news;
+    char name[17];                   /* of this store, among all on this Redis; random */
     struct embedded_redis *embedded; /* NULL with a Redis of one's own */
     struct {
         store_up_fn fn;

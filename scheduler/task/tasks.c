@@ -8,9 +8,14 @@
  * release that does not), or by an older Redis, and is loaded again. What we learn from our own
  * calls' answers counts as known.
  *
- * Moving. Redis moves tasks; we ask it to as soon as one is due, by its clock. While it is away
- * we move our copies by ourselves, so that polls start and end on time; what it says when it is
- * back is taken over, and moved on at once if it is due.
+ * Moving. Redis moves tasks; of all schedulers, the one that has the lease asks it to as soon as
+ * one is due, by its clock, and the others are given news of it. While Redis is away, or the lease
+ * is another's, we move our copies by ourselves, so that polls start and end on time; what Redis
+ * says later is taken over, and moved on at once if it is due. A task that nobody has moved
+ * MOVE_GRACE_MS after it was due is moved by whoever sees that: moving twice does nothing.
+ *
+ * Forgetting, too, is done by whoever has the lease. It is renewed three times in its life; one
+ * whose holder was killed is another's when it has run out.
  *
  * INVARIANT: an answer never overwrites a newer one. Answers to loads carry the stamp of their
  * beginning; tasks that were put later are left alone. */
@@ -23,12 +28,15 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "scheduler/task/tasks_private.h"
 
 enum {
     TICK_MS_MAX = 1000,
     LIST_MS = 5000,
     LIST_FAST_MS = 1000,
+    LEASE_MS = 6000,
+    MOVE_GRACE_MS = 3000,
     TRIM_PAUSE_MS = 30000, /* between two walks over all applications */
     TRIM_STEP_MS = 20,     /* between two steps of one that has more to forget */
 };
@@ -219,6 +227,38 @@ static void on_gap(void *context, bool has_missed)
     list_applications(tasks);
 }
 
+/* The lease --------------------------------------------------------------------------------- */
+
+static bool has_lease(const struct tasks *tasks)
+{
+    return store_is_up(tasks->store) && clock_monotonic_ns() < tasks->lease_end_ns;
+}
+
+static void on_lease(void *context, bool is_held, const struct problem *problem)
+{
+    struct tasks *tasks = context;
+    bool was_held = tasks->lease_end_ns != 0;
+
+    tasks->is_leasing = false;
+    if (problem) return; /* what we have, we have for its time */
+    tasks->lease_end_ns = is_held ? tasks->lease_asked_ns + ms_to_ns(LEASE_MS) : 0;
+    if (is_held == was_held) return;
+    tasks->trim_due_ns = 0;
+    log_line(LOG_INFO, is_held ? "tasks: this scheduler expires and forgets tasks now"
+                               : "tasks: another scheduler expires and forgets tasks now");
+}
+
+static void renew_lease(struct tasks *tasks)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+
+    if (tasks->is_leasing || !store_is_up(tasks->store)) return;
+    if (now_ns - tasks->lease_asked_ns < ms_to_ns(LEASE_MS / 3) && tasks->lease_asked_ns) return;
+    tasks->is_leasing = true;
+    tasks->lease_asked_ns = now_ns;
+    store_lease(tasks->store, "tasks", LEASE_MS, on_lease, tasks);
+}
+
 /* Moving ------------------------------------------------------------------------------------ */
 
 struct question {
@@ -249,6 +289,12 @@ static void ask_to_move(struct tasks *tasks, struct cached_task *cached)
                       on_settled, question);
 }
 
+/* When our copy was moved as far as it is. */
+static uint64_t moved_ms(const struct task *task)
+{
+    return task_state_is_final(task->state) ? task->ended_wall_ms : task->started_wall_ms;
+}
+
 /* When the task next wants something, by Redis' clock; UINT64_MAX: nothing. */
 static uint64_t next_due_ms(const struct task *task)
 {
@@ -261,18 +307,20 @@ static uint64_t next_due_ms(const struct task *task)
 static uint64_t move_task(struct tasks *tasks, struct cached_task *cached, uint64_t now_ms)
 {
     struct task *task = &cached->task;
-    bool is_up = store_is_up(tasks->store);
+    bool is_up = store_is_up(tasks->store), is_due = task_is_due(task, now_ms);
+    uint64_t since_ms = is_due ? next_due_ms(task) : moved_ms(task);
 
     if (task_state_is_final(task->state) && now_ms > task->ended_wall_ms + CACHE_AFTER_END_MS &&
         !cached->is_asking && !cached->is_ahead) {
         cache_task_drop(cached);
         return UINT64_MAX;
     }
-    if (!task_is_due(task, now_ms) && !(is_up && cached->is_ahead)) return next_due_ms(task);
-    if (is_up) {
+    if (!is_due && !(is_up && cached->is_ahead)) return next_due_ms(task);
+    if (is_up && (has_lease(tasks) || now_ms >= since_ms + MOVE_GRACE_MS)) {
         ask_to_move(tasks, cached);
         return UINT64_MAX; /* the answer comes without us */
     }
+    if (!is_due) return next_due_ms(task);
     task_advance(task, now_ms);
     cached->is_ahead = true;
     tell(tasks, task, NULL);
@@ -300,7 +348,7 @@ static void trim(struct tasks *tasks)
 {
     const struct cached_application *application;
 
-    if (tasks->is_trimming || !tasks_are_ready(tasks) ||
+    if (tasks->is_trimming || !tasks_are_ready(tasks) || !has_lease(tasks) ||
         tasks->trim_index >= tasks->cache.application_count) {
         return;
     }
@@ -365,6 +413,7 @@ uint32_t tasks_tick(struct tasks *tasks)
     uint64_t now_ms = store_now_wall_ms(tasks->store), now_ns = clock_monotonic_ns();
     uint64_t next_ms = now_ms + TICK_MS_MAX;
 
+    renew_lease(tasks);
     for (size_t i = 0; i < tasks->cache.application_count; i++) {
         struct cached_application *application = tasks->cache.applications[i];
         for (size_t k = application->task_count; k-- > 0;) {

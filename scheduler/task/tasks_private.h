@@ -27,9 +27,12 @@ struct tasks {
     bool is_loaded;  /* all of what Redis holds was read, since the last connection */
     bool is_listing; /* the list of applications is asked for */
     bool is_trimming;
-    size_t open_loads;  /* applications being loaded */
-    size_t trim_index;  /* the application whose turn it is */
-    uint64_t listed_ns; /* when the list was last read; monotonic */
+    bool is_leasing;         /* the lease is asked for */
+    uint64_t lease_asked_ns; /* when it was last asked for; monotonic */
+    uint64_t lease_end_ns;   /* 0: it is not ours */
+    size_t open_loads;       /* applications being loaded */
+    size_t trim_index;       /* the application whose turn it is */
+    uint64_t listed_ns;      /* when the list was last read; monotonic */
     uint64_t trim_due_ns;
     struct departure *departures; /* owned; to be told when Redis is back */
     size_t departure_count;

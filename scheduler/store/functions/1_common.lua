@@ -1,4 +1,4 @@
-#!lua name=stakeout_v1
+#!lua name=stakeout_v2
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- stakeout's Redis functions: what must be decided at once. The files of this folder are joined
@@ -9,7 +9,7 @@
 -- Changing what a function takes or gives back means a new version in the library's name, in
 -- PREFIX and in ../redis_keys.h, so that schedulers of both versions can share a Redis.
 
-local PREFIX = 'stakeout_v1_'
+local PREFIX = 'stakeout_v2_'
 
 -- Numbers of common/model/task_event.def (a test compares them).
 local EVENT = {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two schedulers on one Redis, with probes and consoles at both: what is done through one reaches
  * those of the other at once, and nothing of it is missed when the connection over which it comes
- * is cut, or when what was missed cannot be read any more. */
+ * is cut, or when what was missed cannot be read any more. What one of them should do is done by
+ * the other when that one was killed. */
 #include "common/base/clock.h"
 #include "tests/support/fake_probe.h"
 #include "tests/support/scheduler_fixture.h"
@@ -15,7 +16,7 @@
 
 enum { ROUNDS = 8, CUTS = 5, WAIT_MS = 20000 };
 
-/* What is not told is found by asking, every 5 s: half of the changes take longer than this then. */
+/* What is not told is found by asking, every 5 s: half of the changes then take longer. */
 enum { TOLD_MS_MAX = 1000 };
 
 static struct scheduler_process other;
@@ -192,16 +193,21 @@ static void consoles_miss_no_sample_when_the_connection_is_cut(void **state)
 
 /* ------------------------------------------------------------------ what cannot be read */
 
-static bool other_has_loaded_all(void *context)
+static bool log_has(const struct scheduler_process *process, const char *words)
 {
     struct buf log = BUF_INIT(SCHEDULER_LOG_SIZE_MAX);
     bool has;
 
-    (void)context;
-    scheduler_process_read_log(&other, &log);
-    has = log.data && strstr(log.data, "some news cannot be read any more");
+    scheduler_process_read_log(process, &log);
+    has = log.data && strstr(log.data, words);
     buf_done(&log);
     return has;
+}
+
+static bool other_has_loaded_all(void *context)
+{
+    (void)context;
+    return log_has(&other, "some news cannot be read any more");
 }
 
 static void what_was_trimmed_is_loaded(void **state)
@@ -224,12 +230,66 @@ static void what_was_trimmed_is_loaded(void **state)
     assert_true(wait_until(is_not_told, (void *[]){ &there, first }, WAIT_MS));
 }
 
+/* ------------------------------------------------------------------ the lease */
+
+static const char takes_it[] = "this scheduler expires and forgets tasks now";
+
+/* As if it had ended a year ago. */
+static void age(const char *application, const char *task)
+{
+    char command[256];
+
+    snprintf(command, sizeof command, "zadd 'stakeout:{%s}:ended' xx 1 %s", application, task);
+    redis_process_ask(&scheduler_redis, command);
+}
+
+static bool is_forgotten(void *context)
+{
+    struct api_answer answer;
+    char path[128];
+    int status;
+
+    snprintf(path, sizeof path, "/api/v1/tasks/%s", (const char *)context);
+    api_ask(&(struct api_call){ .port = other.port, .path = path }, &answer);
+    status = answer.status;
+    api_answer_done(&answer);
+    return status == 404;
+}
+
+/* The first one has it, because it was there alone. */
+static void when_one_was_killed_the_other_expires_and_forgets(void **state)
+{
+    char task[TASK_ID_SIZE + 1];
+    uint64_t now_ns;
+
+    (void)state;
+    scheduler_create_task("left", "", task);
+    cancel(task);
+    assert_true(log_has(&scheduler, takes_it));
+    assert_false(log_has(&other, takes_it));
+
+    now_ns = clock_monotonic_ns();
+    scheduler_process_kill(&scheduler);
+    age("left", task);
+    assert_false(is_forgotten(task));
+    assert_true(wait_until(is_forgotten, task, WAIT_MS));
+    assert_true(log_has(&other, takes_it));
+    printf("taken over %.1f s after the holder was killed\n",
+           (double)(clock_monotonic_ns() - now_ns) / 1e9);
+
+    scheduler_process_start(&scheduler); /* it comes back, and does not take it away */
+    scheduler_create_task("left", "", task);
+    assert_string_equal(redis_process_ask(&scheduler_redis, "exists stakeout:lease:tasks"), "1");
+    assert_false(log_has(&other, "another scheduler expires and forgets tasks now"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_change_through_one_wakes_the_probes_of_the_other),
         cmocka_unit_test(consoles_miss_no_sample_when_the_connection_is_cut),
         cmocka_unit_test(what_was_trimmed_is_loaded),
+        cmocka_unit_test(when_one_was_killed_the_other_expires_and_forgets),
     };
 
     return cmocka_run_group_tests(tests, start, end);

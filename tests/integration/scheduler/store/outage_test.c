@@ -182,8 +182,8 @@ static void another_version_of_the_library_is_replaced_at_connection(void **stat
     (void)state;
     redis_process_ask(
         &fixture->redis,
-        "FUNCTION LOAD REPLACE \"#!lua name=stakeout_v1\n"
-        "redis.register_function('stakeout_v1_create', function() return {'NO'} end)\"");
+        "FUNCTION LOAD REPLACE \"#!lua name=stakeout_v2\n"
+        "redis.register_function('stakeout_v2_create', function() return {'NO'} end)\"");
     redis_process_ask(&fixture->redis, "CLIENT KILL TYPE normal");
     fixture_wait_down(fixture);
     fixture_wait_ready(fixture);

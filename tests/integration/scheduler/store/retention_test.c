@@ -42,6 +42,12 @@ static bool is_done(struct fixture *fixture, void *context)
     return ((struct step *)context)->done;
 }
 
+static bool is_up(struct fixture *fixture, void *context)
+{
+    (void)fixture;
+    return store_is_up(context);
+}
+
 static struct store_trimmed trim(struct fixture *fixture, uint64_t keep_ms, uint64_t bytes_max)
 {
     struct step step = { 0 };
@@ -95,8 +101,8 @@ static void a_task_is_forgotten_when_its_time_is_over_and_leaves_nothing(void **
     assert_int_equal(trim(fixture, 0, 0).tasks, 1);
     assert_false(trim(fixture, 0, 0).more);
     assert_int_equal(asked_number(fixture, "GET 'stakeout:{shop}:bytes'"), 0);
-    /* The list of applications, the version, the byte counter and the news are all that is left. */
-    assert_int_equal(asked_number(fixture, "DBSIZE"), 4);
+    /* The applications, the version, the byte counter, the news and the lease are left. */
+    assert_int_equal(asked_number(fixture, "DBSIZE"), 5);
 
     /* An hour later the application goes off the list; and comes back with its next task. */
     redis_process_ask(&fixture->redis, "ZINCRBY stakeout:applications -3600001 shop");
@@ -137,6 +143,40 @@ static void the_byte_budget_takes_the_samples_of_the_oldest_ended_tasks(void **s
     assert_int_equal(trim(fixture, 0, 0).tasks, 1); /* forgetting what was shed before */
 }
 
+/* Two schedulers believe that it is theirs to do. */
+static void two_at_once_forget_everything_once(void **state)
+{
+    enum { TASKS = 20, SAMPLES = 2 };
+    struct fixture *fixture = *state;
+    struct problem problem;
+    struct store *second = store_new(
+        &(struct store_options){ .base = fixture->base, .url = fixture->redis.url }, &problem);
+    struct store *const stores[] = { fixture->store, second };
+    struct store_trimmed sum = { 0 };
+    struct step steps[2];
+
+    assert_non_null(second);
+    fixture_wait(fixture, is_up, second);
+    for (unsigned i = 0; i < TASKS; i++) {
+        ended_task(fixture, SAMPLES);
+    }
+    do {
+        for (size_t i = 0; i < ARRAY_COUNT(steps); i++) {
+            steps[i].done = false;
+            store_trim(stores[i], TEXT("shop"), 0, 0, on_trimmed, &steps[i]);
+        }
+        for (size_t i = 0; i < ARRAY_COUNT(steps); i++) {
+            fixture_wait(fixture, is_done, &steps[i]);
+            sum.tasks += steps[i].trimmed.tasks;
+            sum.samples += steps[i].trimmed.samples;
+        }
+    } while (steps[0].trimmed.more || steps[1].trimmed.more);
+    assert_int_equal(sum.tasks, TASKS);
+    assert_int_equal(sum.samples, TASKS * SAMPLES);
+    assert_int_equal(asked_number(fixture, "GET 'stakeout:{shop}:bytes'"), 0);
+    store_free(second);
+}
+
 static void a_full_redis_can_be_trimmed(void **state)
 {
     struct fixture *fixture = *state;
@@ -154,6 +194,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         CASE(a_task_is_forgotten_when_its_time_is_over_and_leaves_nothing),
         CASE(the_byte_budget_takes_the_samples_of_the_oldest_ended_tasks),
+        CASE(two_at_once_forget_everything_once),
         CASE(a_full_redis_can_be_trimmed),
 #undef CASE
     };
