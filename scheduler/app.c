@@ -41,8 +41,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
-enum { TICK_MS = 1000, DRAIN_MS_MAX = 1500, DRAIN_LOOK_MS = 20, WHY_SIZE = 256 };
+enum {
+    TICK_MS = 1000,
+    DRAIN_MS_MAX = 1500,
+    DRAIN_LOOK_MS = 20,
+    LOG_END_MS_MAX = 500,
+    WHY_SIZE = 256
+};
 
 struct app {
     const struct config *config;
@@ -91,7 +98,7 @@ static void on_ready(void *context)
     struct app *app = context;
 
     readiness_look(&app->readiness);
-    log_line(LOG_INFO, "scheduler: ready");
+    log_event(LOG_INFO, "ready");
     notify("READY=1");
 }
 
@@ -99,7 +106,7 @@ static void on_given_up(void *context, const struct problem *problem)
 {
     struct app *app = context;
 
-    log_line(LOG_ERROR, "scheduler: without Redis nothing can be done: %s", problem->detail);
+    log_event(LOG_ERROR, "without Redis nothing can be done", LOG_STRING("why", problem->detail));
     app->exit_code = 1;
     event_base_loopbreak(app->base);
 }
@@ -108,8 +115,11 @@ static void on_answer(void *context, const struct http_route *route, int status,
                       uint64_t elapsed_ns)
 {
     struct app *app = context;
+    const char *path = route ? route->path : "none";
 
-    metrics_http(app->metrics, route ? route->path : "none", status, elapsed_ns);
+    metrics_http(app->metrics, path, status, elapsed_ns);
+    log_event(LOG_DEBUG, "request", LOG_STRING("route", path),
+              LOG_NUMBER("status", (uint64_t)status), LOG_NUMBER("us", elapsed_ns / NS_PER_US));
 }
 
 /* ------------------------------------------------------------------ time */
@@ -143,6 +153,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
                            app->readiness.health.latency_ns);
     intake_tick(app->intake, now_ns);
     api_tick(app->api, now_ns);
+    log_flush(0);
 }
 
 /* ------------------------------------------------------------------ the end */
@@ -168,7 +179,7 @@ static void on_signal(evutil_socket_t number, short what, void *context)
         event_base_loopbreak(app->base);
         return;
     }
-    log_line(LOG_INFO, "scheduler: %s, stopping", strsignal((int)number));
+    log_event(LOG_INFO, "stopping", LOG_STRING("signal", strsignal((int)number)));
     notify("STOPPING=1");
     app->drain_end_ns = clock_monotonic_ns() + ms_to_ns(DRAIN_MS_MAX);
     http_drain(app->http);
@@ -321,11 +332,11 @@ static void announce(const struct app *app)
     char url[96];
 
     snprintf(url, sizeof url, format, config->address, http_port(app->http));
-    log_line(LOG_INFO, "scheduler: stakeoutd %s listens on %s", STAKEOUT_VERSION, url);
-    log_line(LOG_INFO, "scheduler: state is in %s; Redis is %s",
-             state_dir ? state_dir : config->state_dir,
-             *config->redis ? "a given one" : "a private one there");
-    log_line(LOG_INFO, "scheduler: this version serves loopback only");
+    log_event(LOG_INFO, "stakeoutd listens", LOG_STRING("url", url),
+              LOG_STRING("version", STAKEOUT_VERSION),
+              LOG_STRING("state", state_dir ? state_dir : config->state_dir),
+              LOG_STRING("redis", *config->redis ? "given" : "private"),
+              LOG_NUMBER("pid", (uint64_t)getpid()));
 }
 
 /* Every parked poll is a descriptor; the usual soft limit of 1024 is for programs that select(). */
@@ -336,8 +347,8 @@ static void raise_descriptor_limit(void)
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= limit.rlim_max) return;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        log_line(LOG_WARN, "scheduler: the limit of descriptors stays as it is: %s",
-                 strerror(errno));
+        log_event(LOG_WARN, "the limit of descriptors stays as it is",
+                  LOG_STRING("error", strerror(errno)));
 }
 
 static int build(struct app *app, struct problem *problem)
@@ -389,16 +400,19 @@ int app_run(const struct config *config)
     struct problem problem = { 0 };
 
     log_start(STDERR_FILENO, config->log_level);
+    log_set_format(config->log_format);
+    log_queue();
     sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
     raise_descriptor_limit();
     if (config_make_state_dir(config, &problem) < 0 || build(&app, &problem) < 0) {
-        log_line(LOG_ERROR, "scheduler: cannot start: %s", problem.detail);
+        log_event(LOG_ERROR, "cannot start", LOG_STRING("why", problem.detail));
         app.exit_code = 1;
     } else {
         announce(&app);
         event_base_dispatch(app.base);
     }
     take_down(&app);
-    if (app.exit_code == 0) log_line(LOG_INFO, "scheduler: stopped");
+    if (app.exit_code == 0) log_event(LOG_INFO, "stopped");
+    log_flush(LOG_END_MS_MAX);
     return app.exit_code;
 }

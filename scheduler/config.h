@@ -31,6 +31,7 @@ struct config {
     uint64_t symbols_bytes, symbols_upload_bytes;
     char debuginfod[CONFIG_TEXT_SIZE_MAX + 1]; /* URLs, separated by spaces; empty: none */
     enum log_level log_level;
+    enum log_format log_format;
     /* What stood on the command line beside the settings: "token", "create", "--role", ... */
     const char *arguments[CONFIG_ARGUMENTS_MAX];
     int argument_count;

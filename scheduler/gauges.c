@@ -3,7 +3,7 @@
  * at no other time. */
 #include "scheduler/gauges.h"
 
-#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "scheduler/http/http.h"
 #include "scheduler/live/census.h"
 #include "scheduler/live/live.h"
@@ -144,6 +144,17 @@ static void collect_tasks(const struct gauges *gauges, struct metrics *metrics)
     }
 }
 
+static void collect_log(struct metrics *metrics)
+{
+    static const char *const levels[] = { "debug", "info", "warn", "error" };
+    struct log_counts counts = log_counts();
+
+    for (size_t i = 0; i < LOG_LEVEL_COUNT; i++) {
+        metrics_set(metrics, METRIC_LOG_LINES, levels[i], NULL, (double)counts.lines[i]);
+    }
+    metrics_set(metrics, METRIC_LOG_LINES_LOST, NULL, NULL, (double)counts.lost);
+}
+
 void gauges_collect(void *context, struct metrics *metrics)
 {
     const struct gauges *gauges = context;
@@ -154,4 +165,5 @@ void gauges_collect(void *context, struct metrics *metrics)
     collect_store(gauges, metrics);
     collect_symbols(gauges, metrics);
     collect_tasks(gauges, metrics);
+    collect_log(metrics);
 }

@@ -36,10 +36,10 @@ static void log_health(struct readiness *readiness)
     if (is_told) return;
     readiness->told = readiness->health;
     if (*now->says)
-        log_line(LOG_WARN, "scheduler: %s", now->says);
+        log_event(LOG_WARN, "something is wrong with Redis", LOG_STRING("why", now->says));
     else
-        log_line(LOG_INFO, "scheduler: Redis %s answers; what is acknowledged survives kill -9",
-                 now->version);
+        log_event(LOG_INFO, "Redis answers; what is acknowledged survives kill -9",
+                  LOG_STRING("version", now->version));
 }
 
 /* Who may come in, once that is known. */
@@ -52,10 +52,10 @@ static void log_doors(struct readiness *readiness)
     if (doors == readiness->doors) return;
     readiness->doors = doors;
     if (doors == DOORS_CLOSED)
-        log_line(LOG_INFO, "scheduler: there are tokens: who has none may do nothing");
+        log_event(LOG_INFO, "there are tokens: who has none may do nothing");
     else
-        log_line(LOG_INFO, "scheduler: there are no tokens: until 'stakeoutd token create' is "
-                           "used, everybody on this machine may do everything");
+        log_event(LOG_INFO, "there are no tokens: until 'stakeoutd token create' is used, "
+                            "everybody on this machine may do everything");
 }
 
 /* A turn that came so late that probes and operators noticed; each is told once. */
@@ -66,10 +66,9 @@ static void log_loop(struct readiness *readiness)
     loop_lag_longest(readiness->loop_lag, &late);
     if (late.late_ns < loop_late_ns || late.at_ns == readiness->late_told_ns) return;
     readiness->late_told_ns = late.at_ns;
-    log_line(LOG_WARN,
-             "scheduler: the event loop was %" PRIu64 " ms late: %" PRIu64
-             " ms without a CPU, %" PRIu64 " ms at work",
-             ns_to_ms(late.late_ns), ns_to_ms(late.queued_ns), ns_to_ms(late.ran_ns));
+    log_event(LOG_WARN, "the event loop was late", LOG_NUMBER("late_ms", ns_to_ms(late.late_ns)),
+              LOG_NUMBER("queued_ms", ns_to_ms(late.queued_ns)),
+              LOG_NUMBER("ran_ms", ns_to_ms(late.ran_ns)));
 }
 
 void readiness_look(struct readiness *readiness)

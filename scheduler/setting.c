@@ -175,6 +175,15 @@ static int read_level(const struct place *place, struct text value)
     return -EINVAL;
 }
 
+static int read_format(const struct place *place, struct text value)
+{
+    bool is_json = text_is_equal(value, TEXT("json"));
+
+    if (!is_json && !text_is_equal(value, TEXT("logfmt"))) return -EINVAL;
+    *(enum log_format *)place->member = is_json ? LOG_JSON : LOG_LOGFMT;
+    return 0;
+}
+
 const struct setting settings[] = {
 #define SETTING(name, kind, member, argument, fallback, accepts, says) \
     { name, read_##kind, offsetof(struct config, member), argument, fallback, accepts, says },

@@ -64,6 +64,11 @@ static size_t utf8_next(const unsigned char *at, size_t left, uint32_t *ret)
     return size;
 }
 
+size_t text_next(struct text text, uint32_t *ret)
+{
+    return utf8_next((const unsigned char *)text.data, text.size, ret);
+}
+
 static bool is_control(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x2028 || code == 0x2029;

@@ -33,6 +33,10 @@ bool text_is_utf8(struct text text);
  * U+009F, no line and paragraph separators (U+2028, U+2029). Empty text is printable. */
 bool text_is_printable(struct text text);
 
+/* Reads the first character of a text that is not empty. Returns its size in bytes, or 0 if it is
+ * malformed. */
+size_t text_next(struct text text, uint32_t *ret);
+
 /* Copies `text` as printable text of at most `size_max` bytes: each malformed byte and each control
  * character becomes a '?', and what is too long is cut at a character. Returns the size; writes no
  * zero. Threads: any; allocates nothing. */

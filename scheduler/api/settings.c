@@ -145,10 +145,11 @@ static void log_change(const struct application_settings *settings)
 
     budget_say(settings->budget_core_ppm, core, sizeof core);
     budget_say(settings->budget_thread_ppm, thread, sizeof thread);
-    log_line(LOG_INFO,
-             "scheduler: settings of '%s' by %s: probe %s, budget of a core %s, of a thread %s",
-             settings->application, *settings->author ? settings->author : "(no token)",
-             settings->is_off ? "off" : "on", core, thread);
+    log_event(LOG_INFO, "settings of an application are changed",
+              LOG_STRING("application", settings->application),
+              LOG_STRING("by", *settings->author ? settings->author : "(no token)"),
+              LOG_STRING("probe", settings->is_off ? "off" : "on"), LOG_STRING("budget_core", core),
+              LOG_STRING("budget_thread", thread));
 }
 
 static void on_set(void *context, const struct problem *problem)

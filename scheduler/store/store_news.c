@@ -256,7 +256,7 @@ static void take_end(struct store_news *news, struct text id)
     set_place(news, id.size > 0 ? id : TEXT("0-0"));
     news->is_reading = news->has_read = true;
     news->was_refused = false;
-    if (has_missed) log_line(LOG_INFO, "store: some news cannot be read any more; loading all");
+    if (has_missed) log_event(LOG_INFO, "some news cannot be read any more; loading all");
     if (news->on_gap) news->on_gap(news->context, has_missed);
 }
 
@@ -269,10 +269,10 @@ static void lose_place(struct store_news *news)
 static void note_refusal(struct store_news *news, const struct redis_value *value)
 {
     if (!news->was_refused) {
-        log_line(LOG_WARN,
-                 "store: Redis refuses the stream of news (%.*s); changes by other "
-                 "schedulers are seen within a second",
-                 TEXT_ARGS(redis_value_text(value)));
+        log_event(LOG_WARN,
+                  "Redis refuses the stream of news; changes by other schedulers are seen within "
+                  "a second",
+                  LOG_TEXT("why", redis_value_text(value)));
     }
     news->was_refused = true;
     lose_place(news);

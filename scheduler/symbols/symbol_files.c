@@ -247,6 +247,18 @@ static void wanted_free(struct wanted *wanted)
 
 static void fetch_next(struct symbol_files *files);
 
+/* Probes name what is wanted, so that this may come as often as they like. */
+static void log_not_fetched(const char *build_id, int rc)
+{
+    static struct log_limit limit = { .period_ns = NS_PER_S };
+    uint64_t count;
+
+    if (log_may(&limit, clock_monotonic_ns(), &count))
+        log_event(LOG_WARN, "debug information could not be fetched",
+                  LOG_STRING("build_id", build_id), LOG_STRING("error", strerror(-rc)),
+                  LOG_NUMBER("count", count));
+}
+
 static void wanted_fail(struct wanted *wanted, int rc)
 {
     uint64_t ms = wanted->files->settings.fetch_again_ms;
@@ -255,9 +267,7 @@ static void wanted_fail(struct wanted *wanted, int rc)
     wanted->state = WANTED_ABSENT;
     wanted->until_ns = clock_monotonic_ns() + ms_to_ns(ms);
     wanted->files->fetch_failed++;
-    if (rc != -ENOENT)
-        log_line(LOG_WARN, "symbols: debug information of %s could not be fetched: %s", wanted->hex,
-                 strerror(-rc));
+    if (rc != -ENOENT) log_not_fetched(wanted->hex, rc);
 }
 
 static void on_fetch_end(void *context, const struct symbol_intake_result *result)

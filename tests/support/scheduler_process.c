@@ -32,6 +32,22 @@ static void make_directory(struct scheduler_process *scheduler)
     CHECK(mkdtemp(scheduler->directory));
 }
 
+/* As systemd hands over sockets: from descriptor 3 on, to this process alone. */
+static void give_environment(const struct scheduler_process *scheduler)
+{
+    char pid[16];
+
+    clearenv();
+    setenv("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", 1);
+    for (size_t i = 0; scheduler->environment[i]; i++) {
+        CHECK(putenv((char *)scheduler->environment[i]) == 0);
+    }
+    if (scheduler->listen_fd <= 0) return;
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "1", 1);
+}
+
 /* In the child: nothing of the tester's own settings, and its end with ours. */
 static void run(const struct scheduler_process *scheduler, const char *const *words, int output)
 {
@@ -42,12 +58,14 @@ static void run(const struct scheduler_process *scheduler, const char *const *wo
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == 1) _exit(126);
-    clearenv();
-    setenv("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", 1);
+    give_environment(scheduler);
     path_of(scheduler, "state", state);
     path_of(scheduler, "log", log);
     fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0 || dup2(fd, 2) < 0 || dup2(output >= 0 ? output : fd, 1) < 0) _exit(126);
+    if (scheduler->error_fd > 0 && dup2(scheduler->error_fd, 2) < 0) _exit(126);
+    if (scheduler->listen_fd > 3 && dup2(scheduler->listen_fd, 3) < 0) _exit(126);
+    if (scheduler->listen_fd == 3 && fcntl(3, F_SETFD, 0) < 0) _exit(126);
     for (; *words; words++) {
         argv[count++] = *words;
     }
@@ -91,7 +109,7 @@ void scheduler_process_read_log(const struct scheduler_process *scheduler, struc
 /* Of the last start: the log goes on over restarts. */
 static bool find_port(struct scheduler_process *scheduler)
 {
-    static const char words[] = "listens on http://127.0.0.1:";
+    static const char words[] = " url=\"http://127.0.0.1:";
     OWN(buf_done) struct buf log = BUF_INIT(SCHEDULER_LOG_SIZE_MAX);
     const char *at, *last = NULL;
     unsigned port;
@@ -129,7 +147,9 @@ static bool is_ready(void *context)
         scheduler->pid = 0;
         return true; /* it will not get any readier */
     }
-    if (log_size(scheduler) == readiness->log_size || !find_port(scheduler)) return false;
+    if (scheduler->error_fd <= 0 &&
+        (log_size(scheduler) == readiness->log_size || !find_port(scheduler)))
+        return false;
     if (api_try(
             &(struct api_call){ .port = scheduler->port,
                                 .path = scheduler->ready_path ? scheduler->ready_path : "/readyz" },

@@ -23,6 +23,10 @@ struct scheduler_process {
     char directory[64]; /* made by the first start; holds `state/` and `log` */
     const char *options[SCHEDULER_OPTIONS_MAX + 1]; /* more for its command line; set before */
     const char *ready_path; /* what answers 200 once it has started; NULL: /readyz */
+    /* What its parent may give it; all set before, and kept over restarts. */
+    const char *environment[SCHEDULER_OPTIONS_MAX + 1]; /* "NAME=VALUE" */
+    int error_fd;  /* its standard error instead of `log`, with a port set before; 0: none */
+    int listen_fd; /* a socket that listens, as systemd gives it, with its port; 0: none */
 };
 
 /* Fails the test, and shows the log, if it is not ready within 30 s. */

@@ -16,6 +16,7 @@ static int clear(void **state)
     unsetenv("STAKEOUT_CONFIG");
     unsetenv("STAKEOUT_LISTEN");
     unsetenv("STAKEOUT_LOG_LEVEL");
+    unsetenv("STAKEOUT_LOG_FORMAT");
     unsetenv("STAKEOUT_RETENTION_DAYS");
     unsetenv("STAKEOUT_RETENTION_BYTES");
     unsetenv("STAKEOUT_REDIS");
@@ -105,6 +106,8 @@ static const struct {
     { "a flag", { "--read-module-paths", "no" }, NULL },
     { "a strange flag", { "--read-module-paths", "maybe" }, "it must be yes or no." },
     { "a level", { "--log-level", "debug" }, NULL },
+    { "a format", { "--log-format", "json" }, NULL },
+    { "a strange format", { "--log-format", "xml" }, "it must be logfmt or json." },
     { "a strange level", { "--log-level", "loud" }, "it must be debug, info, warn or error." },
     { "an unknown option", { "--colour", "red" }, "--colour is not an option" },
     { "no such file", { "--config", "/nowhere/at/all" }, "The file '/nowhere/at/all' cannot be" },
