@@ -207,14 +207,11 @@ static struct event_base *make_base(void)
 
 static int build_store(struct app *app, struct problem *problem)
 {
-    const struct config *config = app->config;
-    struct store_options options = { .base = app->base,
-                                     .url = *config->redis ? config->redis : NULL,
-                                     .state_dir = config->state_dir,
-                                     .redis_path = config->redis_server,
-                                     .on_given_up = on_given_up,
-                                     .context = app };
+    struct store_options options = config_store(app->config);
 
+    options.base = app->base;
+    options.on_given_up = on_given_up;
+    options.context = app;
     app->store = store_new(&options, problem);
     if (!app->store) return -1;
     app->access = access_new(app->store);

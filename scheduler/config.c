@@ -159,6 +159,19 @@ static struct flag flag_at(char **words, int left)
     return (struct flag){ text_of(name), left > 1 ? words[1] : NULL, 2 };
 }
 
+/* Everybody on the machine reads the command lines of all processes. */
+static int refuse_secret(const struct setting *setting, struct problem *problem)
+{
+    char name[SETTING_NAME_SIZE];
+
+    environment_name(setting->name, name);
+    return problem_set_field(problem, setting->name,
+                             "--%s holds a password, which everybody on this machine could read: "
+                             "give it in %s, in the file of --config, or with "
+                             "--redis-password-file.",
+                             setting->name, name);
+}
+
 static int apply_flag(const struct flag *flag, struct config *config, struct problem *problem)
 {
     const struct setting *setting = setting_find(flag->name);
@@ -175,7 +188,9 @@ static int apply_flag(const struct flag *flag, struct config *config, struct pro
         return problem_set_field(problem, setting->name, "--%s needs a value; it must be %s.",
                                  setting->name, setting->accepts);
     snprintf(where, sizeof where, "--%s", setting->name);
-    return setting_apply(setting, text_of(flag->value), where, config, problem);
+    if (setting_apply(setting, text_of(flag->value), where, config, problem) < 0) return -1;
+    return setting_holds_secret(setting, text_of(flag->value)) ? refuse_secret(setting, problem)
+                                                               : 0;
 }
 
 /* Behind a command's first word, what is no setting is for the command to read. */
@@ -321,4 +336,22 @@ void config_print_help(FILE *to)
         "in the file; a flag wins over the environment, and that over the file. The state\n"
         "directory is $STATE_DIRECTORY, /var/lib/stakeout for root, or ~/.local/state/stakeout.\n",
         to);
+}
+
+static const char *given(const char *value)
+{
+    return *value ? value : NULL;
+}
+
+struct store_options config_store(const struct config *config)
+{
+    return (struct store_options){
+        .url = given(config->redis),
+        .password_file = given(config->redis_password_file),
+        .ca = given(config->redis_ca),
+        .cert = given(config->redis_cert),
+        .key = given(config->redis_key),
+        .state_dir = config->state_dir,
+        .redis_path = config->redis_server,
+    };
 }

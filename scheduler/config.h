@@ -11,6 +11,7 @@
 
 #include "common/base/log.h"
 #include "common/model/problem.h"
+#include "scheduler/store/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,7 +23,10 @@ struct config {
     char address[46]; /* numeric, of loopback */
     uint16_t port;    /* 0: any free one */
     char state_dir[CONFIG_TEXT_SIZE_MAX + 1];
-    char redis[CONFIG_TEXT_SIZE_MAX + 1]; /* empty: a private one */
+    char redis[CONFIG_TEXT_SIZE_MAX + 1];               /* empty: a private one */
+    char redis_password_file[CONFIG_TEXT_SIZE_MAX + 1]; /* this and the files of TLS: empty: none */
+    char redis_ca[CONFIG_TEXT_SIZE_MAX + 1];
+    char redis_cert[CONFIG_TEXT_SIZE_MAX + 1], redis_key[CONFIG_TEXT_SIZE_MAX + 1];
     char redis_server[CONFIG_TEXT_SIZE_MAX + 1];
     uint32_t retention_days;
     uint64_t retention_bytes; /* 0: no budget */
@@ -47,6 +51,10 @@ enum config_outcome {
 enum config_outcome config_read(int argc, char **argv, struct config *ret, struct problem *problem);
 
 void config_print_help(FILE *to);
+
+/* Where the store is, and how one comes in; the rest of the options is the caller's. It points
+ * into the config. */
+struct store_options config_store(const struct config *config);
 
 /* Makes the state directory and its parents, for the owner alone. 0, or -1 with *problem. */
 int config_make_state_dir(const struct config *config, struct problem *problem);

@@ -223,3 +223,12 @@ int setting_apply(const struct setting *setting, struct text value, const char *
     return problem_set_field(problem, setting->name, "%s is '%.*s'; it must be %s.", where,
                              TEXT_ARGS(shown), setting->accepts);
 }
+
+bool setting_holds_secret(const struct setting *setting, struct text value)
+{
+    struct redis_address address;
+    struct problem problem;
+
+    return setting->read == read_redis && redis_address_parse(value, &address, &problem) == 0 &&
+           address.password[0];
+}

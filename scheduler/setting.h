@@ -41,4 +41,7 @@ const struct setting *setting_find(struct text name); /* NULL: there is none */
 int setting_apply(const struct setting *setting, struct text value, const char *where,
                   struct config *config, struct problem *problem);
 
+/* Is a password in this value, which the setting accepts? */
+bool setting_holds_secret(const struct setting *setting, struct text value);
+
 #endif

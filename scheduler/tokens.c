@@ -210,18 +210,15 @@ static void on_given_up(void *context, const struct problem *problem)
 
 static int run(struct command *command, struct problem *problem)
 {
-    const struct config *config = command->config;
-    struct store_options options = { .state_dir = config->state_dir,
-                                     .url = *config->redis ? config->redis : NULL,
-                                     .redis_path = config->redis_server,
-                                     .share = true,
-                                     .on_given_up = on_given_up,
-                                     .context = command };
+    struct store_options options = config_store(command->config);
     struct event *turn, *late;
 
     command->base = event_base_new();
     CHECK(command->base);
     options.base = command->base;
+    options.share = true;
+    options.on_given_up = on_given_up;
+    options.context = command;
     command->store = store_new(&options, problem);
     if (!command->store) {
         event_base_free(command->base);

@@ -20,6 +20,7 @@
 #include "common/base/clock.h"
 #include "common/base/random.h"
 #include "scheduler/store/redis/embedded_redis.h"
+#include "scheduler/store/redis/redis_tls.h"
 #include "scheduler/store/redis/timer.h"
 #include "scheduler/store/store_private.h"
 
@@ -232,8 +233,17 @@ static int embed(struct store *store, struct problem *problem)
 
 static int open_redis(struct store *store, struct problem *problem)
 {
-    if (!store->options.url) return embed(store, problem);
-    if (redis_address_parse(text_of(store->options.url), &store->address, problem) < 0) return -1;
+    const struct store_options *options = &store->options;
+    struct redis_address *address = &store->address;
+
+    if (!options->url) return embed(store, problem);
+    if (redis_address_parse(text_of(options->url), address, problem) < 0) return -1;
+    if (options->password_file &&
+        redis_address_read_password(address, options->password_file, problem) < 0) {
+        return -1;
+    }
+    address->tls = (struct redis_tls_files){ options->ca, options->cert, options->key };
+    if (address->is_tls && redis_tls_check(&address->tls, problem) < 0) return -1;
     redis_conn_connect(store->conn, &store->address);
     store_news_connect(store->news);
     return 0;

@@ -30,10 +30,12 @@ struct store;
 
 struct store_options {
     struct event_base *base;
-    const char *url;          /* a Redis of one's own; NULL: a private one, in state_dir */
-    const char *state_dir;    /* must exist; holds `lock` and `redis/` */
-    const char *redis_path;   /* the private one's program; NULL: redis-server, by PATH */
-    uint64_t memory_size_max; /* of the private one; 0: no bound */
+    const char *url;             /* a Redis of one's own; NULL: a private one, in state_dir */
+    const char *password_file;   /* whose first line is its password; NULL: the URL's */
+    const char *ca, *cert, *key; /* PEM files for rediss://, read at each connection; NULL: none */
+    const char *state_dir;       /* must exist; holds `lock` and `redis/` */
+    const char *redis_path;      /* the private one's program; NULL: redis-server, by PATH */
+    uint64_t memory_size_max;    /* of the private one; 0: no bound */
     bool share; /* if another process owns state_dir, use its Redis instead of refusing */
     /* There will be no Redis: the private one cannot be started, or somebody else has its
      * directory. Called once, never before store_new returned; may be NULL. */

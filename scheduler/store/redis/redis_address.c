@@ -3,9 +3,12 @@
 #include "scheduler/store/redis/redis_address.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/own.h"
 #include "common/model/problem.h"
 
 enum { REDIS_PORT_DEFAULT = 6379, REDIS_DB_MAX = 65535 };
@@ -13,10 +16,9 @@ enum { REDIS_PORT_DEFAULT = 6379, REDIS_DB_MAX = 65535 };
 static const struct {
     const char *scheme, *what;
 } unavailable[] = {
-    { "rediss://", "Redis over TLS" },         { "redis-sentinel://", "Redis Sentinel" },
-    { "redis+sentinel://", "Redis Sentinel" }, { "rediss+sentinel://", "Redis Sentinel" },
-    { "redis-cluster://", "Redis Cluster" },   { "redis+cluster://", "Redis Cluster" },
-    { "rediss+cluster://", "Redis Cluster" },
+    { "redis-sentinel://", "Redis Sentinel" },  { "redis+sentinel://", "Redis Sentinel" },
+    { "rediss+sentinel://", "Redis Sentinel" }, { "redis-cluster://", "Redis Cluster" },
+    { "redis+cluster://", "Redis Cluster" },    { "rediss+cluster://", "Redis Cluster" },
 };
 
 /* Cuts what stands before the first `at` off *rest. False, and nothing cut, if there is none. */
@@ -35,7 +37,7 @@ static bool cut(struct text *rest, char at, struct text *ret)
 static int refuse(struct problem *problem, const char *what)
 {
     return problem_set_field(problem, "redis",
-                             "it must be redis://[[user]:password@]host[:port][/db] or "
+                             "it must be redis[s]://[[user]:password@]host[:port][/db] or "
                              "redis+unix:///path[?db=n]: %s",
                              what);
 }
@@ -150,7 +152,8 @@ int redis_address_parse(struct text url, struct redis_address *ret, struct probl
                            unavailable[i].what, unavailable[i].scheme);
     }
     is_unix = text_starts_with(url, TEXT("redis+unix://"));
-    if (!is_unix && !text_starts_with(url, TEXT("redis://"))) {
+    address.is_tls = text_starts_with(url, TEXT("rediss://"));
+    if (!is_unix && !address.is_tls && !text_starts_with(url, TEXT("redis://"))) {
         return refuse(problem, "its scheme is another one");
     }
     rest = url;
@@ -161,4 +164,31 @@ int redis_address_parse(struct text url, struct redis_address *ret, struct probl
     rc = is_unix ? unix_parse(rest, &address, problem) : tcp_parse(rest, &address, problem);
     if (rc == 0) *ret = address;
     return rc;
+}
+
+static void file_closep(FILE **file)
+{
+    if (*file) fclose(*file);
+}
+
+int redis_address_read_password(struct redis_address *address, const char *path,
+                                struct problem *problem)
+{
+    OWN(file_closep) FILE *file = fopen(path, "re");
+    char line[sizeof(address->password) + 2]; /* and its end */
+
+    errno = file ? 0 : errno;
+    if (!file || !fgets(line, sizeof(line), file)) {
+        return problem_set_field(problem, "redis-password-file",
+                                 "The file '%s' of 'redis-password-file' cannot be read: %s.", path,
+                                 errno ? strerror(errno) : "it is empty");
+    }
+    line[strcspn(line, "\r\n")] = '\0';
+    if (strlen(line) >= sizeof(address->password)) {
+        return problem_set_field(problem, "redis-password-file",
+                                 "The password in '%s' is longer than %zu bytes.", path,
+                                 sizeof(address->password) - 1);
+    }
+    memcpy(address->password, line, strlen(line) + 1);
+    return 0;
 }

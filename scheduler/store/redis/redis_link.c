@@ -2,7 +2,7 @@
 /* redis_link.c: a bufferevent that carries commands, hiredis' parser for the answers, and the
  * greeting.
  *
- *   CLOSED --open--> DIALING --connected--> GREETING --PONG--> UP
+ *   CLOSED --open--> DIALING --connected--> GREETING --PONG--> UP      (TLS: shaking hands, too)
  *     ^                 |                      |                |
  *     +-----------------+---- error, close ----+----------------+
  *
@@ -37,6 +37,7 @@
 #include "scheduler/store/redis/dial.h"
 #include "scheduler/store/redis/redis_address.h"
 #include "scheduler/store/redis/redis_request.h"
+#include "scheduler/store/redis/redis_tls.h"
 #include "scheduler/store/redis/timer.h"
 
 enum {
@@ -247,23 +248,54 @@ static void on_readable(struct bufferevent *stream, void *context)
 
 /* The stream -------------------------------------------------------------------------------- */
 
+static const char *stream_failure(struct redis_link *link, short what, int error)
+{
+    const char *of_tls = redis_tls_failure(link->stream);
+
+    if (of_tls) return of_tls;
+    if ((what & BEV_EVENT_EOF) || error == 0) return "the connection was closed";
+    return evutil_socket_error_to_string(error);
+}
+
+/* CONNECTED is said by TLS alone: the server has proved who it is. */
 static void on_stream_event(struct bufferevent *stream, short what, void *context)
 {
     struct redis_link *link = context;
     int error = EVUTIL_SOCKET_ERROR();
-    bool has_reason = !(what & BEV_EVENT_EOF) && error != 0;
 
     (void)stream;
-    give_up(link, has_reason ? evutil_socket_error_to_string(error) : "the connection was closed");
+    if (what & BEV_EVENT_CONNECTED)
+        greet(link);
+    else
+        give_up(link, stream_failure(link, what, error));
+}
+
+static struct bufferevent *stream_new(struct redis_link *link, int fd, char *ret_why,
+                                      size_t why_size)
+{
+    struct bufferevent *stream;
+
+    if (link->address->is_tls) {
+        return redis_tls_stream(link->options.base, fd, link->address, ret_why, why_size);
+    }
+    stream = bufferevent_socket_new(link->options.base, fd, BEV_OPT_CLOSE_ON_FREE);
+    CHECK(stream);
+    return stream;
 }
 
 static void on_connected(void *context, int fd)
 {
     struct redis_link *link = context;
+    char why[WHY_SIZE];
 
-    link->stream = bufferevent_socket_new(link->options.base, fd, BEV_OPT_CLOSE_ON_FREE);
+    link->stream = stream_new(link, fd, why, sizeof(why));
+    if (!link->stream) {
+        close(fd);
+        give_up(link, why);
+        return;
+    }
     link->reader = redisReaderCreate();
-    CHECK(link->stream && link->reader);
+    CHECK(link->reader);
     link->sent_size = 0;
     link->greetings = 0;
     CHECK(bufferevent_set_max_single_write(link->stream, WRITE_SIZE_MAX) == 0);
@@ -271,7 +303,7 @@ static void on_connected(void *context, int fd)
     bufferevent_setcb(link->stream, on_readable, NULL, on_stream_event, link);
     CHECK(bufferevent_enable(link->stream, EV_READ | EV_WRITE) == 0);
     set_state(link, LINK_GREETING);
-    greet(link);
+    if (!link->address->is_tls) greet(link);
 }
 
 static void on_dial_failed(void *context, const char *why)

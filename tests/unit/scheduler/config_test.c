@@ -119,12 +119,14 @@ static const struct {
     { "a socket of Redis", { "--redis", "redis+unix:///run/r" }, NULL },
     { "no Redis at all",
       { "--redis", "foo" },
-      "--redis is 'foo'; it must be redis://[[user]:password@]host[:port][/db] or "
+      "--redis is 'foo'; it must be redis[s]://[[user]:password@]host[:port][/db] or "
       "redis+unix:///path[?db=n]: its scheme is another one." },
-    { "Redis over TLS",
-      { "--redis", "rediss://h" },
-      "--redis is 'rediss://h'; Redis over TLS (rediss://) is not available in this version." },
+    { "Redis over TLS", { "--redis", "rediss://h" }, NULL },
     { "a port of no Redis", { "--redis", "redis://h:0" }, "--redis is 'redis://h:0'; it must be" },
+    { "a password for all to read",
+      { "--redis", "redis://:hunter2@h" },
+      "--redis holds a password, which everybody on this machine could read: give it in "
+      "STAKEOUT_REDIS, in the file of --config, or with --redis-password-file." },
     { "a password", { "--redis", "redis://:hunter2@h:0" }, "--redis is '@h:0'; it must be" },
 };
 

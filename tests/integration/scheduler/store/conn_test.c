@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The connection: every kind of address, order and bounds under a backlog, a Redis that hangs. */
-#include "scheduler/store/redis/redis_conn.h"
+#include "tests/integration/scheduler/store/conn_room.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,118 +15,8 @@
 #include <event2/event.h>
 #include <openssl/evp.h>
 
-#include "common/base/clock.h"
-#include "common/model/problem.h"
-#include "scheduler/store/redis/redis_address.h"
 #include "tests/support/free_port.h"
-#include "tests/support/redis_process.h"
 #include "tests/support/test.h"
-
-enum { WAIT_MS_MAX = 20000 };
-
-struct line {
-    struct redis_process redis;
-    struct event_base *base;
-    struct event *turn;
-    struct redis_conn *conn;
-    unsigned ups, downs;
-    char why[160];
-};
-
-static void on_turn(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    (void)context;
-}
-
-static void on_up(void *context)
-{
-    ((struct line *)context)->ups++;
-}
-
-static void on_down(void *context, const char *why)
-{
-    struct line *line = context;
-
-    line->downs++;
-    snprintf(line->why, sizeof(line->why), "%s", why);
-}
-
-static struct line *line_new(const char *config)
-{
-    struct line *line = mem_zalloc(1, sizeof(*line));
-
-    redis_process_start(&line->redis, config);
-    line->base = event_base_new();
-    line->turn = event_new(line->base, -1, EV_PERSIST, on_turn, NULL);
-    event_add(line->turn, &(struct timeval){ .tv_usec = 2000 });
-    line->conn = redis_conn_new(&(struct redis_conn_options){
-        .base = line->base, .on_up = on_up, .on_down = on_down, .context = line });
-    return line;
-}
-
-static void line_free(struct line *line)
-{
-    redis_conn_close(line->conn);
-    while (redis_conn_answer_failed(line->conn)) {
-        event_base_loop(line->base, EVLOOP_NONBLOCK);
-    }
-    redis_conn_free(line->conn);
-    event_free(line->turn);
-    event_base_free(line->base);
-    redis_process_stop(&line->redis);
-    free(line);
-}
-
-static void wait_for(struct line *line, const unsigned *count, unsigned wanted)
-{
-    uint64_t deadline_ns = clock_monotonic_ns() + ms_to_ns(WAIT_MS_MAX);
-
-    while (*count < wanted) {
-        event_base_loop(line->base, EVLOOP_ONCE);
-        if (clock_monotonic_ns() > deadline_ns) fail_msg("waited for 20 s in vain: %s", line->why);
-    }
-}
-
-static void connect_to(struct line *line, const char *url)
-{
-    struct redis_address address;
-    struct problem problem;
-
-    if (redis_address_parse(text_of(url), &address, &problem) < 0) fail_msg("%s", problem.detail);
-    redis_conn_connect(line->conn, &address);
-}
-
-/* A request that remembers its answer. */
-struct asked {
-    struct redis_request request; /* first */
-    unsigned answered;
-    int rc;
-    char text[512];
-    unsigned *order, place; /* if set: counts answers, and which one it was */
-};
-
-static void on_answer(struct redis_request *request, const struct redis_value *value, int rc)
-{
-    struct asked *asked = (struct asked *)(void *)request;
-    struct text text = redis_value_text(value);
-
-    if (asked->answered++) fail_msg("a callback came twice");
-    asked->rc = rc;
-    if (asked->order) asked->place = (*asked->order)++;
-    snprintf(asked->text, sizeof(asked->text), "%.*s", TEXT_ARGS(text));
-    redis_command_done(&request->command);
-}
-
-static void ask(struct line *line, struct asked *asked, const char *verb, struct text argument)
-{
-    asked->request.command = redis_command_make(verb);
-    asked->request.on_answer = on_answer;
-    redis_command_add(&asked->request.command, argument);
-    redis_conn_send(line->conn, &asked->request);
-    assert_int_equal(asked->answered, 0); /* never before it returned */
-}
 
 static void every_kind_of_address_leads_to_its_database(void **state)
 {
@@ -298,7 +188,7 @@ static void large_and_small_commands_arrive_as_they_were_sent(void **state)
         struct redis_command *command = &asked[i].request.command;
 
         asked[i].order = &order;
-        asked[i].request.on_answer = on_answer;
+        asked[i].request.on_answer = asked_on_answer;
         *command = redis_command_make("EVAL");
         redis_command_add(command, TEXT("return redis.sha1hex(ARGV[1])"));
         redis_command_add_u64(command, 0);

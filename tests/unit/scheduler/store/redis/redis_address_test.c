@@ -2,7 +2,9 @@
 #include "scheduler/store/redis/redis_address.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/model/problem.h"
 #include "tests/support/test.h"
@@ -21,6 +23,8 @@ static const struct {
                                       .password = "se@cr:et" } },
     { "redis://[::1]:65535/1", { .host = "::1", .port = 65535, .db = 1 } },
     { "redis://[fe80::1]", { .host = "fe80::1", .port = 6379 } },
+    { "rediss://:pw@h/3", { .host = "h", .port = 6379, .db = 3, .password = "pw",
+                            .is_tls = true } },
     { "redis+unix:///run/redis.sock", { .path = "/run/redis.sock" } },
     { "redis+unix:///run/a%20b.sock?db=7", { .path = "/run/a b.sock", .db = 7 } },
     { "redis+unix://:pw@/run/r", { .path = "/run/r", .password = "pw" } },
@@ -50,8 +54,6 @@ static const struct {
     { "redis://:a%00b@h", PROBLEM_BAD_FIELD, "encoded" },
     { "redis+unix://relative", PROBLEM_BAD_FIELD, "must begin with '/'" },
     { "redis+unix:///a?x=1", PROBLEM_BAD_FIELD, "db=n" },
-    { "rediss://h", PROBLEM_NOT_YET,
-      "Redis over TLS (rediss://) is not available in this version" },
     { "redis-sentinel://h", PROBLEM_NOT_YET, "Sentinel" },
     { "redis+sentinel://h", PROBLEM_NOT_YET, "Sentinel" },
     { "redis-cluster://h", PROBLEM_NOT_YET, "Cluster" },
@@ -76,6 +78,7 @@ static void urls_are_taken_apart(void **state)
         assert_string_equal(address.password, wanted->password);
         assert_int_equal(address.port, wanted->port);
         assert_int_equal(address.db, wanted->db);
+        assert_int_equal(address.is_tls, wanted->is_tls);
     }
 }
 
@@ -120,6 +123,49 @@ static void a_path_has_room_for_107_bytes(void **state)
     assert_non_null(strstr(problem.detail, "107 bytes"));
 }
 
+/* Writes the file, reads it, and returns what reading returned. */
+static int read_from_file(const char *content, struct redis_address *address,
+                          struct problem *problem)
+{
+    char path[] = "/tmp/stakeout-password-XXXXXX";
+    int fd = mkstemp(path), rc;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+    close(fd);
+    rc = redis_address_read_password(address, path, problem);
+    unlink(path);
+    return rc;
+}
+
+static void a_password_may_stand_in_a_file(void **state)
+{
+    struct redis_address address = { .password = "of the URL" };
+    struct problem problem = { 0 };
+    char longest[600];
+
+    (void)state;
+    assert_int_equal(read_from_file("s3 cret\r\nnot this\n", &address, &problem), 0);
+    assert_string_equal(address.password, "s3 cret");
+    assert_int_equal(read_from_file("without an end", &address, &problem), 0);
+    assert_string_equal(address.password, "without an end");
+
+    memset(longest, 'x', sizeof(longest));
+    longest[sizeof(address.password) - 1] = '\0';
+    assert_int_equal(read_from_file(longest, &address, &problem), 0);
+    assert_int_equal(strlen(address.password), sizeof(address.password) - 1);
+    strncat(longest, "x", 2);
+    assert_int_equal(read_from_file(longest, &address, &problem), -1);
+    assert_non_null(strstr(problem.detail, "longer than 512 bytes"));
+    assert_null(strstr(problem.detail, "xxx"));
+
+    assert_int_equal(read_from_file("", &address, &problem), -1);
+    assert_non_null(strstr(problem.detail, "it is empty"));
+    assert_int_equal(redis_address_read_password(&address, "/nowhere/at/all", &problem), -1);
+    assert_non_null(strstr(problem.detail, "No such file"));
+    assert_string_equal(problem.field, "redis-password-file");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +173,7 @@ int main(void)
         cmocka_unit_test(what_is_not_of_the_form_is_refused_with_a_sentence),
         cmocka_unit_test(a_password_is_never_repeated),
         cmocka_unit_test(a_path_has_room_for_107_bytes),
+        cmocka_unit_test(a_password_may_stand_in_a_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
