@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* api.c: the door: what routes.def promises is checked here, before a handler sees a request.
  *
- * A handler may rely on: the client's role, the parameters being known and given once, and a
- * body, where there is one, being said to be JSON. */
+ * A handler may rely on: the client's role, the parameters being known and given once, a body,
+ * where there is one, being said to be JSON, and what the path names being of an application that
+ * the client's token is for. */
 #include "scheduler/api/api.h"
 
 #include "common/base/check.h"
@@ -12,6 +13,7 @@
 #include "scheduler/api/offload.h"
 #include "scheduler/api/openapi.h"
 #include "scheduler/api/query.h"
+#include "scheduler/api/scoping.h"
 #include "scheduler/api/symbol_files.h"
 #include "scheduler/api/turns.h"
 
@@ -21,8 +23,9 @@
 
 /* clang-format off */
 const struct route routes[] = {
-#define ROUTE(method, path, role, body, handler, query, answer, status, summary) \
-    { HTTP_##method, path, HTTP_##role, body, handler, query, answer, status, summary },
+#define ROUTE(method, path, role, about, body, handler, query, answer, status, summary) \
+    { HTTP_##method, path,  HTTP_##role, ABOUT_##about, body, \
+      handler,       query, answer,      status,         summary },
 #include "scheduler/api/routes.def"
 #undef ROUTE
 };
@@ -53,7 +56,7 @@ static void on_request(struct http_request *request, void *context)
     if (check_request(door->route, request, &problem) < 0)
         answer_problem(request, &problem);
     else
-        door->route->handler(door->api, request);
+        scoping_pass(door->api, door->route, request);
 }
 
 static int on_sink_open(void *context, uint64_t body_size, void **ret_sink,
@@ -79,7 +82,8 @@ static void open_doors(struct api *api)
                                          .role = route->role,
                                          .body_size_max = *route->body ? JSON_SIZE_MAX : 0,
                                          .handler = on_request,
-                                         .sink = body_is_bytes(route->body) ? &sink : NULL };
+                                         .sink = body_is_bytes(route->body) ? &sink : NULL,
+                                         .is_for_all = route->about == ABOUT_ALL };
         http_add_routes(api->rooms.http, &door->row, 1, door);
     }
 }

@@ -5,6 +5,7 @@
 #include "common/model/task_spec.h"
 #include "scheduler/api/answer.h"
 #include "scheduler/api/offload.h"
+#include "scheduler/api/scoping.h"
 #include "scheduler/api/turns.h"
 #include "scheduler/live/census.h"
 #include "scheduler/task/tasks.h"
@@ -27,11 +28,13 @@ struct list {
     json_t *array;
     uint64_t now_ns, now_wall_ns;
     const struct tasks *tasks; /* of applications: their settings */
+    const struct scope *scope; /* of who asks: others are left out */
 };
 
-static struct list list_begin(void)
+static struct list list_begin(struct http_request *request)
 {
     return (struct list){ .array = json_array(),
+                          .scope = request_scope(request),
                           .now_ns = clock_monotonic_ns(),
                           .now_wall_ns = clock_wall_ns() };
 }
@@ -70,8 +73,10 @@ static void add_application(void *context, struct text application, size_t insta
 {
     const struct application_settings *settings;
     struct list *list = context;
-    json_t *object = json_object();
+    json_t *object;
 
+    if (!scope_has(list->scope, application)) return;
+    object = json_object();
     value_set(object, "application", value_text_of(application));
     value_set(object, "instances", value_count(instance_count));
     value_set(object, "interfaces", value_count(interface_count));
@@ -83,7 +88,7 @@ static void add_application(void *context, struct text application, size_t insta
 
 void on_applications(struct api *api, struct http_request *request)
 {
-    struct list list = list_begin();
+    struct list list = list_begin(request);
 
     list.tasks = api->rooms.tasks;
     census_applications(api->rooms.census, add_application, &list);
@@ -174,6 +179,13 @@ struct interfaces_pending {
     size_t count;
 };
 
+static bool wants(const struct interfaces_pending *wanted, struct text application)
+{
+    if (*wanted->application && !text_is_equal(application, text_of(wanted->application)))
+        return false;
+    return scope_has(request_scope(wanted->pending.request), application);
+}
+
 static void count_interfaces(void *context, struct text application, size_t instance_count,
                              size_t interface_count, uint64_t last_seen_ns)
 {
@@ -181,8 +193,7 @@ static void count_interfaces(void *context, struct text application, size_t inst
 
     (void)instance_count;
     (void)last_seen_ns;
-    if (!*wanted->application || text_is_equal(application, text_of(wanted->application)))
-        wanted->count += interface_count;
+    if (wants(wanted, application)) wanted->count += interface_count;
 }
 
 static void add_interfaces(void *context, struct text application, size_t instance_count,
@@ -193,7 +204,7 @@ static void add_interfaces(void *context, struct text application, size_t instan
     (void)instance_count;
     (void)interface_count;
     (void)last_seen_ns;
-    if (!*wanted->application || text_is_equal(application, text_of(wanted->application)))
+    if (wants(wanted, application))
         census_interfaces(wanted->pending.api->rooms.census, application, wanted->list.now_ns,
                           add_interface, &wanted->list);
 }
@@ -207,7 +218,7 @@ static int write_interfaces(void *context, struct buf *to)
     char *text;
     int rc;
 
-    wanted->list = list_begin();
+    wanted->list = list_begin(wanted->pending.request);
     census_applications(wanted->pending.api->rooms.census, add_interfaces, wanted);
     value_set(object, "interfaces", wanted->list.array);
     text = value_print(object, &size);
@@ -318,8 +329,10 @@ static void add_instance(void *context, struct text application,
                          const struct census_instance *instance)
 {
     struct list *list = context;
-    json_t *object = json_object();
+    json_t *object;
 
+    if (!scope_has(list->scope, application)) return;
+    object = json_object();
     value_set(object, "application", value_text_of(application));
     value_set(object, "instance", value_text(instance->instance));
     value_set(object, "incarnation", value_incarnation(instance->incarnation));
@@ -350,7 +363,7 @@ void on_instances(struct api *api, struct http_request *request)
     struct list list;
 
     if (!application_of(request, &application)) return;
-    list = list_begin();
+    list = list_begin(request);
     census_instances(api->rooms.census, application, add_instance, &list);
     answer_list(request, "instances", &list);
 }

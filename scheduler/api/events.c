@@ -12,6 +12,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "scheduler/api/answer.h"
+#include "scheduler/api/scoping.h"
 #include "scheduler/api/task_value.h"
 #include "scheduler/live/live.h"
 
@@ -43,13 +44,14 @@ static void on_gone(void *context)
     stream_forget(context);
 }
 
-static void on_event(void *context, struct text type, struct text json)
+static void on_event(void *context, const struct live_event *event)
 {
     struct stream *stream = context;
     OWN(buf_done) struct buf text = BUF_INIT(EVENT_SIZE_MAX);
 
-    buf_printf(&text, "event: %.*s\ndata: ", TEXT_ARGS(type));
-    buf_text(&text, json);
+    if (!scope_has(request_scope(stream->request), event->application)) return;
+    buf_printf(&text, "event: %.*s\ndata: ", TEXT_ARGS(event->type));
+    buf_text(&text, event->json);
     buf_text(&text, TEXT("\n\n"));
     if (!text.failed) http_stream_send(stream->request, buf_peek(&text));
 }
@@ -74,10 +76,26 @@ void on_events(struct api *api, struct http_request *request)
     http_stream_send(request, TEXT(": stakeout\n\n"));
 }
 
+/* Those whose token is good no more. */
+static void end_revoked(struct api *api)
+{
+    struct stream *next;
+
+    for (struct stream *stream = api->streams; stream; stream = next) {
+        struct http_request *request = stream->request;
+
+        next = stream->next;
+        if (http_is_still_admitted(request)) continue;
+        stream_forget(stream);
+        http_stream_end(request);
+    }
+}
+
 void events_tick(struct api *api, uint64_t now_ns)
 {
     struct stream *next;
 
+    end_revoked(api);
     if (now_ns - api->streams_tick_ns < ALIVE_INTERVAL_S * NS_PER_S) return;
     api->streams_tick_ns = now_ns;
     for (struct stream *stream = api->streams; stream; stream = next) {
@@ -96,20 +114,23 @@ void events_end(struct api *api)
     }
 }
 
-static void publish(struct api *api, struct text type, json_t *take_value)
+static void publish(struct api *api, struct text application, const char *type, json_t *take_value)
 {
     size_t size;
     char *json = value_print(take_value, &size);
 
     json_decref(take_value);
-    live_publish(api->rooms.live, type, (struct text){ json, size });
+    live_publish(api->rooms.live,
+                 &(struct live_event){ application, text_of(type), { json, size } });
     free(json);
 }
 
 /* Nothing is written while nobody listens. */
 void events_publish(struct api *api, const struct task *task, const struct sample_summary *sample)
 {
+    struct text application = text_of(task->spec.application);
+
     if (live_stream_count(api->rooms.live) == 0) return;
-    publish(api, TEXT("task"), task_value(api, task, WARN_BRIEFLY));
-    if (sample) publish(api, TEXT("sample"), sample_value(sample));
+    publish(api, application, "task", task_value(api, task, WARN_BRIEFLY, NULL));
+    if (sample) publish(api, application, "sample", sample_value(sample));
 }

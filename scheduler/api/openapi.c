@@ -404,9 +404,18 @@ static json_t *operation_value(const struct route *route, const char *name)
                                          [HTTP_VIEWER] = "viewer",
                                          [HTTP_OPERATOR] = "operator",
                                          [HTTP_PROBE] = "probe" };
-    json_t *operation = json_pack("{s:s, s:s, s:s, s:o, s:o}", "operationId", name, "summary",
-                                  route->summary, "x-role", roles[route->role], "parameters",
-                                  parameters_value(route), "responses", responses_value(route));
+    static const char *const abouts[] = { [ABOUT_NONE] = "none",
+                                          [ABOUT_TASK] = "task",
+                                          [ABOUT_SAMPLE] = "sample",
+                                          [ABOUT_SUBJECTS] = "subjects",
+                                          [ABOUT_APPLICATION] = "application",
+                                          [ABOUT_BODY] = "body",
+                                          [ABOUT_LIST] = "list",
+                                          [ABOUT_ALL] = "all" };
+    json_t *operation =
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "operationId", name, "summary", route->summary,
+                  "x-role", roles[route->role], "x-about", abouts[route->about], "parameters",
+                  parameters_value(route), "responses", responses_value(route));
 
     if (*route->body)
         value_set(operation, "requestBody",
@@ -418,7 +427,7 @@ static json_t *operation_value(const struct route *route, const char *name)
 
 /* Handlers are called on_task_create: operations task_create. */
 static const char *const handler_names[] = {
-#define ROUTE(method, path, role, body, handler, query, answer, status, summary) #handler,
+#define ROUTE(method, path, role, about, body, handler, query, answer, status, summary) #handler,
 #include "scheduler/api/routes.def"
 #undef ROUTE
 };

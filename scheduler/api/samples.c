@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* samples.c: /api/v1/samples and /api/v1/traces: what was seen, before any interpretation. */
 #include "scheduler/api/answer.h"
+#include "scheduler/api/scoping.h"
 #include "scheduler/api/subject.h"
 #include "scheduler/api/task_value.h"
 #include "scheduler/history/history.h"
@@ -138,7 +139,10 @@ void on_sample_get(struct api *api, struct http_request *request)
                    pending_new(api, request, sizeof(struct pending)));
 }
 
-/* ------------------------------------------------------------------ a trace */
+/* ------------------------------------------------------------------ a trace
+
+ * It may lead through applications; who is for some of them sees their part. If that is nothing,
+ * there is no such trace. */
 
 struct trace_pending {
     struct pending pending;
@@ -149,6 +153,7 @@ static void on_trace(void *context, const struct history_samples *page,
                      const struct problem *problem)
 {
     struct trace_pending *trace = context;
+    struct problem refusal = { 0 };
     json_t *object, *samples;
 
     if (problem) {
@@ -157,7 +162,15 @@ static void on_trace(void *context, const struct history_samples *page,
     }
     samples = json_array();
     for (size_t i = 0; i < page->count; i++) {
-        value_append(samples, sample_value(&page->samples[i]));
+        if (scope_has(request_scope(trace->pending.request), text_of(page->samples[i].application)))
+            value_append(samples, sample_value(&page->samples[i]));
+    }
+    if (json_array_size(samples) == 0) {
+        json_decref(samples);
+        problem_set(&refusal, PROBLEM_NO_SUCH_TRACE, "No sample has the trace ID '%s'.",
+                    trace->id.text);
+        pending_problem(&trace->pending, &refusal);
+        return;
     }
     object = json_object();
     value_set(object, "trace_id", value_text(trace->id.text));

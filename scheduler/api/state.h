@@ -24,11 +24,24 @@ struct api {
 
 typedef void (*route_fn)(struct api *api, struct http_request *request);
 
+/* What of an application is in a route; as routes.def explains. */
+enum route_about {
+    ABOUT_NONE = 1,
+    ABOUT_TASK,
+    ABOUT_SAMPLE,
+    ABOUT_SUBJECTS,
+    ABOUT_APPLICATION,
+    ABOUT_BODY,
+    ABOUT_LIST,
+    ABOUT_ALL,
+};
+
 /* A row of routes.def. */
 struct route {
     enum http_method method;
     const char *path;
     enum http_role role;
+    enum route_about about;
     const char *body; /* schema of the request's body, or a content type with a '/', which goes to
                          a sink as it comes; empty: none is accepted */
     route_fn handler;
@@ -42,7 +55,7 @@ struct route {
 extern const struct route routes[];
 extern const size_t route_count;
 
-#define ROUTE(method, path, role, body, handler, query, answer, status, summary) \
+#define ROUTE(method, path, role, about, body, handler, query, answer, status, summary) \
     void handler(struct api *api, struct http_request *request);
 #include "scheduler/api/routes.def"
 #undef ROUTE

@@ -4,6 +4,8 @@
  * when the task was created may have reported since. */
 #include "scheduler/api/task_value.h"
 
+#include "scheduler/access/scope.h"
+
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/own.h"
@@ -15,15 +17,28 @@
 
 /* ------------------------------------------------------------------ known names */
 
-void known_names_find(struct api *api, const struct task_spec *spec, struct known_names *ret)
+/* Of the nearest, those that the reader may know of. */
+static void find_applications(struct api *api, struct text application, const struct scope *scope,
+                              struct known_names *ret)
+{
+    struct census_application_name near[NEAREST_MAX];
+    size_t count = census_nearest_applications(api->rooms.census, application, near, NEAREST_MAX);
+
+    for (size_t i = 0; i < count; i++) {
+        if (scope_has(scope, text_of(near[i].name)))
+            ret->applications[ret->application_count++] = near[i];
+    }
+}
+
+void known_names_find(struct api *api, const struct task_spec *spec, const struct scope *scope,
+                      struct known_names *ret)
 {
     struct text application = text_of(spec->application), pattern = text_of(spec->interface);
 
     *ret = (struct known_names){ 0 };
     ret->application_was_seen = census_application_is_known(api->rooms.census, application);
     if (!ret->application_was_seen) {
-        ret->application_count = census_nearest_applications(api->rooms.census, application,
-                                                             ret->applications, NEAREST_MAX);
+        find_applications(api, application, scope, ret);
         return;
     }
     ret->interface_was_seen = census_interface_is_known(api->rooms.census, application, pattern);
@@ -39,13 +54,14 @@ void known_names_done(struct known_names *names)
     *names = (struct known_names){ 0 };
 }
 
-static void write_nearest(struct api *api, const struct task_spec *spec, struct buf *to)
+static void write_nearest(struct api *api, const struct task_spec *spec, const struct scope *scope,
+                          struct buf *to)
 {
     OWN(known_names_done) struct known_names names = { 0 };
     struct text nearest[NEAREST_MAX];
     size_t count = 0;
 
-    known_names_find(api, spec, &names);
+    known_names_find(api, spec, scope, &names);
     for (size_t i = 0; i < names.application_count; i++) {
         nearest[count++] = text_of(names.applications[i].name);
     }
@@ -55,7 +71,8 @@ static void write_nearest(struct api *api, const struct task_spec *spec, struct 
     verdict_names(nearest, count, to);
 }
 
-static json_t *warnings_value(struct api *api, const struct task *task, enum warn warn)
+static json_t *warnings_value(struct api *api, const struct task *task, enum warn warn,
+                              const struct scope *scope)
 {
     OWN(buf_done) struct buf text = BUF_INIT(VERDICT_SIZE_MAX);
     const struct task_spec *spec = &task->spec;
@@ -80,7 +97,7 @@ static json_t *warnings_value(struct api *api, const struct task *task, enum war
                    spec->interface);
     else
         buf_printf(&text, "No instance of an application '%s' has reported.", spec->application);
-    if (warn == WARN_WITH_NEAREST) write_nearest(api, spec, &text);
+    if (warn == WARN_WITH_NEAREST) write_nearest(api, spec, scope, &text);
     value_append(warnings, value_text_of(buf_peek(&text)));
     return warnings;
 }
@@ -111,7 +128,8 @@ static void set_order(json_t *object, const struct task *task)
     value_set(object, "author", value_text(spec->author));
 }
 
-json_t *task_value(struct api *api, const struct task *task, enum warn warn)
+json_t *task_value(struct api *api, const struct task *task, enum warn warn,
+                   const struct scope *scope)
 {
     json_t *object = json_object();
 
@@ -123,7 +141,7 @@ json_t *task_value(struct api *api, const struct task *task, enum warn warn)
     value_set(object, "ends", value_time_or_null(task->ends_wall_ms));
     value_set(object, "ended", value_time_or_null(task->ended_wall_ms));
     value_set(object, "samples", value_count(task->sample_count));
-    value_set(object, "warnings", warnings_value(api, task, warn));
+    value_set(object, "warnings", warnings_value(api, task, warn, scope));
     return object;
 }
 

@@ -11,7 +11,8 @@
 /* A name that nobody has reported is warned of; naming the nearest ones costs milliseconds, which
  * is right for an answer about one task, and not for lists and streams. */
 enum warn { WARN_BRIEFLY, WARN_WITH_NEAREST };
-json_t *task_value(struct api *api, const struct task *task, enum warn warn);
+json_t *task_value(struct api *api, const struct task *task, enum warn warn,
+                   const struct scope *scope); /* of who reads it: no other names are told */
 
 json_t *log_event_value(const struct task_log_event *event);
 json_t *ledger_row_value(const struct task_ledger *row);
@@ -29,7 +30,8 @@ struct known_names {
     struct census_application_name applications[NEAREST_MAX];
     size_t application_count; /* 0 if the application was seen */
 };
-void known_names_find(struct api *api, const struct task_spec *spec, struct known_names *ret);
+void known_names_find(struct api *api, const struct task_spec *spec, const struct scope *scope,
+                      struct known_names *ret);
 void known_names_done(struct known_names *names);
 
 #endif

@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "scheduler/api/answer.h"
 #include "scheduler/api/query.h"
+#include "scheduler/api/scoping.h"
 #include "scheduler/api/subject.h"
 #include "scheduler/api/task_request.h"
 #include "scheduler/api/task_value.h"
@@ -12,6 +13,7 @@
 #include "scheduler/history/history.h"
 #include "scheduler/live/census.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +27,9 @@ static void on_task(void *context, const struct task *task, const struct problem
     if (problem)
         pending_problem(pending, problem);
     else
-        pending_json(pending, 200, task_value(pending->api, task, WARN_WITH_NEAREST));
+        pending_json(
+            pending, 200,
+            task_value(pending->api, task, WARN_WITH_NEAREST, request_scope(pending->request)));
 }
 
 /* The id of the path, or its refusal is answered. */
@@ -40,13 +44,19 @@ static bool task_id_of(struct http_request *request, struct task_id *ret)
 
 /* ------------------------------------------------------------------ creating */
 
+struct creation {
+    struct api *api;
+    struct http_request *request;
+};
+
 static int percentile_of(void *context, struct text application, struct text interface,
                          unsigned percent, uint64_t *ret_ns)
 {
-    struct api *api = context;
+    const struct creation *creation = context;
 
-    return census_percentile_ns(api->rooms.census, application, interface, WINDOW_15_MIN, percent,
-                                clock_monotonic_ns(), ret_ns);
+    if (!scope_has(request_scope(creation->request), application)) return -ENOENT;
+    return census_percentile_ns(creation->api->rooms.census, application, interface, WINDOW_15_MIN,
+                                percent, clock_monotonic_ns(), ret_ns);
 }
 
 static void on_created(void *context, const struct task *task, const struct problem *problem)
@@ -62,17 +72,21 @@ static void on_created(void *context, const struct task *task, const struct prob
         snprintf(location, sizeof location, "/api/v1/tasks/%s", task->id.text);
         http_answer_header(pending->request, "Location", location);
     }
-    pending_json(pending, 201, task_value(pending->api, task, WARN_WITH_NEAREST));
+    pending_json(
+        pending, 201,
+        task_value(pending->api, task, WARN_WITH_NEAREST, request_scope(pending->request)));
 }
 
 void on_task_create(struct api *api, struct http_request *request)
 {
-    struct threshold_source source = { .percentile_ns = percentile_of, .context = api };
+    struct creation creation = { api, request };
+    struct threshold_source source = { .percentile_ns = percentile_of, .context = &creation };
     struct problem problem = { 0 };
     struct task_spec spec;
 
     if (task_request_parse(http_body(request), &source, tasks_now_wall_ms(api->rooms.tasks), &spec,
-                           &problem) < 0) {
+                           &problem) < 0 ||
+        scoping_check(request, text_of(spec.application), &problem) < 0) {
         answer_problem(request, &problem);
         return;
     }
@@ -134,7 +148,8 @@ static void on_task_page(void *context, const struct history_tasks *page,
     }
     tasks = json_array();
     for (size_t i = 0; i < page->count; i++) {
-        value_append(tasks, task_value(pending->api, &page->tasks[i], WARN_BRIEFLY));
+        value_append(tasks, task_value(pending->api, &page->tasks[i], WARN_BRIEFLY,
+                                       request_scope(pending->request)));
     }
     answer_page(pending, "tasks", tasks, page->next);
 }
@@ -156,7 +171,9 @@ static int read_list_query(struct http_request *request, struct history_query *r
 
 void on_task_list(struct api *api, struct http_request *request)
 {
-    struct history_query query = { .state = -1, .limit = PAGE_LIMIT_DEFAULT };
+    struct history_query query = { .state = -1,
+                                   .limit = PAGE_LIMIT_DEFAULT,
+                                   .scope = request_scope(request) };
     struct problem problem = { 0 };
 
     if (read_list_query(request, &query, &problem) < 0) {
@@ -293,16 +310,16 @@ static json_t *nearest_value(const struct known_names *names)
 }
 
 /* A name that was called while the task watched it is no misspelt one, whatever was seen since. */
-static void find_names(struct api *api, const struct task *task, const struct ledger *totals,
-                       struct known_names *ret)
+static void find_names(const struct pending *pending, const struct task *task,
+                       const struct ledger *totals, struct known_names *ret)
 {
     if (totals->seen > 0)
         *ret = (struct known_names){ .application_was_seen = true, .interface_was_seen = true };
     else
-        known_names_find(api, &task->spec, ret);
+        known_names_find(pending->api, &task->spec, request_scope(pending->request), ret);
 }
 
-static json_t *ledger_value(struct api *api, const struct task *task,
+static json_t *ledger_value(const struct pending *pending, const struct task *task,
                             const struct history_ledger *ledger)
 {
     OWN(known_names_done) struct known_names names = { 0 };
@@ -313,13 +330,13 @@ static json_t *ledger_value(struct api *api, const struct task *task,
         value_append(rows, ledger_row_value(&ledger->instances[i]));
         ledger_add(&totals, &ledger->instances[i].counts);
     }
-    find_names(api, task, &totals, &names);
+    find_names(pending, task, &totals, &names);
     value_set(object, "task", value_text(task->id.text));
     value_set(object, "instances", rows);
     value_set(object, "folded", value_count(ledger->folded));
     value_set(object, "totals", ledger_totals_value(&totals));
     value_set(object, "nearest", nearest_value(&names));
-    value_set(object, "verdict", verdict_value(api, task, ledger, &names));
+    value_set(object, "verdict", verdict_value(pending->api, task, ledger, &names));
     return object;
 }
 
@@ -331,7 +348,7 @@ static void on_ledger(void *context, const struct task *task, const struct histo
     if (problem)
         pending_problem(pending, problem);
     else
-        pending_json(pending, 200, ledger_value(pending->api, task, ledger));
+        pending_json(pending, 200, ledger_value(pending, task, ledger));
 }
 
 void on_task_ledger(struct api *api, struct http_request *request)

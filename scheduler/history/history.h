@@ -13,6 +13,7 @@
 #include "common/model/task.h"
 
 struct history;
+struct scope;
 struct store;
 
 enum { CURSOR_SIZE_MAX = 128 };
@@ -22,10 +23,11 @@ struct history *history_free(struct history *history);
 
 struct history_query {
     struct text application, interface, author; /* size 0: any; interface as ordered, exact */
-    int state;                                  /* enum task_state, or -1: any */
-    uint64_t from_wall_ms, to_wall_ms;          /* of `created`; 0: open; from <= created < to */
-    struct text cursor;                         /* size 0: the first page */
-    uint32_t limit;                             /* 1 to PAGE_LIMIT_MAX */
+    struct scope *scope; /* only of these applications; NULL: of all. A loan, until the call */
+    int state;           /* enum task_state, or -1: any */
+    uint64_t from_wall_ms, to_wall_ms; /* of `created`; 0: open; from <= created < to */
+    struct text cursor;                /* size 0: the first page */
+    uint32_t limit;                    /* 1 to PAGE_LIMIT_MAX */
 };
 
 struct history_tasks {
@@ -63,6 +65,11 @@ typedef void (*history_sample_fn)(void *context, const struct sample_summary *su
                                   struct sample **sample, const struct problem *problem);
 void history_sample(struct history *history, const struct sample_id *id, history_sample_fn then,
                     void *context);
+/* Its summary alone. */
+typedef void (*history_summary_fn)(void *context, const struct sample_summary *summary,
+                                   const struct problem *problem);
+void history_summary(struct history *history, const struct sample_id *id, history_summary_fn then,
+                     void *context);
 /* All samples of a task with their stacks (at most SAMPLE_CAP_MAX); each may be taken likewise. */
 typedef void (*history_whole_fn)(void *context, struct sample **samples, size_t count,
                                  const struct problem *problem);

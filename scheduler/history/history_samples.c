@@ -244,6 +244,12 @@ void history_sample(struct history *history, const struct sample_id *id, history
     store_sample_find(history->store, id, on_sample, read);
 }
 
+void history_summary(struct history *history, const struct sample_id *id, history_summary_fn then,
+                     void *context)
+{
+    store_sample_find(history->store, id, then, context);
+}
+
 /* All of a task, with their stacks ---------------------------------------------------------- */
 
 /* One after the other, so that decoding them never holds up the loop for all of them at once. */

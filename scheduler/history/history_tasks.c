@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "scheduler/access/scope.h"
 #include "scheduler/history/history_private.h"
 
 enum {
@@ -64,6 +65,7 @@ static void page_free(struct page *page)
     for (size_t i = 0; i < page->lane_count; i++) {
         free(page->lanes[i].ids);
     }
+    scope_unref(page->query.scope);
     free(page->lanes);
     free(page->tasks);
     buf_done(&page->texts);
@@ -253,7 +255,7 @@ static void on_applications(void *context, const struct store_applications *all,
     }
     page->lanes = mem_zalloc(all->count + 1, sizeof(*page->lanes));
     for (size_t i = 0; i < all->count; i++) {
-        lane_add(page, all->names[i]);
+        if (scope_has(page->query.scope, all->names[i])) lane_add(page, all->names[i]);
     }
     page_go_on(page);
 }
@@ -318,6 +320,7 @@ void history_tasks(struct history *history, const struct history_query *query,
     page->then = then;
     page->context = context;
     page->query = *query;
+    scope_ref(page->query.scope);
     page->texts = BUF_INIT(TEXTS_SIZE_MAX);
     if (query_check(query, &page->problem) < 0 || bounds_make(page, &page->problem) < 0) {
         store_defer(history->store, refuse, page);
@@ -328,7 +331,7 @@ void history_tasks(struct history *history, const struct history_query *query,
     page->query.author = keep(page, query->author);
     if (query->application.size > 0) {
         page->lanes = mem_zalloc(1, sizeof(*page->lanes));
-        lane_add(page, query->application);
+        if (scope_has(query->scope, query->application)) lane_add(page, query->application);
         store_defer(history->store, begin, page);
     } else {
         store_applications(history->store, on_applications, page);

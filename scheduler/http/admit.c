@@ -243,6 +243,8 @@ static int admit_token(const struct http *http, const struct head *head, struct 
         if (ret->route->role == HTTP_ANYONE) return 0;
         return verdict_refuse(ret, 401, "This token is not known; it may have been revoked.");
     }
+    ret->identity.has_token = true;
+    memcpy(ret->identity.sha256, digest, sizeof digest);
     if (!role_may(ret->identity.role, ret->route->role))
         return verdict_refuse(ret, 403, "The token '%s' is %s; this needs %s.", ret->identity.name,
                               role_words[ret->identity.role].has,
@@ -252,6 +254,22 @@ static int admit_token(const struct http *http, const struct head *head, struct 
                               "The token '%s' is for some applications; this is of all of them.",
                               ret->identity.name);
     return 0;
+}
+
+bool http_is_still_admitted(struct http_request *request)
+{
+    const struct http *http = request->http;
+    const struct verdict *verdict = &request->verdict;
+    struct http_identity now = { .role = HTTP_ANYONE };
+    bool may;
+
+    if (verdict->route->role == HTTP_ANYONE) return true;
+    if (!verdict->identity.has_token)
+        return !http->has_tokens || !http->has_tokens(http->access_context);
+    if (http->identify(http->access_context, verdict->identity.sha256, &now) < 0) return false;
+    may = role_may(now.role, verdict->route->role);
+    scope_unref(now.scope);
+    return may;
 }
 
 int admit(const struct http *http, const struct head *head, struct verdict *ret)

@@ -263,6 +263,14 @@ void http_park(struct http_request *request, http_gone_fn on_gone, void *context
     connection_watch(request->connection);
 }
 
+void http_unpark(struct http_request *request)
+{
+    CHECK(request->on_gone && !request->is_stream);
+    request->on_gone = NULL;
+    request->gone_context = NULL;
+    connection_unwatch(request->connection);
+}
+
 void http_stream_begin(struct http_request *request, const char *content_type, http_gone_fn on_gone,
                        void *context)
 {

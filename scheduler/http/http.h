@@ -70,8 +70,10 @@ struct http_route {
 /* What a token is good for. Found by the app's token store. */
 struct http_identity {
     enum http_role role;
-    char name[65];       /* the token's; "local" without tokens */
-    struct scope *scope; /* the applications; NULL: all. Its own reference */
+    char name[65];            /* the token's; "local" without tokens */
+    struct scope *scope;      /* the applications; NULL: all. Its own reference */
+    bool has_token;           /* false: "local", or nobody */
+    unsigned char sha256[32]; /* of the token */
 };
 
 /* Looks up a token's SHA-256. Returns 0 and *ret, or -ENOENT. Must not block. */
@@ -171,6 +173,11 @@ void http_reply_problem(struct http_request *request, int status, const char *sl
  * once and the request is no more. */
 typedef void (*http_gone_fn)(void *context);
 void http_park(struct http_request *request, http_gone_fn on_gone, void *context);
+void http_unpark(struct http_request *request); /* it may be answered at once, or parked again */
+
+/* Is what it came with still good for what it asks? For those that were parked, and streams: a
+ * token may have been revoked meanwhile. */
+bool http_is_still_admitted(struct http_request *request);
 
 /* Server-sent events: begins an endless answer; http_stream_send() per event. The request is
  * parked by this: on_gone as above. A client that does not read is closed beyond 1 MB. */

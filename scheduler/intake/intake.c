@@ -4,6 +4,7 @@
  * A request is answered from one of three places: refused at the door, by its own file at once, or
  * when the store has answered. The last may come after its client has gone; then in_flight_end()
  * returns NULL, and there is nobody to answer. */
+#include "scheduler/access/scope.h"
 #include "scheduler/intake/drop_counts.h"
 #include "scheduler/intake/private.h"
 #include "scheduler/intake/retry_after.h"
@@ -21,15 +22,15 @@
 /* --- answers --- */
 
 /* A sender of another protocol version is shown to operators, with the version it speaks. */
-static void note_refused(struct intake *intake, struct text body)
+static void note_refused(struct intake *intake, struct http_request *request)
 {
     OWN(wire_arena_done) struct wire_arena arena = { 0 };
     struct wire_identity who;
     struct problem ignored;
 
-    if (wire_identity_decode(body, &arena, &who, &ignored) < 0) return;
-    if (sender_check(&(struct sender){ who.application, who.instance, who.incarnation }, &ignored) <
-        0)
+    if (wire_identity_decode(http_body(request), &arena, &who, &ignored) < 0) return;
+    if (sender_check(request, &(struct sender){ who.application, who.instance, who.incarnation },
+                     &ignored) < 0)
         return;
     census_refused(intake->census, who.application, who.instance, who.incarnation, who.speaks,
                    clock_monotonic_ns());
@@ -42,7 +43,7 @@ void intake_refuse(struct intake *intake, struct http_request *request, const ch
     char text[24];
 
     metrics_add(intake->metrics, METRIC_INTAKE, kind, problem_slug(problem->code), 1);
-    if (problem->code == PROBLEM_BAD_PROTOCOL) note_refused(intake, http_body(request));
+    if (problem->code == PROBLEM_BAD_PROTOCOL) note_refused(intake, request);
     if (status == 426) {
         snprintf(text, sizeof text, "stakeout/%d", WIRE_PROTOCOL);
         http_answer_header(request, "Upgrade", text);
@@ -66,12 +67,18 @@ void intake_answer(struct intake *intake, struct http_request *request, const ch
         http_reply(request, 204, NULL, body);
 }
 
-int sender_check(const struct sender *sender, struct problem *problem)
+int sender_check(struct http_request *request, const struct sender *sender, struct problem *problem)
 {
+    const struct http_identity *who = http_identity_of(request);
+
     if (application_check(sender->application, problem) < 0) return -1;
     if (instance_name_check(sender->instance, problem) < 0) return -1;
     if (sender->incarnation == 0)
         return problem_set_field(problem, "incarnation", "'incarnation' must not be 0.");
+    if (!scope_has(who->scope, sender->application))
+        return problem_set(problem, PROBLEM_FORBIDDEN,
+                           "The token '%s' is not for the application '%.*s'.", who->name,
+                           TEXT_ARGS(sender->application));
     return 0;
 }
 

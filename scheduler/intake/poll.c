@@ -126,11 +126,24 @@ static void refuse_not_ready(struct intake *intake, struct http_request *request
     intake_refuse(intake, request, "poll", &problem);
 }
 
+static void refuse_revoked(struct poll *poll)
+{
+    struct problem problem;
+
+    problem_set(&problem, PROBLEM_UNAUTHORIZED, "The token is good no more.");
+    intake_refuse(poll->intake, poll->request, "poll", &problem);
+    free(poll);
+}
+
 static void on_wake(void *context)
 {
     struct poll *poll = context;
 
     poll->parked = NULL;
+    if (!http_is_still_admitted(poll->request)) {
+        refuse_revoked(poll);
+        return;
+    }
     if (tasks_are_ready(poll->intake->tasks)) {
         answer(poll);
         return;
@@ -179,7 +192,7 @@ void poll_take(struct intake *intake, struct http_request *request)
     struct poll *poll;
 
     if (wire_poll_decode(http_body(request), &arena, &said, &problem) < 0 ||
-        sender_check(&(struct sender){ said.application, said.instance, said.incarnation },
+        sender_check(request, &(struct sender){ said.application, said.instance, said.incarnation },
                      &problem) < 0) {
         intake_refuse(intake, request, "poll", &problem);
         return;

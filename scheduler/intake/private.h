@@ -71,7 +71,9 @@ struct sender {
     struct text application, instance;
     uint64_t incarnation;
 };
-int sender_check(const struct sender *sender, struct problem *problem);
+/* Also: does the token that it came with serve this application? (403) */
+int sender_check(struct http_request *request, const struct sender *sender,
+                 struct problem *problem);
 
 /* Answers. Each counts `kind` with its outcome and consumes the request. */
 void intake_refuse(struct intake *intake, struct http_request *request, const char *kind,

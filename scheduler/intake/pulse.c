@@ -31,9 +31,9 @@ static void take_drops(struct ledger *to, const struct wire_pulse_ledger *said)
     }
 }
 
-/* Returns whether the ledger is one: a task's id, and sums that hold. */
-static bool take_ledger(const struct wire_pulse *pulse, const struct wire_pulse_ledger *said,
-                        struct task_ledger *ret)
+/* Returns whether the ledger is one: of a task of the sender's application, and sums that hold. */
+static bool take_ledger(struct intake *intake, const struct wire_pulse *pulse,
+                        const struct wire_pulse_ledger *said, struct task_ledger *ret)
 {
     *ret = (struct task_ledger){
         .incarnation = pulse->incarnation,
@@ -61,6 +61,7 @@ static bool take_ledger(const struct wire_pulse *pulse, const struct wire_pulse_
         },
     };
     if (task_id_parse(said->task, &ret->task) < 0) return false;
+    if (!tasks_may_be_of(intake->tasks, &ret->task, pulse->application)) return false;
     snprintf(ret->instance, sizeof ret->instance, "%.*s", TEXT_ARGS(pulse->instance));
     snprintf(ret->host_ip, sizeof ret->host_ip, "%.*s", TEXT_ARGS(pulse->host_ip));
     take_drops(&ret->counts, said);
@@ -73,7 +74,7 @@ static size_t take_ledgers(struct intake *intake, const struct wire_pulse *pulse
     size_t count = 0;
 
     for (uint32_t i = 0; i < pulse->ledgers_count; i++) {
-        if (take_ledger(pulse, &pulse->ledgers[i], &ret[count]))
+        if (take_ledger(intake, pulse, &pulse->ledgers[i], &ret[count]))
             count++;
         else
             metrics_add(intake->metrics, METRIC_INTAKE, "ledger", "unsound", 1);
@@ -143,7 +144,8 @@ void pulse_take(struct intake *intake, struct http_request *request)
     struct problem problem;
 
     if (wire_pulse_decode(http_body(request), &arena, &pulse, &problem) < 0 ||
-        sender_check(&(struct sender){ pulse.application, pulse.instance, pulse.incarnation },
+        sender_check(request,
+                     &(struct sender){ pulse.application, pulse.instance, pulse.incarnation },
                      &problem) < 0 ||
         census_pulse(intake->census, &pulse, http_peer(request), clock_monotonic_ns(),
                      clock_wall_ns(), &problem) < 0) {

@@ -76,7 +76,8 @@ void report_take(struct intake *intake, struct http_request *request)
     struct in_flight *it;
 
     if (report_decode(body, &sample, &problem) < 0 ||
-        sender_check(&(struct sender){ text_of(sample->application), text_of(sample->instance),
+        sender_check(request,
+                     &(struct sender){ text_of(sample->application), text_of(sample->instance),
                                        sample->incarnation },
                      &problem) < 0) {
         intake_refuse(intake, request, "report", &problem);
@@ -121,7 +122,8 @@ static bool is_for_probes(uint32_t event)
            event == TASK_EVENT_DISARMED;
 }
 
-/* Events of a newer probe that we do not know are left out. Returns the count, or -1. */
+/* Events of a newer probe that we do not know are left out, and those of other applications'
+ * tasks. Returns the count, or -1. */
 static int take_events(struct intake *intake, const struct wire_log *log,
                        struct task_log_event *ret, struct problem *problem)
 {
@@ -134,7 +136,10 @@ static int take_events(struct intake *intake, const struct wire_log *log,
             continue;
         }
         if (take_event(log, &log->events[i], now_wall_ns, &ret[count], problem) < 0) return -1;
-        count++;
+        if (tasks_may_be_of(intake->tasks, &ret[count].task, log->application))
+            count++;
+        else
+            metrics_add(intake->metrics, METRIC_INTAKE, "event", "foreign", 1);
     }
     return count;
 }
@@ -162,7 +167,7 @@ void log_take(struct intake *intake, struct http_request *request)
     int count = -1;
 
     if (wire_log_decode(http_body(request), &arena, &log, &problem) == 0 &&
-        sender_check(&(struct sender){ log.application, log.instance, log.incarnation },
+        sender_check(request, &(struct sender){ log.application, log.instance, log.incarnation },
                      &problem) == 0) {
         events = mem_zalloc(log.events_count + 1, sizeof *events);
         count = take_events(intake, &log, events, &problem);

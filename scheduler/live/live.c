@@ -265,14 +265,14 @@ void live_stream_close(struct live *live, struct live_stream *stream)
     if (live->publishing == 0) free_closed(live);
 }
 
-void live_publish(struct live *live, struct text type, struct text json)
+void live_publish(struct live *live, const struct live_event *event)
 {
     struct live_stream *stream;
 
     live->publishing++;
     TAILQ_FOREACH(stream, &live->streams, link)
     {
-        if (!stream->is_closed) stream->on_event(stream->context, type, json);
+        if (!stream->is_closed) stream->on_event(stream->context, event);
     }
     live->publishing--;
     if (live->publishing == 0) free_closed(live);

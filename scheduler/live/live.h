@@ -26,11 +26,14 @@ void live_wake(struct live *live, struct text application);  /* its tasks have c
 void live_wake_all(struct live *live);                       /* before a stop */
 size_t live_parked_count(const struct live *live);
 
-/* Consoles. An event has a type ("task", "sample") and one line of JSON. */
-typedef void (*live_event_fn)(void *context, struct text type, struct text json);
+/* Consoles. An event is of an application, and has a type ("task", "sample") and a line of JSON. */
+struct live_event {
+    struct text application, type, json;
+};
+typedef void (*live_event_fn)(void *context, const struct live_event *event);
 struct live_stream *live_stream_open(struct live *live, live_event_fn on_event, void *context);
 void live_stream_close(struct live *live, struct live_stream *stream);
-void live_publish(struct live *live, struct text type, struct text json);
+void live_publish(struct live *live, const struct live_event *event);
 size_t live_stream_count(const struct live *live);
 
 #endif

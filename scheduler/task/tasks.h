@@ -87,6 +87,10 @@ typedef void (*tasks_set_fn)(void *context, const struct problem *problem);
 void tasks_set_settings(struct tasks *tasks, const struct application_settings *settings,
                         tasks_set_fn then, void *context);
 
+/* False: it is a task of another application. What is not in memory may be of any, and nothing that
+ * probes say of it is kept. */
+bool tasks_may_be_of(const struct tasks *tasks, const struct task_id *id, struct text application);
+
 /* Ledgers of instances: absolute, so that the last sequence wins. */
 typedef void (*tasks_done_fn)(void *context, const struct problem *problem);
 void tasks_take_ledgers(struct tasks *tasks, const struct task_ledger *ledgers, size_t count,

@@ -114,6 +114,13 @@ static struct puts *puts_new(tasks_done_fn then, void *context)
     return puts;
 }
 
+bool tasks_may_be_of(const struct tasks *tasks, const struct task_id *id, struct text application)
+{
+    const struct cached_task *cached = cache_task_find(&tasks->cache, id);
+
+    return !cached || text_is_equal(text_of(cached->application->name), application);
+}
+
 /* Ledgers ----------------------------------------------------------------------------------- */
 
 void tasks_take_ledgers(struct tasks *tasks, const struct task_ledger *ledgers, size_t count,

@@ -6,6 +6,7 @@
 #include "common/model/problem.h"
 #include "common/model/sample.h"
 #include "common/model/task.h"
+#include "common/model/task_event.h"
 #include "common/wire/report.h"
 #include "tests/support/api_client.h"
 #include "tests/support/test.h"
@@ -300,4 +301,38 @@ int fake_probe_try_report(const struct fake_probe *probe, const struct fake_samp
         rc = -EAGAIN;
     api_answer_done(&answer);
     return rc;
+}
+
+static void encode_log(const struct fake_probe *probe, const char *task, struct buf *to)
+{
+    struct wire_log_event event = {
+        .task = text_of(task), .event = TASK_EVENT_ARMED, .sequence = 1, .count = 1
+    };
+    struct wire_log log = { .protocol = WIRE_PROTOCOL,
+                            .application = text_of(probe->application),
+                            .instance = text_of(probe->instance),
+                            .incarnation = probe->incarnation,
+                            .events = &event,
+                            .events_count = 1 };
+
+    assert_int_equal(wire_log_encode(&log, to), 0);
+}
+
+void fake_probe_ask(struct fake_probe *probe, const char *kind, const char *task,
+                    struct api_answer *ret)
+{
+    OWN(sample_freep)
+    struct sample *sample = make_sample(probe, &(struct fake_sample){ .task = task });
+    OWN(buf_done) struct buf body = BUF_INIT(REPORT_SIZE_MAX);
+    struct fake_calls calls = { .interface = "GET /", .count = 1, .each_ns = NS_PER_MS, .seen = 1 };
+    char path[32];
+
+    calls.task = task;
+    if (strcmp(kind, "poll") == 0) encode_poll(probe, "", &body);
+    if (strcmp(kind, "pulse") == 0) encode_pulse(probe, &calls, 1, &body);
+    if (strcmp(kind, "log") == 0) encode_log(probe, task, &body);
+    if (strcmp(kind, "report") == 0) assert_int_equal(report_encode(sample, &body), 0);
+    assert_true(body.size > 0);
+    snprintf(path, sizeof path, "/probe/v1/%s", kind);
+    if (try_post(probe, path, &body, ret) < 0) fail_msg("%s: no answer", path);
 }

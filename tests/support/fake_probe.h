@@ -73,6 +73,12 @@ struct fake_sample {
 };
 enum report_outcome fake_probe_report(struct fake_probe *probe, const struct fake_sample *sample);
 
+/* One request of a kind ("poll", "pulse", "log", "report") about a task, and what was answered,
+ * whatever that is. A poll is of a probe that was told nothing yet. */
+struct api_answer;
+void fake_probe_ask(struct fake_probe *probe, const char *kind, const char *task,
+                    struct api_answer *ret);
+
 /* The same where the scheduler may be away: -EAGAIN unless it was answered with 200, and then the
  * report may have been taken or not. Any thread. */
 int fake_probe_try_report(const struct fake_probe *probe, const struct fake_sample *sample,

@@ -136,9 +136,9 @@ static const struct http_route routes[] = {
 
 static int identify(void *context, const unsigned char sha256[32], struct http_identity *ret)
 {
-    static const struct http_identity known[] = { { HTTP_VIEWER, "viewer", NULL },
-                                                  { HTTP_OPERATOR, "operator", NULL },
-                                                  { HTTP_PROBE, "probe", NULL } };
+    static const struct http_identity known[] = { { .role = HTTP_VIEWER, .name = "viewer" },
+                                                  { .role = HTTP_OPERATOR, .name = "operator" },
+                                                  { .role = HTTP_PROBE, .name = "probe" } };
 
     (void)context;
     for (size_t i = 0; i < ARRAY_COUNT(known); i++) {

@@ -15,13 +15,13 @@
 
 enum { IN_FLIGHT_MAX = 512 }; /* WORDS_IN_FLIGHT_MAX of scheduler/intake/private.h */
 
-static void encode_event(const char *id, uint64_t sequence, struct buf *to)
+static void encode_event(const char *application, const char *id, uint64_t sequence, struct buf *to)
 {
     struct wire_log_event event = {
         .sequence = sequence, .task = text_of(id), .event = 11 /* thinned */, .count = 1
     };
     struct wire_log log = { .protocol = WIRE_PROTOCOL,
-                            .application = TEXT("slow"),
+                            .application = text_of(application),
                             .instance = TEXT("host:1"),
                             .incarnation = 7,
                             .events = &event,
@@ -52,12 +52,12 @@ static void at_most_512_requests_wait_for_the_store(void **state)
     scheduler_create_task("slow", "", id);
     assert_int_equal(kill(scheduler_redis.pid, SIGSTOP), 0);
     for (size_t i = 0; i < count; i++) {
-        encode_event(id, i + 1, &body);
+        encode_event("slow", id, i + 1, &body);
         call.body = buf_peek(&body);
         fds[i] = api_send(&call);
     }
     assert_true(wait_until(are_in_flight, &count, 4000));
-    encode_event(id, count + 1, &body);
+    encode_event("slow", id, count + 1, &body);
     call.body = buf_peek(&body);
     api_ask(&call, &answer);
     assert_int_equal(kill(scheduler_redis.pid, SIGCONT), 0);
@@ -85,7 +85,7 @@ static void a_client_that_goes_meanwhile_leaves_nothing_behind(void **state)
     (void)state;
     scheduler_create_task("leaving", "", id);
     assert_int_equal(kill(scheduler_redis.pid, SIGSTOP), 0);
-    encode_event(id, 1, &body);
+    encode_event("leaving", id, 1, &body);
     close(api_send(&(struct api_call){ .port = scheduler.port,
                                        .path = "/probe/v1/log",
                                        .content_type = "application/msgpack",

@@ -182,12 +182,18 @@ struct listener {
     size_t heard;
 };
 
-static void on_event(void *context, struct text type, struct text json)
+static void publish(void)
+{
+    live_publish(live, &(struct live_event){ TEXT("shop"), TEXT("task"), TEXT("{}") });
+}
+
+static void on_event(void *context, const struct live_event *event)
 {
     struct listener *listener = context;
 
-    assert_true(text_is_equal(type, TEXT("task")));
-    assert_true(text_is_equal(json, TEXT("{}")));
+    assert_true(text_is_equal(event->type, TEXT("task")));
+    assert_true(text_is_equal(event->application, TEXT("shop")));
+    assert_true(text_is_equal(event->json, TEXT("{}")));
     listener->heard++;
     if (!listener->victim || !listener->victim->stream) return;
     live_stream_close(live, listener->victim->stream);
@@ -202,9 +208,9 @@ static void every_stream_hears_every_event(void **state)
     for (size_t i = 0; i < 3; i++) {
         listeners[i].stream = live_stream_open(live, on_event, &listeners[i]);
     }
-    live_publish(live, TEXT("task"), TEXT("{}"));
+    publish();
     live_stream_close(live, listeners[1].stream);
-    live_publish(live, TEXT("task"), TEXT("{}"));
+    publish();
     assert_int_equal(listeners[0].heard, 2);
     assert_int_equal(listeners[1].heard, 1);
     assert_int_equal(listeners[2].heard, 2);
@@ -221,8 +227,8 @@ static void streams_may_close_while_an_event_is_told(void **state)
     }
     listeners[0].victim = &listeners[1]; /* the next one */
     listeners[2].victim = &listeners[2]; /* itself */
-    live_publish(live, TEXT("task"), TEXT("{}"));
-    live_publish(live, TEXT("task"), TEXT("{}"));
+    publish();
+    publish();
     assert_int_equal(listeners[0].heard, 2);
     assert_int_equal(listeners[1].heard, 0);
     assert_int_equal(listeners[2].heard, 1);
