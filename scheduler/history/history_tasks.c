@@ -5,6 +5,11 @@
  * the last id of a page is all that a cursor need say. Each application keeps its ids in order;
  * a page over several merges them:
  *
+ * Of one interface, or of one state, there is an index: then a lane reads what is of the interface
+ * and in one state, and an application has a lane for each state that is asked for. Where the index
+ * is behind (an older release used this Redis, and it is being made), the page begins anew, and
+ * looks at all tasks. For an author there is none.
+ *
  *   REFILL   every lane that ran empty reads its next ids            one round per lane
  *   MERGE    the largest of all heads, again and again, into a batch while no lane is empty
  *   FETCH    the batch's tasks, in one round; those that pass the filters are kept
@@ -32,6 +37,7 @@ enum {
 /* The ids of one application, read ahead. */
 struct lane {
     struct page *page;
+    enum task_state state; /* of what it reads in the index */
     struct text application;
     char name[APPLICATION_SIZE_MAX + 1];
     struct task_id *ids;
@@ -49,6 +55,7 @@ struct page {
     char first[BOUND_SIZE], before[BOUND_SIZE];
     struct lane *lanes;
     size_t lane_count, open;
+    bool is_indexed, is_behind; /* the lanes read the index; and it turned out to be behind */
     struct store_ref batch[BATCH_MAX];
     size_t batch_count, scanned;
     struct task *tasks;
@@ -113,6 +120,7 @@ static void on_ids(void *context, const struct store_ids *ids, const struct prob
         page->has_problem = true;
         page->problem = *problem;
     } else if (!problem) {
+        page->is_behind |= ids->is_behind;
         lane->ids = mem_grow(lane->ids, (ids->count + 1) * sizeof(*lane->ids));
         if (ids->count) memcpy(lane->ids, ids->ids, ids->count * sizeof(*lane->ids));
         lane->count = ids->count;
@@ -123,6 +131,18 @@ static void on_ids(void *context, const struct store_ids *ids, const struct prob
         }
     }
     if (--page->open == 0) page_go_on(page);
+}
+
+static void lane_read(struct lane *lane, const struct store_range *range)
+{
+    const struct page *page = lane->page;
+    struct store_kind kind = { page->query.interface, lane->state };
+
+    if (page->is_indexed) {
+        store_index_ids(page->history->store, lane->application, &kind, range, on_ids, lane);
+    } else {
+        store_task_ids(page->history->store, lane->application, range, on_ids, lane);
+    }
 }
 
 static bool lane_is_empty(const struct lane *lane)
@@ -140,8 +160,7 @@ static bool refill(struct page *page)
         struct lane *lane = &page->lanes[i];
         struct store_range range = { text_of(page->first), text_of(lane->before),
                                      (uint32_t)lane_read_size(page) };
-        if (!lane_is_empty(lane)) continue;
-        store_task_ids(page->history->store, lane->application, &range, on_ids, lane);
+        if (lane_is_empty(lane)) lane_read(lane, &range);
     }
     return page->open > 0;
 }
@@ -214,12 +233,38 @@ static void on_tasks(void *context, const struct task *tasks, size_t count,
     }
 }
 
+static void lane_add(struct page *page, struct text application)
+{
+    struct lane *lane = &page->lanes[page->lane_count++];
+
+    *lane = (struct lane){ .page = page };
+    memcpy(lane->name, application.data, application.size);
+    lane->application = (struct text){ lane->name, application.size };
+    memcpy(lane->before, page->before, sizeof(lane->before));
+}
+
+/* One lane of each application goes on, over all of its tasks. */
+static void begin_anew(struct page *page)
+{
+    size_t count = page->lane_count;
+    enum task_state first = page->lanes[0].state;
+
+    page->is_indexed = page->is_behind = false;
+    page->lane_count = page->task_count = page->scanned = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct lane lane = page->lanes[i];
+        free(lane.ids);
+        if (lane.state == first) lane_add(page, (struct text){ lane.name, lane.application.size });
+    }
+}
+
 static void page_go_on(struct page *page)
 {
     if (page->has_problem) {
         page_fail(page, &page->problem);
         return;
     }
+    if (page->is_behind) begin_anew(page);
     if (lanes_are_done(page) || page->scanned >= SCAN_MAX) {
         page_end(page, !lanes_are_done(page));
         return;
@@ -234,14 +279,15 @@ static void page_go_on(struct page *page)
 
 /* The beginning ----------------------------------------------------------------------------- */
 
-static void lane_add(struct page *page, struct text application)
+/* One for each state that is asked for, if there is an index; otherwise one. */
+static void lanes_add(struct page *page, struct text application)
 {
-    struct lane *lane = &page->lanes[page->lane_count++];
-
-    lane->page = page;
-    memcpy(lane->name, application.data, application.size);
-    lane->application = (struct text){ lane->name, application.size };
-    memcpy(lane->before, page->before, sizeof(lane->before));
+    for (int state = 0; state < TASK_STATE_COUNT; state++) {
+        if (page->is_indexed ? page->query.state >= 0 && page->query.state != state : state > 0)
+            continue;
+        lane_add(page, application);
+        page->lanes[page->lane_count - 1].state = (enum task_state)state;
+    }
 }
 
 static void on_applications(void *context, const struct store_applications *all,
@@ -253,9 +299,9 @@ static void on_applications(void *context, const struct store_applications *all,
         page_fail(page, problem);
         return;
     }
-    page->lanes = mem_zalloc(all->count + 1, sizeof(*page->lanes));
+    page->lanes = mem_zalloc(all->count * TASK_STATE_COUNT + 1, sizeof(*page->lanes));
     for (size_t i = 0; i < all->count; i++) {
-        if (scope_has(page->query.scope, all->names[i])) lane_add(page, all->names[i]);
+        if (scope_has(page->query.scope, all->names[i])) lanes_add(page, all->names[i]);
     }
     page_go_on(page);
 }
@@ -329,9 +375,10 @@ void history_tasks(struct history *history, const struct history_query *query,
     CHECK(buf_reserve(&page->texts, TEXTS_SIZE_MAX - 1)); /* so that it never moves */
     page->query.interface = keep(page, query->interface);
     page->query.author = keep(page, query->author);
+    page->is_indexed = query->interface.size > 0 || query->state >= 0;
     if (query->application.size > 0) {
-        page->lanes = mem_zalloc(1, sizeof(*page->lanes));
-        if (scope_has(query->scope, query->application)) lane_add(page, query->application);
+        page->lanes = mem_zalloc(TASK_STATE_COUNT, sizeof(*page->lanes));
+        if (scope_has(query->scope, query->application)) lanes_add(page, query->application);
         store_defer(history->store, begin, page);
     } else {
         store_applications(history->store, on_applications, page);

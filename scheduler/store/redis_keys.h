@@ -22,6 +22,8 @@
  *   stakeout:news                      STREAM  what changed, for other schedulers; the last 10,000
  *   stakeout:{APP}:live                HASH    task -> "STATE start ends interface"; its end
  *   stakeout:{APP}:version             STRING  counts changes of tasks; nobody
+ *   stakeout:{APP}:index               ZSET    interface LF state task, score 0: the tasks; forget
+ *   stakeout:{APP}:indexed             STRING  the version with which the index is complete
  *   stakeout:{APP}:tasks               ZSET    all task ids, score 0: order of creation; forget
  *   stakeout:{APP}:ended               ZSET    task -> when it ended; forget
  *   stakeout:{APP}:stored              ZSET    those of `ended` that hold samples; forget, shed

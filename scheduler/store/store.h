@@ -218,6 +218,7 @@ void store_task_find(struct store *store, const struct task_id *id, store_task_f
 struct store_ids {
     const struct task_id *ids;
     size_t count;
+    bool is_behind; /* they are from an index that lacks some: say nothing of them */
 };
 typedef void (*store_ids_fn)(void *context, const struct store_ids *ids,
                              const struct problem *problem);
@@ -227,6 +228,14 @@ struct store_range {
 };
 void store_task_ids(struct store *store, struct text application, const struct store_range *range,
                     store_ids_fn then, void *context);
+
+/* The same of one interface (empty: of any) and one state. */
+struct store_kind {
+    struct text interface;
+    enum task_state state;
+};
+void store_index_ids(struct store *store, struct text application, const struct store_kind *kind,
+                     const struct store_range *range, store_ids_fn then, void *context);
 
 /* The tasks of these ids, of any applications, in one round; those that are gone have an empty
  * id in their place. */
@@ -299,6 +308,18 @@ typedef void (*store_trimmed_fn)(void *context, const struct store_trimmed *trim
                                  const struct problem *problem);
 void store_trim(struct store *store, struct text application, uint64_t keep_ms, uint64_t bytes_max,
                 store_trimmed_fn then, void *context);
+
+/* One bounded step of bringing the index of an application's tasks up to date, which is behind when
+ * its Redis was used by a release that had none. `walk` is all zero to begin with, then what the
+ * step before gave, until that has no more. */
+struct store_index_walk {
+    bool has_begun, more;
+    char before[TASK_ID_SIZE + 1];
+};
+typedef void (*store_index_fn)(void *context, const struct store_index_walk *walk,
+                               const struct problem *problem);
+void store_index(struct store *store, struct text application, const struct store_index_walk *walk,
+                 store_index_fn then, void *context);
 
 /* Settings of applications ------------------------------------------------------------------ */
 

@@ -116,7 +116,7 @@ void store_news_connect(struct store_news *news);
 
 /* The keys with which every function begins that may move a task: move_keys() of
  * functions/2_tasks.lua. */
-enum { STORE_MOVE_KEYS = 6 };
+enum { STORE_MOVE_KEYS = 8 };
 void store_add_move_keys(struct redis_command *command, const struct key_tag *tag,
                          const struct task_id *id);
 

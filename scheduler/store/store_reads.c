@@ -117,7 +117,7 @@ static void on_ids(void *my, size_t index, const struct redis_value *value)
 static void on_ids_done(void *my, const struct problem *problem)
 {
     struct id_list *list = my;
-    struct store_ids ids = { list->ids, list->count };
+    struct store_ids ids = { list->ids, list->count, false };
 
     list->then(list->context, problem ? NULL : &ids, problem);
     free(list->ids);

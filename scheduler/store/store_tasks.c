@@ -165,12 +165,14 @@ static void create_send(struct move *move)
     redis_command_add(command, TEXT("PX"));
     redis_command_add_u64(command, POINTER_MS);
 
-    command = round_add_function(round, STORE_FUNCTION("create"), 5);
+    command = round_add_function(round, STORE_FUNCTION("create"), 7);
     key_add(command, &move->tag, "live");
     key_add(command, &move->tag, "version");
     key_add(command, &move->tag, "tasks");
     key_add_task(command, &move->tag, &move->id, "");
     key_add_task(command, &move->tag, &move->id, "log");
+    key_add(command, &move->tag, "index");
+    key_add(command, &move->tag, "indexed");
     redis_command_add(command, text_of(move->id.text));
     redis_command_add(command, text_of(spec->interface));
     redis_command_add_u64(command, spec->start_wall_ms);
@@ -217,6 +219,8 @@ void store_add_move_keys(struct redis_command *command, const struct key_tag *ta
     key_add(command, tag, "stored");
     key_add_task(command, tag, id, "");
     key_add_task(command, tag, id, "log");
+    key_add(command, tag, "index");
+    key_add(command, tag, "indexed");
 }
 
 struct move_order {

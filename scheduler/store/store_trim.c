@@ -93,7 +93,7 @@ static void on_forget_done(void *my, const struct problem *problem)
 
 static void add_forget_keys(struct redis_command *command, const struct trim *trim)
 {
-    static const char *const ours[] = { "tasks", "ended", "stored", "bytes" };
+    static const char *const ours[] = { "tasks", "ended", "stored", "bytes", "index" };
     static const char *const its[] = { "", "samples", "log", "seen", "ledger", "gone", "folded" };
 
     for (size_t i = 0; i < ARRAY_COUNT(ours); i++) {
@@ -115,7 +115,7 @@ static void add_shed_keys(struct redis_command *command, const struct trim *trim
 
 static void on_held(void *my, const struct problem *problem)
 {
-    enum { FORGET_KEYS = 11, SHED_KEYS = 5 };
+    enum { FORGET_KEYS = 12, SHED_KEYS = 5 };
     struct trim *trim = my;
     struct redis_command *command;
     struct round *round;

@@ -14,9 +14,6 @@
  * says later is taken over, and moved on at once if it is due. A task that nobody has moved
  * MOVE_GRACE_MS after it was due is moved by whoever sees that: moving twice does nothing.
  *
- * Forgetting, too, is done by whoever has the lease. It is renewed three times in its life; one
- * whose holder was killed is another's when it has run out.
- *
  * INVARIANT: an answer never overwrites a newer one. Answers to loads carry the stamp of their
  * beginning; tasks that were put later are left alone. */
 #include "scheduler/task/tasks.h"
@@ -28,17 +25,13 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "common/base/log.h"
 #include "scheduler/task/tasks_private.h"
 
 enum {
     TICK_MS_MAX = 1000,
     LIST_MS = 5000,
     LIST_FAST_MS = 1000,
-    LEASE_MS = 6000,
     MOVE_GRACE_MS = 3000,
-    TRIM_PAUSE_MS = 30000, /* between two walks over all applications */
-    TRIM_STEP_MS = 20,     /* between two steps of one that has more to forget */
 };
 
 static void tell(struct tasks *tasks, const struct task *task, const struct sample_summary *sample)
@@ -227,38 +220,6 @@ static void on_gap(void *context, bool has_missed)
     list_applications(tasks);
 }
 
-/* The lease --------------------------------------------------------------------------------- */
-
-static bool has_lease(const struct tasks *tasks)
-{
-    return store_is_up(tasks->store) && clock_monotonic_ns() < tasks->lease_end_ns;
-}
-
-static void on_lease(void *context, bool is_held, const struct problem *problem)
-{
-    struct tasks *tasks = context;
-    bool was_held = tasks->lease_end_ns != 0;
-
-    tasks->is_leasing = false;
-    if (problem) return; /* what we have, we have for its time */
-    tasks->lease_end_ns = is_held ? tasks->lease_asked_ns + ms_to_ns(LEASE_MS) : 0;
-    if (is_held == was_held) return;
-    tasks->trim_due_ns = 0;
-    log_line(LOG_INFO, is_held ? "tasks: this scheduler expires and forgets tasks now"
-                               : "tasks: another scheduler expires and forgets tasks now");
-}
-
-static void renew_lease(struct tasks *tasks)
-{
-    uint64_t now_ns = clock_monotonic_ns();
-
-    if (tasks->is_leasing || !store_is_up(tasks->store)) return;
-    if (now_ns - tasks->lease_asked_ns < ms_to_ns(LEASE_MS / 3) && tasks->lease_asked_ns) return;
-    tasks->is_leasing = true;
-    tasks->lease_asked_ns = now_ns;
-    store_lease(tasks->store, "tasks", LEASE_MS, on_lease, tasks);
-}
-
 /* Moving ------------------------------------------------------------------------------------ */
 
 struct question {
@@ -316,7 +277,7 @@ static uint64_t move_task(struct tasks *tasks, struct cached_task *cached, uint6
         return UINT64_MAX;
     }
     if (!is_due && !(is_up && cached->is_ahead)) return next_due_ms(task);
-    if (is_up && (has_lease(tasks) || now_ms >= since_ms + MOVE_GRACE_MS)) {
+    if (is_up && (tasks_have_lease(tasks) || now_ms >= since_ms + MOVE_GRACE_MS)) {
         ask_to_move(tasks, cached);
         return UINT64_MAX; /* the answer comes without us */
     }
@@ -325,38 +286,6 @@ static uint64_t move_task(struct tasks *tasks, struct cached_task *cached, uint6
     cached->is_ahead = true;
     tell(tasks, task, NULL);
     return next_due_ms(task);
-}
-
-/* Forgetting -------------------------------------------------------------------------------- */
-
-static void on_trimmed(void *context, const struct store_trimmed *trimmed,
-                       const struct problem *problem)
-{
-    struct tasks *tasks = context;
-    uint64_t pause_ms = TRIM_STEP_MS;
-
-    tasks->is_trimming = false;
-    if (problem || !trimmed->more) tasks->trim_index++;
-    if (tasks->trim_index >= tasks->cache.application_count) {
-        tasks->trim_index = 0;
-        pause_ms = TRIM_PAUSE_MS;
-    }
-    tasks->trim_due_ns = clock_monotonic_ns() + ms_to_ns(pause_ms);
-}
-
-static void trim(struct tasks *tasks)
-{
-    const struct cached_application *application;
-
-    if (tasks->is_trimming || !tasks_are_ready(tasks) || !has_lease(tasks) ||
-        tasks->trim_index >= tasks->cache.application_count) {
-        return;
-    }
-    application = tasks->cache.applications[tasks->trim_index];
-    tasks->is_trimming = true;
-    store_trim(tasks->store, text_of(application->name),
-               (uint64_t)tasks->options.retention_days * 86400000, tasks->options.retention_bytes,
-               on_trimmed, tasks);
 }
 
 /* Life -------------------------------------------------------------------------------------- */
@@ -413,7 +342,6 @@ uint32_t tasks_tick(struct tasks *tasks)
     uint64_t now_ms = store_now_wall_ms(tasks->store), now_ns = clock_monotonic_ns();
     uint64_t next_ms = now_ms + TICK_MS_MAX;
 
-    renew_lease(tasks);
     for (size_t i = 0; i < tasks->cache.application_count; i++) {
         struct cached_application *application = tasks->cache.applications[i];
         for (size_t k = application->task_count; k-- > 0;) {
@@ -422,10 +350,10 @@ uint32_t tasks_tick(struct tasks *tasks)
         }
     }
     if (now_ns - tasks->listed_ns >= ms_to_ns(list_interval_ms(tasks))) list_applications(tasks);
-    if (now_ns >= tasks->trim_due_ns) trim(tasks);
+    tasks_do_chores(tasks, now_ns);
     if (tasks_are_ready(tasks)) tasks_retry_departures(tasks);
-    if (tasks->trim_due_ns > now_ns && next_ms > now_ms + ns_to_ms(tasks->trim_due_ns - now_ns)) {
-        next_ms = now_ms + ns_to_ms(tasks->trim_due_ns - now_ns);
+    if (tasks->chore.due_ns > now_ns && next_ms > now_ms + ns_to_ms(tasks->chore.due_ns - now_ns)) {
+        next_ms = now_ms + ns_to_ms(tasks->chore.due_ns - now_ns);
     }
     return next_ms > now_ms ? (uint32_t)(next_ms - now_ms) : 1;
 }

@@ -24,16 +24,20 @@ struct tasks {
     struct tasks_options options;
     void (*on_ready)(void *context); /* NULL once it was called */
     struct cache cache;
-    bool is_loaded;  /* all of what Redis holds was read, since the last connection */
-    bool is_listing; /* the list of applications is asked for */
-    bool is_trimming;
+    bool is_loaded;          /* all of what Redis holds was read, since the last connection */
+    bool is_listing;         /* the list of applications is asked for */
+    size_t open_loads;       /* applications being loaded */
+    uint64_t listed_ns;      /* when the list was last read; monotonic */
     bool is_leasing;         /* the lease is asked for */
     uint64_t lease_asked_ns; /* when it was last asked for; monotonic */
     uint64_t lease_end_ns;   /* 0: it is not ours */
-    size_t open_loads;       /* applications being loaded */
-    size_t trim_index;       /* the application whose turn it is */
-    uint64_t listed_ns;      /* when the list was last read; monotonic */
-    uint64_t trim_due_ns;
+    struct chore {
+        bool is_under_way;
+        bool is_indexed; /* the application's index is up to date: now its old tasks */
+        size_t index;    /* the application whose turn it is */
+        struct store_index_walk walk;
+        uint64_t due_ns;
+    } chore;
     struct departure *departures; /* owned; to be told when Redis is back */
     size_t departure_count;
     struct roll_call *roll_calls; /* owned; that Redis did not answer */
@@ -43,6 +47,10 @@ struct tasks {
 /* Takes over what Redis says of a task, and tells of it. `version` as the answer had it. */
 struct cached_task *tasks_learn(struct tasks *tasks, const struct task *task, uint64_t version,
                                 const struct sample_summary *sample);
+
+/* The lease, and what is done under it; from every tick. */
+bool tasks_have_lease(const struct tasks *tasks);
+void tasks_do_chores(struct tasks *tasks, uint64_t now_ns);
 
 /* Tells Redis of the departures that it missed, and asks it again who was there. */
 void tasks_retry_departures(struct tasks *tasks);

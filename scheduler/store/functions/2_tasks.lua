@@ -93,11 +93,11 @@ local function by(who)
     return who ~= '' and 'by ' .. who or ''
 end
 
--- KEYS live version tasks task log
+-- KEYS live version tasks task log index indexed
 -- ARGV id interface start(0: now) duration_min active_max live_max who, then fields and values
 local function create(argv_keys, args)
     local keys = { live = argv_keys[1], version = argv_keys[2], task = argv_keys[4],
-                   log = argv_keys[5] }
+                   log = argv_keys[5], index = argv_keys[6], indexed = argv_keys[7] }
     local id, interface, who = args[1], args[2], args[7]
     local created, now = tonumber(string.sub(id, 1, 11), 16), now_ms()
 
@@ -126,8 +126,9 @@ local function create(argv_keys, args)
                'start_ms', int(starts), 'ends_ms', int(wanted.ends), 'samples', '0',
                unpack(args, 8))
     redis.call('ZADD', argv_keys[3], 0, id)
+    index_add(keys.index, id, state, interface)
     live_put(keys.live, id, state, starts, wanted.ends, interface)
-    redis.call('INCR', keys.version)
+    count_version(keys)
     log_own(keys.task, keys.log, now, EVENT.CREATED, { detail = by(who) })
     log_own(keys.task, keys.log, now, state == 'ACTIVE' and EVENT.STARTED or EVENT.SCHEDULED, {})
     return answer('DONE', keys.version, now, keys.task)
@@ -137,7 +138,7 @@ end
 -- take them.
 local function move_keys(keys)
     return { live = keys[1], version = keys[2], ended = keys[3], stored = keys[4],
-             task = keys[5], log = keys[6] }
+             task = keys[5], log = keys[6], index = keys[7], indexed = keys[8] }
 end
 
 local function task_read(task)
@@ -157,10 +158,12 @@ end
 -- The one way into a final state.
 local function finish(keys, id, task, state, ended, now, event, detail)
     redis.call('HSET', keys.task, 'state', state, 'ended_ms', int(ended))
+    index_remove(keys.index, id, task.state, task.interface)
+    index_add(keys.index, id, state, task.interface)
     redis.call('HDEL', keys.live, id)
     redis.call('ZADD', keys.ended, int(ended), id)
     if task.samples > 0 then redis.call('ZADD', keys.stored, int(ended), id) end
-    redis.call('INCR', keys.version)
+    count_version(keys)
     log_own(keys.task, keys.log, now, event, { detail = detail })
     task.state, task.ended = state, ended
 end
@@ -173,8 +176,10 @@ local function settle_task(keys, id, now)
     if not task then return nil, false end
     if task.state == 'SCHEDULED' and now >= task.starts then
         redis.call('HSET', keys.task, 'state', 'ACTIVE', 'started_ms', int(task.starts))
+        index_remove(keys.index, id, 'SCHEDULED', task.interface)
+        index_add(keys.index, id, 'ACTIVE', task.interface)
         live_put(keys.live, id, 'ACTIVE', task.starts, task.ends, task.interface)
-        redis.call('INCR', keys.version)
+        count_version(keys)
         log_own(keys.task, keys.log, now, EVENT.STARTED, {})
         task.state, moved = 'ACTIVE', true
     end
@@ -228,7 +233,7 @@ local function extend(argv_keys, args)
     if refusal then return refusal end
     redis.call('HSET', keys.task, 'duration_min', int(minutes), 'ends_ms', int(ends))
     live_put(keys.live, id, task.state, task.starts, ends, task.interface)
-    redis.call('INCR', keys.version)
+    count_version(keys)
     log_own(keys.task, keys.log, now, EVENT.EXTENDED,
             { detail = string.format('to %d minutes %s', minutes, by(args[2])) })
     return answer('DONE', keys.version, now, keys.task)

@@ -78,8 +78,8 @@ end
 -- caller which one that is (size 0 of the fields but for it). STAGE: the bytes are not there.
 local function commit(argv_keys, args)
     local keys, now, id = move_keys(argv_keys), now_ms(), args[1]
-    keys.samples, keys.seen, keys.bytes = argv_keys[7], argv_keys[8], argv_keys[9]
-    keys.blob, keys.old_blob = argv_keys[10], argv_keys[11]
+    keys.samples, keys.seen, keys.bytes = argv_keys[9], argv_keys[10], argv_keys[11]
+    keys.blob, keys.old_blob = argv_keys[12], argv_keys[13]
     local sample = { id = args[2], revision = tonumber(args[3]), summary = args[5],
                      incarnation = args[6], instance = args[7] }
     local task = settle_task(keys, id, now)

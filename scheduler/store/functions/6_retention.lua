@@ -19,17 +19,19 @@ local function unlink_from(keys, first)
     for i = first, #keys do redis.call('UNLINK', keys[i]) end
 end
 
--- KEYS tasks ended stored bytes task samples log seen ledger gone folded blob...
+-- KEYS tasks ended stored bytes index task samples log seen ledger gone folded blob...
 -- ARGV id cutoff_ms sample_id revision ...
 local function forget(keys, args)
     local ended = redis.call('ZSCORE', keys[2], args[1])
-    local size = samples_size(keys[6], args, 3)
+    local size = samples_size(keys[7], args, 3)
+    local task = redis.call('HMGET', keys[6], 'state', 'interface')
 
     if not ended or tonumber(ended) > tonumber(args[2]) then return 'NO' end
     if not size then return 'AGAIN' end
     redis.call('DECRBY', keys[4], int(size))
     for i = 1, 3 do redis.call('ZREM', keys[i], args[1]) end
-    unlink_from(keys, 5)
+    if LETTERS[task[1]] then index_remove(keys[5], args[1], task[1], task[2]) end
+    unlink_from(keys, 6)
     return 'DONE'
 end
 

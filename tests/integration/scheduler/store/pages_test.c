@@ -22,6 +22,7 @@ struct world {
     struct fixture *fixture;
     struct row rows[TASKS];
     size_t count, open, wave; /* wave: the first row of the wave that is being made */
+    bool is_behind;           /* the index; then pages may be short */
 };
 
 /* Making the world: waves of tasks, half of them cancelled at once, half expired ------------- */
@@ -163,7 +164,8 @@ static bool matches(const struct history_query *query, const struct row *row)
     return !query->to_wall_ms || row->created_ms < query->to_wall_ms;
 }
 
-/* All pages of the query, one behind the other, are the naive list. */
+/* All pages of the query, one behind the other, are the naive list; all but the last are full,
+ * where there is an index. */
 static void assert_pages(struct world *world, const char *says, struct history_query query)
 {
     struct reading *reading = mem_zalloc(1, sizeof(*reading));
@@ -175,6 +177,8 @@ static void assert_pages(struct world *world, const char *says, struct history_q
         read_page(world, &query, reading);
         assert_int_equal(reading->code, PROBLEM_NONE);
         assert_true(reading->count <= query.limit);
+        if (reading->next[0] && query.author.size == 0 && !world->is_behind)
+            assert_int_equal(reading->count, query.limit);
         for (size_t i = 0; i < reading->count; i++, at++) {
             while (at < world->count && !matches(&query, &world->rows[at])) {
                 at++;
@@ -193,9 +197,8 @@ static void assert_pages(struct world *world, const char *says, struct history_q
     free(reading);
 }
 
-static void pages_are_the_whole_list_in_order(void **state)
+static void read_everything(struct world *world)
 {
-    struct world *world = *state;
     uint64_t early_ms = world->rows[TASKS * 3 / 4].created_ms;
     uint64_t late_ms = world->rows[TASKS / 4].created_ms;
     const struct {
@@ -211,6 +214,11 @@ static void pages_are_the_whole_list_in_order(void **state)
         { "a rare interface", { .interface = TEXT("GET /1049"), .state = -1, .limit = 20 } },
         { "no such interface", { .interface = TEXT("GET /none"), .state = -1, .limit = 20 } },
         { "one author", { .author = TEXT("bob"), .state = -1, .limit = 300 } },
+        { "one interface in one state",
+          { .interface = TEXT("GET /7"), .state = TASK_CANCELLED, .limit = 20 } },
+        { "one interface of one application",
+          { .application = TEXT("app-2"), .interface = TEXT("GET /7"), .state = -1, .limit = 20 } },
+        { "what is in no state", { .state = TASK_FILLED, .limit = 20 } },
         { "what is active", { .state = TASK_ACTIVE, .limit = 9 } },
         { "what is cancelled", { .state = TASK_CANCELLED, .limit = 500 } },
         { "from", { .from_wall_ms = late_ms, .state = -1, .limit = 50 } },
@@ -231,6 +239,127 @@ static void pages_are_the_whole_list_in_order(void **state)
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         assert_pages(world, cases[i].says, cases[i].query);
     }
+}
+
+static void pages_are_the_whole_list_in_order(void **state)
+{
+    read_everything(*state);
+}
+
+/* The index --------------------------------------------------------------------------------- */
+
+struct walking {
+    bool done;
+    struct store_index_walk walk;
+};
+
+static void on_walked(void *context, const struct store_index_walk *walk,
+                      const struct problem *problem)
+{
+    struct walking *walking = context;
+
+    if (problem) fail_msg("%s", problem->detail);
+    walking->done = true;
+    walking->walk = *walk;
+}
+
+static bool is_walked(struct fixture *fixture, void *context)
+{
+    (void)fixture;
+    return ((struct walking *)context)->done;
+}
+
+static void walk_on(struct world *world, const char *application, struct walking *walking)
+{
+    walking->done = false;
+    store_index(world->fixture->store, text_of(application), &walking->walk, on_walked, walking);
+    fixture_wait(world->fixture, is_walked, walking);
+}
+
+static unsigned long long ask_of(struct world *world, const char *verb, const char *application,
+                                 const char *rest)
+{
+    char command[128];
+
+    snprintf(command, sizeof(command), "%s 'stakeout:{%s}:%s", verb, application, rest);
+    return strtoull(redis_process_ask(&world->fixture->redis, command), NULL, 10);
+}
+
+/* As a scheduler leaves it that knows no index. */
+static void spoil_index(struct world *world, const char *application)
+{
+    ask_of(world, "DEL", application, "index'");
+    ask_of(world, "DEL", application, "indexed'");
+}
+
+static void assert_indexed(struct world *world, const char *application)
+{
+    unsigned long long tasks = ask_of(world, "ZCARD", application, "tasks'");
+
+    assert_int_equal(ask_of(world, "ZCARD", application, "index'"), 2 * tasks);
+    assert_int_equal(ask_of(world, "GET", application, "indexed'"),
+                     ask_of(world, "GET", application, "version'"));
+}
+
+static void an_index_that_is_behind_is_not_believed_and_is_made_again(void **state)
+{
+    struct world *world = *state;
+    char name[16];
+
+    for (unsigned i = 0; i < APPLICATIONS; i++) {
+        snprintf(name, sizeof(name), "app-%u", i);
+        assert_indexed(world, name);
+        spoil_index(world, name);
+    }
+    world->is_behind = true;
+    read_everything(world);
+    for (unsigned i = 0; i < APPLICATIONS; i++) {
+        struct walking walking = { .done = false };
+        snprintf(name, sizeof(name), "app-%u", i);
+        do {
+            walk_on(world, name, &walking);
+        } while (walking.walk.more);
+        assert_indexed(world, name);
+    }
+    world->is_behind = false;
+    read_everything(world);
+}
+
+static struct row *find_active(struct world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        if (world->rows[i].state == TASK_ACTIVE) return &world->rows[i];
+    }
+    fail_msg("no task is active");
+    return NULL;
+}
+
+/* What this release changes meanwhile is in it; what an older one changes makes it begin again. */
+static void an_index_is_made_while_tasks_change(void **state)
+{
+    struct world *world = *state;
+    struct row *row = find_active(world);
+    struct walking walking = { .done = false };
+    unsigned steps = 0, again;
+
+    spoil_index(world, row->application);
+    walk_on(world, row->application, &walking);
+    assert_int_equal(cancel(world->fixture, &row->id).code, PROBLEM_NONE);
+    row->state = TASK_CANCELLED;
+    for (; walking.walk.more; steps++) {
+        walk_on(world, row->application, &walking);
+    }
+    assert_indexed(world, row->application);
+    read_everything(world);
+
+    ask_of(world, "INCR", row->application, "version'");
+    walk_on(world, row->application, &walking);
+    ask_of(world, "INCR", row->application, "version'");
+    for (again = 0; walking.walk.more; again++) {
+        walk_on(world, row->application, &walking);
+    }
+    assert_int_equal(again, 2 * steps + 1);
+    assert_indexed(world, row->application);
 }
 
 static void what_is_not_a_cursor_or_a_limit_is_refused(void **state)
@@ -256,6 +385,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_the_whole_list_in_order),
+        cmocka_unit_test(an_index_that_is_behind_is_not_believed_and_is_made_again),
+        cmocka_unit_test(an_index_is_made_while_tasks_change),
         cmocka_unit_test(what_is_not_a_cursor_or_a_limit_is_refused),
     };
 

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tasks_chores.c: what one of the schedulers on a Redis does for all: a walk over the applications,
+ * for ever, in steps that are small for Redis and for the loop. Of each application first the
+ * index is brought up to date, if a release without one has used this Redis; then tasks are
+ * forgotten whose time is over, or whose samples are over the budget.
+ *
+ * Who has the lease does it. It is renewed three times in its life; one whose holder was killed is
+ * another's when it has run out. Every step is right also if two do it. */
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "scheduler/task/tasks_private.h"
+
+enum {
+    LEASE_MS = 6000,
+    PAUSE_MS = 30000, /* between two walks */
+    STEP_MS = 20,     /* between two steps */
+    DAY_MS = 86400000
+};
+
+/* The lease --------------------------------------------------------------------------------- */
+
+bool tasks_have_lease(const struct tasks *tasks)
+{
+    return store_is_up(tasks->store) && clock_monotonic_ns() < tasks->lease_end_ns;
+}
+
+static void on_lease(void *context, bool is_held, const struct problem *problem)
+{
+    struct tasks *tasks = context;
+    bool was_held = tasks->lease_end_ns != 0;
+
+    tasks->is_leasing = false;
+    if (problem) return; /* what we have, we have for its time */
+    tasks->lease_end_ns = is_held ? tasks->lease_asked_ns + ms_to_ns(LEASE_MS) : 0;
+    if (is_held == was_held) return;
+    tasks->chore.due_ns = 0;
+    log_line(LOG_INFO, is_held ? "tasks: this scheduler expires and forgets tasks now"
+                               : "tasks: another scheduler expires and forgets tasks now");
+}
+
+static void renew_lease(struct tasks *tasks, uint64_t now_ns)
+{
+    if (tasks->is_leasing || !store_is_up(tasks->store)) return;
+    if (tasks->lease_asked_ns && now_ns - tasks->lease_asked_ns < ms_to_ns(LEASE_MS / 3)) return;
+    tasks->is_leasing = true;
+    tasks->lease_asked_ns = now_ns;
+    store_lease(tasks->store, "tasks", LEASE_MS, on_lease, tasks);
+}
+
+/* The walk ---------------------------------------------------------------------------------- */
+
+static void step_end(struct tasks *tasks, bool has_more)
+{
+    struct chore *chore = &tasks->chore;
+    uint64_t pause_ms = STEP_MS;
+
+    chore->is_under_way = false;
+    if (!has_more) {
+        chore->is_indexed = false;
+        chore->walk = (struct store_index_walk){ 0 };
+        chore->index++;
+    }
+    if (chore->index >= tasks->cache.application_count) {
+        chore->index = 0;
+        pause_ms = PAUSE_MS;
+    }
+    chore->due_ns = clock_monotonic_ns() + ms_to_ns(pause_ms);
+}
+
+static void on_trimmed(void *context, const struct store_trimmed *trimmed,
+                       const struct problem *problem)
+{
+    step_end(context, !problem && trimmed->more);
+}
+
+static void on_indexed(void *context, const struct store_index_walk *walk,
+                       const struct problem *problem)
+{
+    struct tasks *tasks = context;
+
+    if (walk) tasks->chore.walk = *walk;
+    tasks->chore.is_indexed = !problem && !walk->more;
+    step_end(tasks, !problem);
+}
+
+static void step(struct tasks *tasks)
+{
+    struct chore *chore = &tasks->chore;
+    struct text application = text_of(tasks->cache.applications[chore->index]->name);
+
+    chore->is_under_way = true;
+    if (!chore->is_indexed) {
+        store_index(tasks->store, application, &chore->walk, on_indexed, tasks);
+    } else {
+        store_trim(tasks->store, application, (uint64_t)tasks->options.retention_days * DAY_MS,
+                   tasks->options.retention_bytes, on_trimmed, tasks);
+    }
+}
+
+void tasks_do_chores(struct tasks *tasks, uint64_t now_ns)
+{
+    renew_lease(tasks, now_ns);
+    if (tasks->chore.is_under_way || now_ns < tasks->chore.due_ns) return;
+    if (!tasks_are_ready(tasks) || !tasks_have_lease(tasks)) return;
+    if (tasks->chore.index < tasks->cache.application_count) step(tasks);
+}
