@@ -11,6 +11,9 @@
  * and api), and know each other only by what they are given here: tasks tell `on_change`, which
  * wakes parked polls (live) and tells consoles (api).
  *
+ * SIGHUP reads the settings again (reload.c). To a service manager we say when we are ready, are
+ * reloading or stopping, and that the loop turns (notify.c); it may hand over the socket.
+ *
  * THE END. SIGTERM and SIGINT close the door: no new connections, parked polls are answered at
  * once, streams end; when all are gone, or after DRAIN_MS_MAX, the rooms are taken down, Redis
  * last. What was acknowledged is on disk already; a second signal skips the waiting. */
@@ -31,6 +34,7 @@
 #include "scheduler/metrics/metrics.h"
 #include "scheduler/notify.h"
 #include "scheduler/readiness.h"
+#include "scheduler/reload.h"
 #include "scheduler/store/store.h"
 #include "scheduler/symbols/symbols.h"
 #include "scheduler/task/tasks.h"
@@ -68,7 +72,11 @@ struct app {
     struct api *api;
     struct gauges gauges;
     struct readiness readiness;
-    struct event *on_term, *on_int, *tasks_timer, *tick_timer, *drain_timer;
+    struct reload reload;
+    uint64_t watchdog_ns; /* how often the service manager wants to hear of us; 0: never */
+    bool is_ready;
+    struct event *on_term, *on_int, *on_hup, *watchdog_timer, *tasks_timer, *tick_timer,
+        *drain_timer;
     uint64_t drain_end_ns; /* 0: not draining */
     int exit_code;
 };
@@ -86,11 +94,27 @@ static void on_change(void *context, const struct task *task, const struct sampl
 }
 
 /* Told to parked polls at once. Also what another scheduler was told. */
-static void on_settings(void *context, const struct application_settings *settings)
+static void on_settings(void *context, const struct application_settings *now)
 {
     struct app *app = context;
 
-    if (app->intake) intake_task_changed(app->intake, text_of(settings->application));
+    if (app->intake) intake_task_changed(app->intake, text_of(now->application));
+}
+
+/* One sentence for `systemctl status`. While tasks are not loaded it also asks for patience: Redis
+ * may have much to read, or be somebody else's to bring up. */
+static void tell_status(const struct app *app)
+{
+    const struct store_health *health = &app->readiness.health;
+
+    if (!app->is_ready) {
+        notify("EXTEND_TIMEOUT_USEC=30000000");
+        notify_status("Waits for Redis. %s", health->says);
+        return;
+    }
+    notify_status("%zu instances, %zu active tasks. %s", census_instance_count(app->census),
+                  tasks_count(app->tasks, TASK_ACTIVE),
+                  *health->says ? health->says : "All is well.");
 }
 
 static void on_ready(void *context)
@@ -99,7 +123,9 @@ static void on_ready(void *context)
 
     readiness_look(&app->readiness);
     log_event(LOG_INFO, "ready");
+    app->is_ready = true;
     notify("READY=1");
+    tell_status(app);
 }
 
 static void on_given_up(void *context, const struct problem *problem)
@@ -153,7 +179,31 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
                            app->readiness.health.latency_ns);
     intake_tick(app->intake, now_ns);
     api_tick(app->api, now_ns);
+    tell_status(app);
     log_flush(0);
+}
+
+/* From a timer of the loop: one that hangs is found out by its silence. */
+static void on_watchdog(evutil_socket_t fd, short what, void *context)
+{
+    struct app *app = context;
+
+    (void)fd;
+    (void)what;
+    notify("WATCHDOG=1");
+    timer_set(app->watchdog_timer, (uint32_t)ns_to_ms(app->watchdog_ns));
+}
+
+static void on_hangup(evutil_socket_t number, short what, void *context)
+{
+    struct app *app = context;
+
+    (void)number;
+    (void)what;
+    notify_reloading();
+    reload_settings(&app->reload);
+    metrics_set(app->metrics, METRIC_RELOAD_DONE, NULL, NULL, app->reload.is_refused ? 0 : 1);
+    if (app->is_ready) notify("READY=1");
 }
 
 /* ------------------------------------------------------------------ the end */
@@ -220,7 +270,9 @@ static int build_store(struct app *app, struct problem *problem)
 
 static int build_http(struct app *app, struct problem *problem)
 {
+    int socket = notify_take_socket();
     struct http_options options = { .address = app->config->address,
+                                    .socket = socket,
                                     .port = app->config->port,
                                     .identify = access_identify,
                                     .has_tokens = access_has_tokens,
@@ -230,6 +282,10 @@ static int build_http(struct app *app, struct problem *problem)
                                     .context = app };
     char why[WHY_SIZE] = "";
 
+    if (socket < 0)
+        return problem_set(problem, PROBLEM_INTERNAL,
+                           "The service manager hands over sockets "
+                           "that are not one: a unit needs one ListenStream=.");
     if (http_start(app->base, &options, &app->http, why, sizeof why) == 0) return 0;
     return problem_set(problem, PROBLEM_INTERNAL, "%s", why);
 }
@@ -311,12 +367,18 @@ static void build_events(struct app *app)
 {
     app->on_term = evsignal_new(app->base, SIGTERM, on_signal, app);
     app->on_int = evsignal_new(app->base, SIGINT, on_signal, app);
+    app->on_hup = evsignal_new(app->base, SIGHUP, on_hangup, app);
+    app->watchdog_timer = evtimer_new(app->base, on_watchdog, app);
     app->tasks_timer = evtimer_new(app->base, on_tasks_timer, app);
     app->tick_timer = evtimer_new(app->base, on_tick, app);
     app->drain_timer = evtimer_new(app->base, on_drain, app);
+    CHECK(app->on_hup && app->watchdog_timer);
     CHECK(app->on_term && app->on_int && app->tasks_timer && app->tick_timer && app->drain_timer);
     event_add(app->on_term, NULL);
     event_add(app->on_int, NULL);
+    event_add(app->on_hup, NULL);
+    app->watchdog_ns = notify_watchdog_ns();
+    if (app->watchdog_ns > 0) timer_set(app->watchdog_timer, 0);
     timer_set(app->tick_timer, TICK_MS);
     timer_set(app->tasks_timer, 1);
 }
@@ -324,11 +386,12 @@ static void build_events(struct app *app)
 static void announce(const struct app *app)
 {
     const struct config *config = app->config;
-    const char *format = strchr(config->address, ':') ? "http://[%s]:%u" : "http://%s:%u";
+    const char *address = http_address(app->http);
+    const char *format = strchr(address, ':') ? "http://[%s]:%u" : "http://%s:%u";
     OWN(mem_freep) char *state_dir = realpath(config->state_dir, NULL);
     char url[96];
 
-    snprintf(url, sizeof url, format, config->address, http_port(app->http));
+    snprintf(url, sizeof url, format, address, http_port(app->http));
     log_event(LOG_INFO, "stakeoutd listens", LOG_STRING("url", url),
               LOG_STRING("version", STAKEOUT_VERSION),
               LOG_STRING("state", state_dir ? state_dir : config->state_dir),
@@ -352,6 +415,7 @@ static int build(struct app *app, struct problem *problem)
 {
     app->base = make_base();
     app->metrics = metrics_new();
+    metrics_set(app->metrics, METRIC_RELOAD_DONE, NULL, NULL, 1);
     app->loop_lag = loop_lag_start(app->base, app->metrics);
     if (build_store(app, problem) < 0) return -1;
     if (build_http(app, problem) < 0) return -1;
@@ -373,6 +437,8 @@ static void take_down(struct app *app)
 {
     event_drop(app->on_term);
     event_drop(app->on_int);
+    event_drop(app->on_hup);
+    event_drop(app->watchdog_timer);
     event_drop(app->tasks_timer);
     event_drop(app->tick_timer);
     event_drop(app->drain_timer);
@@ -391,7 +457,7 @@ static void take_down(struct app *app)
     if (app->base) event_base_free(app->base);
 }
 
-int app_run(const struct config *config)
+int app_run(const struct config *config, struct config_origins *origins)
 {
     struct app app = { .config = config };
     struct problem problem = { 0 };
@@ -399,6 +465,7 @@ int app_run(const struct config *config)
     log_start(STDERR_FILENO, config->log_level);
     log_set_format(config->log_format);
     log_queue();
+    reload_init(&app.reload, config, origins);
     sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
     raise_descriptor_limit();
     if (config_make_state_dir(config, &problem) < 0 || build(&app, &problem) < 0) {

@@ -4,9 +4,11 @@
 #define STAKEOUT_SCHEDULER_APP_H
 
 struct config;
+struct config_origins;
 
-/* Runs until SIGTERM or SIGINT. Returns the program's exit code. Main thread only: the private
+/* Runs until SIGTERM or SIGINT; SIGHUP reads the settings again, from where `origins` has them, and
+ * keeps that up to date. Returns the program's exit code. Main thread only: the private
  * Redis and the symbol worker end with the thread that started them. */
-int app_run(const struct config *config);
+int app_run(const struct config *config, struct config_origins *origins);
 
 #endif

@@ -16,18 +16,62 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define CHECK_FLAG "--check-config"
+
 enum { LINE_SIZE = CONFIG_TEXT_SIZE_MAX + 100 };
+
+/* What is being filled. */
+struct reading {
+    struct config *config;
+    struct config_origins *origins; /* or NULL */
+    struct problem *problem;
+};
+
+static char *copy_text(struct text text)
+{
+    char *copy = mem_alloc(text.size + 1);
+
+    memcpy(copy, text.data, text.size);
+    copy[text.size] = '\0';
+    return copy;
+}
+
+static void note_origin(struct config_origins *origins, size_t index, struct text value,
+                        const char *place)
+{
+    if (!origins) return;
+    free(origins->values[index]);
+    free(origins->places[index]);
+    origins->values[index] = copy_text(value);
+    origins->places[index] = copy_text(text_of(place));
+}
+
+void config_origins_done(struct config_origins *origins)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        free(origins->values[i]);
+        free(origins->places[i]);
+    }
+    *origins = (struct config_origins){ 0 };
+}
+
+/* `where` is how a sentence says it, `place` how a list does. */
+static int apply(const struct reading *reading, const struct setting *setting, struct text value,
+                 const char *where, const char *place)
+{
+    if (setting_apply(setting, value, where, reading->config, reading->problem) < 0) return -1;
+    note_origin(reading->origins, (size_t)(setting - settings), value, place);
+    return 0;
+}
 
 /* ------------------------------------------------------------------ the four readings */
 
-static void apply_defaults(struct config *config)
+static void apply_defaults(const struct reading *reading)
 {
-    struct problem problem = { 0 };
-
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         if (*settings[i].fallback)
-            CHECK(setting_apply(&settings[i], text_of(settings[i].fallback), "the default", config,
-                                &problem) == 0);
+            CHECK(apply(reading, &settings[i], text_of(settings[i].fallback), "the default",
+                        "default") == 0);
     }
 }
 
@@ -45,7 +89,7 @@ static struct text trim(struct text text)
 
 /* A file that is being read. */
 struct file_reading {
-    struct config *config;
+    const struct reading *reading;
     struct problem *problem;
     char where[CONFIG_TEXT_SIZE_MAX + 16]; /* "FILE:LINE" */
     int line;
@@ -88,7 +132,7 @@ static int apply_line(struct file_reading *reading, struct text line)
                            reading->where);
     if (note_line(reading, setting) < 0) return -1;
     snprintf(place, sizeof place, "%s: %s", reading->where, setting->name);
-    return setting_apply(setting, value, place, reading->config, reading->problem);
+    return apply(reading->reading, setting, value, place, reading->where);
 }
 
 static void file_closep(FILE **file)
@@ -102,10 +146,11 @@ static int refuse_file(const char *path, struct problem *problem)
                              strerror(errno));
 }
 
-static int apply_file(const char *path, struct config *config, struct problem *problem)
+static int apply_file(const char *path, const struct reading *whole)
 {
     OWN(file_closep) FILE *file = fopen(path, "re");
-    struct file_reading reading = { .config = config, .problem = problem };
+    struct problem *problem = whole->problem;
+    struct file_reading reading = { .reading = whole, .problem = problem };
     char line[LINE_SIZE];
 
     if (!file) return refuse_file(path, problem);
@@ -129,7 +174,7 @@ static void environment_name(const char *name, char ret[SETTING_NAME_SIZE])
     }
 }
 
-static int apply_environment(struct config *config, struct problem *problem)
+static int apply_environment(const struct reading *reading)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         char name[SETTING_NAME_SIZE];
@@ -138,7 +183,7 @@ static int apply_environment(struct config *config, struct problem *problem)
         environment_name(settings[i].name, name);
         value = getenv(name);
         if (!value || !*value) continue;
-        if (setting_apply(&settings[i], text_of(value), name, config, problem) < 0) return -1;
+        if (apply(reading, &settings[i], text_of(value), name, name) < 0) return -1;
     }
     return 0;
 }
@@ -172,9 +217,10 @@ static int refuse_secret(const struct setting *setting, struct problem *problem)
                              setting->name, name);
 }
 
-static int apply_flag(const struct flag *flag, struct config *config, struct problem *problem)
+static int apply_flag(const struct flag *flag, const struct reading *reading)
 {
     const struct setting *setting = setting_find(flag->name);
+    struct problem *problem = reading->problem;
     char where[SETTING_NAME_SIZE];
 
     if (text_is_equal(flag->name, TEXT("config")) && flag->value) return 0;
@@ -188,7 +234,7 @@ static int apply_flag(const struct flag *flag, struct config *config, struct pro
         return problem_set_field(problem, setting->name, "--%s needs a value; it must be %s.",
                                  setting->name, setting->accepts);
     snprintf(where, sizeof where, "--%s", setting->name);
-    if (setting_apply(setting, text_of(flag->value), where, config, problem) < 0) return -1;
+    if (apply(reading, setting, text_of(flag->value), where, where) < 0) return -1;
     return setting_holds_secret(setting, text_of(flag->value)) ? refuse_secret(setting, problem)
                                                                : 0;
 }
@@ -204,8 +250,11 @@ static bool is_of_command(const struct config *config, const char *word)
            !text_is_equal(name, TEXT("config"));
 }
 
-static int apply_arguments(int argc, char **argv, struct config *config, struct problem *problem)
+static int apply_arguments(int argc, char **argv, const struct reading *reading)
 {
+    struct config *config = reading->config;
+    struct problem *problem = reading->problem;
+
     for (int i = 1; i < argc;) {
         struct flag flag;
 
@@ -215,8 +264,12 @@ static int apply_arguments(int argc, char **argv, struct config *config, struct 
             config->arguments[config->argument_count++] = argv[i++];
             continue;
         }
+        if (strcmp(argv[i], CHECK_FLAG) == 0) {
+            i++;
+            continue;
+        }
         flag = flag_at(argv + i, argc - i);
-        if (apply_flag(&flag, config, problem) < 0) return -1;
+        if (apply_flag(&flag, reading) < 0) return -1;
         i += flag.used;
     }
     return 0;
@@ -289,20 +342,34 @@ static bool is_asked(int argc, char **argv, const char *flag)
     return false;
 }
 
-enum config_outcome config_read(int argc, char **argv, struct config *ret, struct problem *problem)
+/* Where the state directory lies by default depends on who runs it. */
+static int settle_state_dir(const struct reading *reading)
 {
-    struct config config = { .port = 0 };
+    struct config *config = reading->config;
+
+    if (*config->state_dir) return 0;
+    if (default_state_dir(config, reading->problem) < 0) return -1;
+    note_origin(reading->origins, (size_t)(setting_find(TEXT("state-dir")) - settings),
+                text_of(config->state_dir), "default");
+    return 0;
+}
+
+enum config_outcome config_read(int argc, char **argv, struct config *ret,
+                                struct config_origins *origins, struct problem *problem)
+{
+    struct config config = { .word_count = argc, .words = argv };
+    struct reading reading = { &config, origins, problem };
     const char *file = config_file(argc, argv);
 
     if (is_asked(argc, argv, "--help")) return CONFIG_HELP;
     if (is_asked(argc, argv, "--version")) return CONFIG_VERSION;
-    apply_defaults(&config);
-    if (file && apply_file(file, &config, problem) < 0) return CONFIG_REFUSED;
-    if (apply_environment(&config, problem) < 0) return CONFIG_REFUSED;
-    if (apply_arguments(argc, argv, &config, problem) < 0) return CONFIG_REFUSED;
-    if (!*config.state_dir && default_state_dir(&config, problem) < 0) return CONFIG_REFUSED;
+    apply_defaults(&reading);
+    if (file && apply_file(file, &reading) < 0) return CONFIG_REFUSED;
+    if (apply_environment(&reading) < 0) return CONFIG_REFUSED;
+    if (apply_arguments(argc, argv, &reading) < 0) return CONFIG_REFUSED;
+    if (settle_state_dir(&reading) < 0) return CONFIG_REFUSED;
     *ret = config;
-    return CONFIG_RUN;
+    return is_asked(argc, argv, CHECK_FLAG) ? CONFIG_CHECK : CONFIG_RUN;
 }
 
 static void print_setting(FILE *to, const struct setting *setting)
@@ -330,6 +397,7 @@ void config_print_help(FILE *to)
     }
     fputs(
         "  --config FILE                 read settings from lines 'name = value'\n"
+        "  --check-config                print what would be used, and whether it can be\n"
         "  --help                        print this\n"
         "  --version                     print the version\n\n"
         "Each option may also be set in the environment (--log-level is STAKEOUT_LOG_LEVEL) or\n"

@@ -11,11 +11,14 @@
 
 #include "common/base/log.h"
 #include "common/model/problem.h"
+#include "scheduler/setting.h"
 #include "scheduler/store/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+
+struct config_origins;
 
 enum { CONFIG_TEXT_SIZE_MAX = 1000, CONFIG_ARGUMENTS_MAX = 96, CONFIG_URLS_MAX = 8 };
 
@@ -39,16 +42,30 @@ struct config {
     /* What stood on the command line beside the settings: "token", "create", "--role", ... */
     const char *arguments[CONFIG_ARGUMENTS_MAX];
     int argument_count;
+    /* How it was read, to be read again. */
+    int word_count;
+    char **words;
 };
+
+/* Of each setting, in the order of config.def: the value as it was written, and where that stood:
+ * "--listen", "STAKEOUT_LISTEN", "FILE:3", "default". */
+struct config_origins {
+    char *values[SETTING_COUNT], *places[SETTING_COUNT];
+};
+void config_origins_done(struct config_origins *origins);
 
 enum config_outcome {
     CONFIG_REFUSED, /* *problem says why */
     CONFIG_RUN,     /* *ret is filled */
+    CONFIG_CHECK,   /* likewise; it is to be looked at, and not to be run */
     CONFIG_HELP,
     CONFIG_VERSION,
 };
 
-enum config_outcome config_read(int argc, char **argv, struct config *ret, struct problem *problem);
+/* With `origins`, which is zeroed, says of each value where it comes from; NULL: it does not. It
+ * is the caller's to config_origins_done() whatever the outcome. */
+enum config_outcome config_read(int argc, char **argv, struct config *ret,
+                                struct config_origins *origins, struct problem *problem);
 
 void config_print_help(FILE *to);
 

@@ -209,6 +209,34 @@ static struct text showable(struct text value)
     return (struct text){ at, (size_t)(value.data + value.size - at) };
 }
 
+/* "?sentinel-password=..." and the like. */
+static void mask_query(const char *rest, struct buf *ret)
+{
+    static const char key[] = "password=";
+    const char *at;
+
+    while ((at = strstr(rest, key)) != NULL) {
+        at += strlen(key);
+        buf_append(ret, rest, (size_t)(at - rest));
+        buf_text(ret, TEXT("***"));
+        rest = at + strcspn(at, "&");
+    }
+    buf_text(ret, text_of(rest));
+}
+
+void setting_mask(const char *value, struct buf *ret)
+{
+    const char *user = strstr(value, "://"), *host = user ? strrchr(user, '@') : NULL;
+    const char *colon = host ? memchr(user + 3, ':', (size_t)(host - user - 3)) : NULL;
+
+    if (colon) {
+        buf_append(ret, value, (size_t)(colon - value));
+        buf_text(ret, TEXT(":***"));
+        value = host;
+    }
+    mask_query(value, ret);
+}
+
 int setting_apply(const struct setting *setting, struct text value, const char *where,
                   struct config *config, struct problem *problem)
 {

@@ -9,6 +9,7 @@
 #ifndef STAKEOUT_SCHEDULER_SETTING_H
 #define STAKEOUT_SCHEDULER_SETTING_H
 
+#include "common/base/buf.h"
 #include "common/base/text.h"
 #include "common/model/problem.h"
 
@@ -43,5 +44,8 @@ int setting_apply(const struct setting *setting, struct text value, const char *
 
 /* Is a password in this value, which the setting accepts? */
 bool setting_holds_secret(const struct setting *setting, struct text value);
+
+/* Appends the value without the passwords that a URL may have in it, for a person to read. */
+void setting_mask(const char *value, struct buf *ret);
 
 #endif

@@ -152,7 +152,10 @@ int http_start(struct event_base *base, const struct http_options *options, stru
     start_evhttp(http);
     start_events(http);
 
-    rc = listener_open(http, options->port, &http->listener, ret_why, why_size);
+    if (options->socket > 0)
+        rc = listener_adopt(http, options->socket, &http->listener, ret_why, why_size);
+    else
+        rc = listener_open(http, options->port, &http->listener, ret_why, why_size);
     if (rc < 0) {
         http_stop(http);
         return rc;
@@ -181,6 +184,11 @@ void http_drain(struct http *http)
 {
     http->is_draining = true;
     http->listener = listener_close(http->listener);
+}
+
+const char *http_address(const struct http *http)
+{
+    return http->address;
 }
 
 uint16_t http_port(const struct http *http)

@@ -97,6 +97,7 @@ struct http_limits {
 struct http_options {
     const char *address; /* numeric; loopback only, for now */
     uint16_t port;       /* 0: any free one */
+    int socket;          /* listens already, and stands for both; 0: there is none */
     /* NULL: no tokens are configured; loopback may do everything, as "local". */
     http_identify_fn identify;
     /* Are there any tokens? If not, identify is not asked. */
@@ -119,6 +120,7 @@ int http_start(struct event_base *base, const struct http_options *options, stru
 void http_stop(struct http *http);  /* drops what is left; NULL is fine */
 void http_drain(struct http *http); /* no new connections; answers carry Connection: close */
 uint16_t http_port(const struct http *http);
+const char *http_address(const struct http *http); /* where it listens, without the port */
 size_t http_connection_count(const struct http *http);
 
 /* What happened at the door since the start. */

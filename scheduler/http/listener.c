@@ -127,25 +127,61 @@ static uint16_t bound_port(evutil_socket_t fd)
     return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
+/* Connections inherit it. Without it, head and body of an answer wait for each other's ACK. */
+static int set_options(struct listener *listener)
+{
+    int one = 1, rc;
+
+    if (setsockopt(evconnlistener_get_fd(listener->ev), IPPROTO_TCP, TCP_NODELAY, &one,
+                   sizeof one) == 0)
+        return 0;
+    rc = -errno;
+    evconnlistener_free(listener->ev);
+    return rc;
+}
+
+enum {
+    LISTENER_FLAGS =
+        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE | LEV_OPT_DISABLED
+};
+
 static int listen_on(struct listener *listener, const union address *address, socklen_t size)
 {
-    int one = 1;
-
-    listener->ev = evconnlistener_new_bind(listener->http->base, NULL, NULL,
-                                           LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
-                                               LEV_OPT_REUSEABLE | LEV_OPT_DISABLED,
+    listener->ev = evconnlistener_new_bind(listener->http->base, NULL, NULL, LISTENER_FLAGS,
                                            BACKLOG, &address->any, (int)size);
     if (!listener->ev) return errno ? -errno : -EIO;
+    return set_options(listener);
+}
 
-    /* Connections inherit it. Without it, head and body of an answer wait for each other's ACK. */
-    if (setsockopt(evconnlistener_get_fd(listener->ev), IPPROTO_TCP, TCP_NODELAY, &one,
-                   sizeof one) < 0) {
-        int rc = -errno;
+/* Of a socket that somebody else made: it listens, on an address that we would. */
+static int read_address(int fd, char ret[ADDRESS_SIZE_MAX])
+{
+    union address address = { 0 };
+    socklen_t size = sizeof address, flag_size = sizeof(int);
+    int is_listening = 0;
+    const void *host = &address.v4.sin_addr;
 
-        evconnlistener_free(listener->ev);
-        return rc;
-    }
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &flag_size) < 0) return -errno;
+    if (getsockname(fd, &address.any, &size) < 0) return -errno;
+    if (!is_listening) return -EINVAL;
+    if (address.any.sa_family == AF_INET6)
+        host = &address.v6.sin6_addr;
+    else if (address.any.sa_family != AF_INET)
+        return -EAFNOSUPPORT;
+    inet_ntop(address.any.sa_family, host, ret, ADDRESS_SIZE_MAX);
     return 0;
+}
+
+/* Its queue is made ours, too: the last listen(2) says how long it is. */
+static int listen_with(struct listener *listener, int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
+    listener->ev =
+        evconnlistener_new(listener->http->base, NULL, NULL, LISTENER_FLAGS, BACKLOG, fd);
+    if (!listener->ev) return errno ? -errno : -EIO;
+    return set_options(listener);
 }
 
 static int refuse(char *ret_why, size_t why_size, int rc, const char *address, uint16_t port,
@@ -153,6 +189,29 @@ static int refuse(char *ret_why, size_t why_size, int rc, const char *address, u
 {
     if (ret_why) snprintf(ret_why, why_size, "%s:%u: %s", address, (unsigned)port, says);
     return rc;
+}
+
+static struct listener *listener_new(struct http *http)
+{
+    struct listener *listener = mem_zalloc(1, sizeof *listener);
+
+    listener->http = http;
+    listener->reserve = -1;
+    return listener;
+}
+
+static void begin(struct listener *listener)
+{
+    struct http *http = listener->http;
+
+    listener->bound = evhttp_bind_listener(http->ev, listener->ev);
+    listener->retry = evtimer_new(http->base, on_retry, listener);
+    CHECK(listener->bound && listener->retry);
+    evconnlistener_set_error_cb(listener->ev, on_accept_error);
+    listener->port = bound_port(evconnlistener_get_fd(listener->ev));
+    open_reserve(listener);
+    LIST_INSERT_HEAD(&listeners, listener, link);
+    apply(listener);
 }
 
 int listener_open(struct http *http, uint16_t port, struct listener **ret, char *ret_why,
@@ -169,22 +228,38 @@ int listener_open(struct http *http, uint16_t port, struct listener **ret, char 
     if (rc < 0)
         return refuse(ret_why, why_size, rc, http->address, port, "this is no numeric address");
 
-    listener = mem_zalloc(1, sizeof *listener);
-    listener->http = http;
-    listener->reserve = -1;
+    listener = listener_new(http);
     rc = listen_on(listener, &address, size);
     if (rc < 0) {
         free(listener);
         return refuse(ret_why, why_size, rc, http->address, port, strerror(-rc));
     }
-    listener->bound = evhttp_bind_listener(http->ev, listener->ev);
-    listener->retry = evtimer_new(http->base, on_retry, listener);
-    CHECK(listener->bound && listener->retry);
-    evconnlistener_set_error_cb(listener->ev, on_accept_error);
-    listener->port = bound_port(evconnlistener_get_fd(listener->ev));
-    open_reserve(listener);
-    LIST_INSERT_HEAD(&listeners, listener, link);
-    apply(listener);
+    begin(listener);
+    *ret = listener;
+    return 0;
+}
+
+int listener_adopt(struct http *http, int fd, struct listener **ret, char *ret_why, size_t why_size)
+{
+    uint16_t port = bound_port(fd);
+    struct listener *listener;
+    union address address;
+    socklen_t size;
+    int rc = read_address(fd, http->address);
+
+    if (rc < 0)
+        return refuse(ret_why, why_size, rc, "the socket that was handed over", port,
+                      "it must listen, by TCP");
+    if (parse_address(http->address, port, &address, &size) == -EACCES)
+        return refuse(ret_why, why_size, -EACCES, http->address, port,
+                      "listening beyond loopback is not available in this version");
+    listener = listener_new(http);
+    rc = listen_with(listener, fd);
+    if (rc < 0) {
+        free(listener);
+        return refuse(ret_why, why_size, rc, http->address, port, strerror(-rc));
+    }
+    begin(listener);
     *ret = listener;
     return 0;
 }

@@ -117,6 +117,9 @@ struct http {
 /* listener.c */
 int listener_open(struct http *http, uint16_t port, struct listener **ret, char *ret_why,
                   size_t why_size);
+/* The same with a socket that listens already, whose address becomes http's. */
+int listener_adopt(struct http *http, int fd, struct listener **ret, char *ret_why,
+                   size_t why_size);
 struct listener *listener_close(struct listener *listener);
 void listener_pause(struct listener *listener);  /* too many connections */
 void listener_resume(struct listener *listener); /* one has gone */

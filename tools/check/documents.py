@@ -31,7 +31,7 @@ def settings_in_manual(definitions, manual):
             yield f"--{name} of config.def has no paragraph in stakeoutd(8)"
     for name in set(re.findall(r"^\.BI? \"?--([a-z-]+)", manual, re.M)):
         known = re.findall(r'^SETTING\("([^"]+)"', definitions, re.M)
-        if name not in known + ["config", "help"]:
+        if name not in known + ["check-config", "config", "help"]:
             yield f"--{name} of stakeoutd(8) is not in config.def"
 
 

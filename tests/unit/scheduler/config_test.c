@@ -37,7 +37,7 @@ static enum config_outcome read_words(const char *const words[WORDS_MAX], struct
     for (; argc <= WORDS_MAX && words[argc - 1]; argc++) {
         argv[argc] = (char *)words[argc - 1];
     }
-    return config_read(argc, argv, ret, problem);
+    return config_read(argc, argv, ret, NULL, problem);
 }
 
 static void nothing_said_means_the_defaults(void **state)
