@@ -19,9 +19,13 @@ void answer_json(struct http_request *request, int status, json_t *take_body)
 
 void answer_problem(struct http_request *request, const struct problem *problem)
 {
-    if (problem_status(problem->code) == 503) http_answer_header(request, "Retry-After", "1");
-    http_reply_problem(request, problem_status(problem->code), problem_slug(problem->code),
-                       problem_title(problem->code), problem->detail, problem->field);
+    int status = problem_status(problem->code);
+
+    /* Who is away is back in a moment; who is full, when somebody made room. */
+    if (status == 503) http_answer_header(request, "Retry-After", "1");
+    if (status == 507) http_answer_header(request, "Retry-After", "10");
+    http_reply_problem(request, status, problem_slug(problem->code), problem_title(problem->code),
+                       problem->detail, problem->field);
 }
 
 static void on_gone(void *context)

@@ -77,6 +77,20 @@ size_t fake_probe_poll(struct fake_probe *probe)
     return poll_for(probe, "", &is_active);
 }
 
+bool fake_probe_is_served(struct fake_probe *probe)
+{
+    OWN(buf_done) struct buf body = BUF_INIT(POLL_SIZE_MAX);
+    struct api_answer answer;
+    bool is_served;
+
+    encode_poll(probe, "", &body);
+    if (try_post(probe, "/probe/v1/poll", &body, &answer) < 0) return false;
+    is_served = answer.status == 200 ||
+                (answer.status == 503 && strstr(answer.body.data, "keep your tasks"));
+    api_answer_done(&answer);
+    return is_served;
+}
+
 bool fake_probe_is_told(struct fake_probe *probe, const char *task)
 {
     bool is_active;

@@ -33,6 +33,9 @@ struct fake_probe {
 /* Asks with no version, so that it is answered at once. Returns how many tasks it was told. */
 size_t fake_probe_poll(struct fake_probe *probe);
 
+/* The same where the scheduler may not know: is it told, or told to keep what it has? */
+bool fake_probe_is_served(struct fake_probe *probe);
+
 /* The same: was it told of this task, as one that is active? */
 bool fake_probe_is_told(struct fake_probe *probe, const char *task);
 

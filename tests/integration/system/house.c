@@ -20,6 +20,7 @@ enum {
     ARMED_MS_MAX = 20000,
     CLI_OUTPUT_SIZE_MAX = 65536,
     CLI_COMMAND_SIZE_MAX = 65536,
+    VARIABLES_MAX = 8,
 };
 
 void house_open(struct house *house)
@@ -95,13 +96,20 @@ const char *house_ask_redis(struct house *house, const char *command)
 
 /* Hosts and tasks --------------------------------------------------------------------------- */
 
-struct host_process *house_program(struct house *house, const char *program,
-                                   const char *application, const char *instance)
+static struct host_process *program_start(struct house *house, const char *program,
+                                          const char *application, const char *instance,
+                                          const char *const *more)
 {
     char server[64], application_is[160], instance_is[300], log_is[300];
     const char *log = getenv("STAKEOUT_LOG"); /* of who looks into a failure: "stderr" */
-    const char *variables[] = { server, application_is, instance_is, log ? log_is : NULL, NULL };
+    const char *variables[4 + VARIABLES_MAX + 1] = { server, application_is, instance_is };
+    size_t count = 3;
 
+    if (log) variables[count++] = log_is;
+    for (; more && *more; more++) {
+        CHECK(count < ARRAY_COUNT(variables) - 1);
+        variables[count++] = *more;
+    }
     snprintf(server, sizeof server, "STAKEOUT_SERVER=http://127.0.0.1:%u",
              (unsigned)house->scheduler.port);
     snprintf(application_is, sizeof application_is, "STAKEOUT_APPLICATION=%s", application);
@@ -110,9 +118,21 @@ struct host_process *house_program(struct house *house, const char *program,
     return host_process_start(program, variables);
 }
 
+struct host_process *house_program(struct house *house, const char *program,
+                                   const char *application, const char *instance)
+{
+    return program_start(house, program, application, instance, NULL);
+}
+
+struct host_process *house_host_with(struct house *house, const char *application,
+                                     const char *instance, const char *const *more)
+{
+    return program_start(house, LOAD_HOST_PATH, application, instance, more);
+}
+
 struct host_process *house_host(struct house *house, const char *application, const char *instance)
 {
-    return house_program(house, LOAD_HOST_PATH, application, instance);
+    return program_start(house, LOAD_HOST_PATH, application, instance, NULL);
 }
 
 static int otherwise(int value, int fallback)

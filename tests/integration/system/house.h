@@ -42,6 +42,10 @@ const char *house_ask_redis(struct house *house, const char *command);
 /* A load_host of an application, linked with libstakeout.so, under this instance name. */
 struct host_process *house_host(struct house *house, const char *application, const char *instance);
 
+/* The same, with more in its environment: "NAME=VALUE" strings up to a NULL. */
+struct host_process *house_host_with(struct house *house, const char *application,
+                                     const char *instance, const char *const *more);
+
 /* The same, of another program that reads its orders on stdin. */
 struct host_process *house_program(struct house *house, const char *program,
                                    const char *application, const char *instance);
