@@ -199,13 +199,18 @@ const struct setting *setting_find(struct text name)
     return NULL;
 }
 
-/* As much of a value as may be repeated: nothing that cannot be shown, and no password of a URL. */
+/* As much of a value as may be repeated: nothing that cannot be shown, and no password of a URL,
+ * before its '@' or behind its '?'. */
 static struct text showable(struct text value)
 {
-    const char *at = value.size > 0 ? memrchr(value.data, '@', value.size) : NULL;
+    bool is_url = value.size > 0 && memmem(value.data, value.size, "://", 3);
+    const char *query = is_url ? memchr(value.data, '?', value.size) : NULL;
+    const char *at;
 
     if (value.size > SHOWN_SIZE_MAX || !text_is_printable(value)) return TEXT("...");
-    if (!at || !memmem(value.data, value.size, "://", 3)) return value;
+    if (query) value.size = (size_t)(query - value.data);
+    at = is_url ? memrchr(value.data, '@', value.size) : NULL;
+    if (!at) return value;
     return (struct text){ at, (size_t)(value.data + value.size - at) };
 }
 
@@ -258,5 +263,5 @@ bool setting_holds_secret(const struct setting *setting, struct text value)
     struct problem problem;
 
     return setting->read == read_redis && redis_address_parse(value, &address, &problem) == 0 &&
-           address.password[0];
+           (address.password[0] || address.sentinel_password[0]);
 }

@@ -44,19 +44,19 @@ void redis_process_restart(struct redis_process *redis)
         dup2(null_fd, 0);
         dup2(null_fd, 1);
         dup2(null_fd, 2);
-        execlp("redis-server", "redis-server", "redis.conf", (char *)NULL);
+        execlp("redis-server", "redis-server", "redis.conf",
+               redis->is_sentinel ? "--sentinel" : (char *)NULL, (char *)NULL);
         _exit(126);
     }
     assert_true(redis->pid > 0);
     if (!wait_until(accepts, redis, START_MS_MAX)) fail_msg("redis-server did not start");
 }
 
-void redis_process_start(struct redis_process *redis, const char *config)
+static void start(struct redis_process *redis, const char *config)
 {
     char path[128];
     FILE *file;
 
-    memset(redis, 0, sizeof(*redis));
     snprintf(redis->dir, sizeof(redis->dir), "/tmp/stakeout-redis-XXXXXX");
     assert_non_null(mkdtemp(redis->dir));
     snprintf(redis->socket, sizeof(redis->socket), "%s/redis.sock", redis->dir);
@@ -64,9 +64,22 @@ void redis_process_start(struct redis_process *redis, const char *config)
     snprintf(path, sizeof(path), "%s/redis.conf", redis->dir);
     file = fopen(path, "w");
     assert_non_null(file);
-    fprintf(file, "port 0\nunixsocket redis.sock\nsave \"\"\n%s\n", config);
+    fprintf(file, "port 0\nunixsocket redis.sock\n%s%s\n", redis->is_sentinel ? "" : "save \"\"\n",
+            config);
     assert_int_equal(fclose(file), 0);
     redis_process_restart(redis);
+}
+
+void redis_process_start(struct redis_process *redis, const char *config)
+{
+    *redis = (struct redis_process){ .is_sentinel = false };
+    start(redis, config);
+}
+
+void redis_process_start_sentinel(struct redis_process *redis, const char *config)
+{
+    *redis = (struct redis_process){ .is_sentinel = true };
+    start(redis, config);
 }
 
 void redis_process_kill(struct redis_process *redis)

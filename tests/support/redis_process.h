@@ -11,16 +11,19 @@
 #ifndef STAKEOUT_TESTS_SUPPORT_REDIS_PROCESS_H
 #define STAKEOUT_TESTS_SUPPORT_REDIS_PROCESS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct redis_process {
     pid_t pid;
+    bool is_sentinel;
     char dir[64], socket[96], url[128];
 };
 
 /* Both return when it accepts connections; they fail the test when it does not. `config` is added
  * to the configuration; "" for a Redis in memory alone. */
 void redis_process_start(struct redis_process *redis, const char *config);
+void redis_process_start_sentinel(struct redis_process *redis, const char *config);
 void redis_process_restart(struct redis_process *redis);
 void redis_process_kill(struct redis_process *redis); /* SIGKILL; returns when it is gone */
 void redis_process_stop(struct redis_process *redis);

@@ -11,15 +11,7 @@
 #include "common/base/own.h"
 #include "common/model/problem.h"
 
-enum { REDIS_PORT_DEFAULT = 6379, REDIS_DB_MAX = 65535 };
-
-static const struct {
-    const char *scheme, *what;
-} unavailable[] = {
-    { "redis-sentinel://", "Redis Sentinel" },  { "redis+sentinel://", "Redis Sentinel" },
-    { "rediss+sentinel://", "Redis Sentinel" }, { "redis-cluster://", "Redis Cluster" },
-    { "redis+cluster://", "Redis Cluster" },    { "rediss+cluster://", "Redis Cluster" },
-};
+enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379, REDIS_DB_MAX = 65535 };
 
 /* Cuts what stands before the first `at` off *rest. False, and nothing cut, if there is none. */
 static bool cut(struct text *rest, char at, struct text *ret)
@@ -37,8 +29,9 @@ static bool cut(struct text *rest, char at, struct text *ret)
 static int refuse(struct problem *problem, const char *what)
 {
     return problem_set_field(problem, "redis",
-                             "it must be redis[s]://[[user]:password@]host[:port][/db] or "
-                             "redis+unix:///path[?db=n]: %s",
+                             "it must be redis[s]://[[user]:password@]host[:port][/db], "
+                             "redis+unix:///path[?db=n] or "
+                             "redis[s]+sentinel://host[:port],.../name[/db]: %s",
                              what);
 }
 
@@ -106,22 +99,23 @@ static int unix_parse(struct text rest, struct redis_address *ret, struct proble
     return db_parse(query, ret, problem);
 }
 
-static int port_parse(struct text digits, struct redis_address *ret, struct problem *problem)
+static int port_parse(struct text digits, uint16_t *ret, struct problem *problem)
 {
     uint64_t port;
 
     if (text_to_u64(digits, &port) < 0 || port == 0 || port > UINT16_MAX) {
         return refuse(problem, "its port is not a number from 1 to 65535");
     }
-    ret->port = (uint16_t)port;
+    *ret = (uint16_t)port;
     return 0;
 }
 
-static int tcp_parse(struct text rest, struct redis_address *ret, struct problem *problem)
+/* "host", "host:port" or "[v6]:port" */
+static int place_parse(struct text place, uint16_t port, struct redis_place *ret,
+                       struct problem *problem)
 {
-    struct text place = rest, host, db = { 0 };
+    struct text host;
 
-    if (cut(&rest, '/', &place)) db = rest;
     if (place.size > 0 && place.data[0] == '[') {
         place = (struct text){ place.data + 1, place.size - 1 };
         if (!cut(&place, ']', &host)) return refuse(problem, "a ']' is missing");
@@ -131,39 +125,130 @@ static int tcp_parse(struct text rest, struct redis_address *ret, struct problem
         host = place;
         place.size = 0;
     }
-    ret->port = REDIS_PORT_DEFAULT;
-    if (place.size > 0 && port_parse(place, ret, problem) < 0) return -1;
+    ret->port = port;
+    if (place.size > 0 && port_parse(place, &ret->port, problem) < 0) return -1;
     if (host.size == 0 || decode(host, ret->host, sizeof(ret->host) - 1) < 0) {
         return refuse(problem, "its host is missing or too long");
     }
+    return 0;
+}
+
+static int tcp_parse(struct text rest, struct redis_address *ret, struct problem *problem)
+{
+    struct text place = rest, db = { 0 };
+    struct redis_place found;
+
+    if (cut(&rest, '/', &place)) db = rest;
+    if (place_parse(place, REDIS_PORT, &found, problem) < 0) return -1;
+    memcpy(ret->host, found.host, sizeof(ret->host));
+    ret->port = found.port;
     return db_parse(db, ret, problem);
+}
+
+static int seeds_parse(struct text places, uint16_t port, struct redis_address *ret,
+                       struct problem *problem)
+{
+    struct text place;
+    bool is_last;
+
+    do {
+        is_last = !cut(&places, ',', &place);
+        if (is_last) place = places;
+        if (ret->seed_count == REDIS_SEEDS_MAX) {
+            static_assert(REDIS_SEEDS_MAX == 8, "the sentence says so");
+            return refuse(problem, "it names more than 8 hosts");
+        }
+        if (place_parse(place, port, &ret->seeds[ret->seed_count++], problem) < 0) return -1;
+    } while (!is_last);
+    return 0;
+}
+
+/* "sentinel-user=U&sentinel-password=P" */
+static int sentinel_query_parse(struct text query, struct redis_address *ret,
+                                struct problem *problem)
+{
+    struct text pair, name;
+    bool is_last = query.size == 0;
+    int rc = 0;
+
+    while (!is_last && rc == 0) {
+        is_last = !cut(&query, '&', &pair);
+        if (is_last) pair = query;
+        if (!cut(&pair, '=', &name)) name = pair;
+        if (text_is_equal(name, TEXT("sentinel-user")))
+            rc = decode(pair, ret->sentinel_user, REDIS_USER_SIZE_MAX);
+        else if (text_is_equal(name, TEXT("sentinel-password")))
+            rc = decode(pair, ret->sentinel_password, REDIS_PASSWORD_SIZE_MAX);
+        else
+            return refuse(problem, "after '?' stand sentinel-user and sentinel-password");
+    }
+    if (rc < 0)
+        return refuse(problem, "the Sentinels' user or password is too long or wrongly "
+                               "encoded");
+    return 0;
+}
+
+static int sentinel_parse(struct text rest, struct redis_address *ret, struct problem *problem)
+{
+    struct text places, name, whole = rest;
+
+    ret->shape = REDIS_SENTINEL;
+    ret->wants_master = true;
+    if (cut(&rest, '?', &whole) && sentinel_query_parse(rest, ret, problem) < 0) return -1;
+    if (!cut(&whole, '/', &places)) return refuse(problem, "the master's name is missing");
+    if (seeds_parse(places, SENTINEL_PORT, ret, problem) < 0) return -1;
+    if (!cut(&whole, '/', &name)) {
+        name = whole;
+        whole.size = 0;
+    }
+    if (name.size == 0 || decode(name, ret->master, sizeof(ret->master) - 1) < 0) {
+        return refuse(problem, "the master's name is missing or too long");
+    }
+    return db_parse(whole, ret, problem);
+}
+
+typedef int (*shape_parse_fn)(struct text rest, struct redis_address *ret, struct problem *problem);
+
+/* NULL: not in this version. */
+static const struct scheme {
+    const char *name;
+    bool is_tls;
+    shape_parse_fn parse;
+} schemes[] = {
+    { "redis://", false, tcp_parse },
+    { "rediss://", true, tcp_parse },
+    { "redis+unix://", false, unix_parse },
+    { "redis+sentinel://", false, sentinel_parse },
+    { "rediss+sentinel://", true, sentinel_parse },
+    { "redis+cluster://", false, NULL },
+    { "rediss+cluster://", true, NULL },
+};
+
+static const struct scheme *scheme_find(struct text url)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(schemes); i++) {
+        if (text_starts_with(url, text_of(schemes[i].name))) return &schemes[i];
+    }
+    return NULL;
 }
 
 int redis_address_parse(struct text url, struct redis_address *ret, struct problem *problem)
 {
+    const struct scheme *scheme = scheme_find(url);
     struct redis_address address = { 0 };
     struct text rest, info;
-    bool is_unix;
-    int rc;
 
-    for (size_t i = 0; i < ARRAY_COUNT(unavailable); i++) {
-        if (!text_starts_with(url, text_of(unavailable[i].scheme))) continue;
-        return problem_set(problem, PROBLEM_NOT_YET, "%s (%s) is not available in this version",
-                           unavailable[i].what, unavailable[i].scheme);
+    if (!scheme) return refuse(problem, "its scheme is another one");
+    if (!scheme->parse) {
+        return problem_set(problem, PROBLEM_NOT_YET,
+                           "Redis Cluster (%s) is not available in this version", scheme->name);
     }
-    is_unix = text_starts_with(url, TEXT("redis+unix://"));
-    address.is_tls = text_starts_with(url, TEXT("rediss://"));
-    if (!is_unix && !address.is_tls && !text_starts_with(url, TEXT("redis://"))) {
-        return refuse(problem, "its scheme is another one");
-    }
-    rest = url;
-    cut(&rest, ':', &info);
-    rest = (struct text){ rest.data + 2, rest.size - 2 };
-
+    address.is_tls = scheme->is_tls;
+    rest = (struct text){ url.data + strlen(scheme->name), url.size - strlen(scheme->name) };
     if (cut(&rest, '@', &info) && user_info_parse(info, &address, problem) < 0) return -1;
-    rc = is_unix ? unix_parse(rest, &address, problem) : tcp_parse(rest, &address, problem);
-    if (rc == 0) *ret = address;
-    return rc;
+    if (scheme->parse(rest, &address, problem) < 0) return -1;
+    *ret = address;
+    return 0;
 }
 
 static void file_closep(FILE **file)

@@ -4,11 +4,13 @@
  *     redis_conn   this file: patience, reconnection, figures
  *       redis_link     one connection while it lasts: the stream, the greeting
  *       redis_queue    the requests: waiting, flying, failed
+ *       redis_sentinel where the master is, if only Sentinels know
  *
  * (1) Patience: `watch` looks every 250 ms at how long the greeting lasts, or how long ago Redis
  *     last answered while something flies.
  * (2) Reconnection: `retry`. What flew is answered with an error, never sent again here: only the
- *     caller knows whether that would be right.
+ *     caller knows whether that would be right. With Sentinels each attempt begins by asking them
+ *     where, and ends when they name another place.
  * (3) Whatever fails is told by `fail`, from the loop: never from within redis_conn_send().
  *
  * INVARIANT: it is up from options.on_up to options.on_down; then the link is up, too. */
@@ -18,6 +20,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <event2/event.h>
 
@@ -27,6 +30,7 @@
 #include "scheduler/store/redis/redis_address.h"
 #include "scheduler/store/redis/redis_link.h"
 #include "scheduler/store/redis/redis_queue.h"
+#include "scheduler/store/redis/redis_sentinel.h"
 #include "scheduler/store/redis/timer.h"
 
 enum {
@@ -39,8 +43,10 @@ enum {
 
 struct redis_conn {
     struct redis_conn_options options;
-    struct redis_address *address; /* owned */
-    struct redis_link *link;       /* owned */
+    struct redis_address *address;   /* owned: as it was given */
+    struct redis_address *place;     /* owned: where we connect to */
+    struct redis_link *link;         /* owned */
+    struct redis_sentinel *sentinel; /* owned; idle unless the address is theirs */
     struct redis_queue queue;
     struct event *retry, *watch, *fail;
     uint64_t heard_ns; /* last answer, or first request since */
@@ -126,14 +132,37 @@ static void on_watch(evutil_socket_t fd, short what, void *context)
     timer_arm(conn->watch, WATCH_MS);
 }
 
+static void open_link(struct redis_conn *conn)
+{
+    event_del(conn->retry);
+    redis_link_open(conn->link, conn->place);
+    timer_arm(conn->watch, WATCH_MS);
+}
+
 static void on_retry(evutil_socket_t fd, short what, void *context)
 {
     struct redis_conn *conn = context;
 
     (void)fd;
     (void)what;
-    redis_link_open(conn->link, conn->address);
-    timer_arm(conn->watch, WATCH_MS);
+    if (conn->address->shape == REDIS_SENTINEL)
+        redis_sentinel_ask(conn->sentinel, conn->address);
+    else
+        open_link(conn);
+}
+
+/* Asked for, or because the master is another one now. */
+static void on_master(void *context, const struct redis_place *master)
+{
+    struct redis_conn *conn = context;
+    bool is_there =
+        conn->place->port == master->port && strcmp(conn->place->host, master->host) == 0;
+
+    if (is_there && redis_link_state(conn->link) != LINK_CLOSED) return;
+    redis_conn_drop(conn, "the Sentinels name another master");
+    memcpy(conn->place->host, master->host, sizeof(conn->place->host));
+    conn->place->port = master->port;
+    open_link(conn);
 }
 
 static void on_up(void *context)
@@ -208,6 +237,9 @@ struct redis_conn *redis_conn_new(const struct redis_conn_options *options)
     conn->options = *options;
     conn->retry_ms = RETRY_MS_MIN;
     conn->address = mem_zalloc(1, sizeof(*conn->address));
+    conn->place = mem_zalloc(1, sizeof(*conn->place));
+    conn->sentinel = redis_sentinel_new(&(struct redis_sentinel_options){
+        .base = options->base, .on_master = on_master, .on_nobody = on_lost, .context = conn });
     conn->link = redis_link_new(&(struct redis_link_options){
         .base = options->base,
         .on_up = on_up,
@@ -232,6 +264,7 @@ static void ignore_down(void *context, const char *why)
 void redis_conn_close(struct redis_conn *conn)
 {
     conn->options.on_down = ignore_down;
+    redis_sentinel_stop(conn->sentinel);
     redis_conn_drop(conn, "the store is closed");
     event_del(conn->retry);
 }
@@ -250,17 +283,21 @@ struct redis_conn *redis_conn_free(struct redis_conn *conn)
     redis_conn_close(conn);
     CHECK(conn->queue.failed.count == 0);
     redis_link_free(conn->link);
+    redis_sentinel_free(conn->sentinel);
     event_free(conn->retry);
     event_free(conn->watch);
     event_free(conn->fail);
     free(conn->address);
+    free(conn->place);
     free(conn);
     return NULL;
 }
 
 void redis_conn_connect(struct redis_conn *conn, const struct redis_address *address)
 {
+    redis_sentinel_stop(conn->sentinel);
     *conn->address = *address;
+    *conn->place = *address;
     conn->retry_ms = RETRY_MS_MIN;
     if (redis_link_state(conn->link) == LINK_CLOSED)
         timer_arm(conn->retry, 0);

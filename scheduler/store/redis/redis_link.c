@@ -168,10 +168,20 @@ static void greet(struct redis_link *link)
         snprintf(db, sizeof(db), "%" PRIu32, address->db);
         greet_send(link, (const char *[]){ "SELECT", db, NULL });
     }
+    if (address->wants_master) greet_send(link, (const char *[]){ "ROLE", NULL });
     greet_send(link, (const char *[]){ "PING", NULL });
 }
 
-/* AUTH and SELECT: anything but OK ends the attempt. The last answer is that to PING. */
+/* ["master", ...], and ["message", channel, ...] */
+static bool begins_with(const redisReply *reply, const char *word)
+{
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
+           reply->element[0]->type == REDIS_REPLY_STRING &&
+           strcmp(reply->element[0]->str, word) == 0;
+}
+
+/* AUTH and SELECT: anything but OK ends the attempt, and to ROLE anything but a master's answer,
+ * the only array. The last answer is that to PING. */
 static void take_greeting(struct redis_link *link, const redisReply *reply)
 {
     bool is_error = reply->type == REDIS_REPLY_ERROR;
@@ -181,7 +191,9 @@ static void take_greeting(struct redis_link *link, const redisReply *reply)
         return;
     }
     link->greetings--;
-    if (is_error && link->greetings == 0 && strncmp(reply->str, "LOADING", 7) == 0) {
+    if (reply->type == REDIS_REPLY_ARRAY && !begins_with(reply, "master")) {
+        give_up(link, "it is no master");
+    } else if (is_error && link->greetings == 0 && strncmp(reply->str, "LOADING", 7) == 0) {
         link->since_ns = clock_monotonic_ns(); /* it lives; loading may take long */
         timer_arm(link->ping, LOADING_MS);
     } else if (is_error) {
@@ -201,6 +213,11 @@ static void take_reply(struct redis_link *link, const redisReply *reply)
 
     if (link->state == LINK_GREETING) {
         take_greeting(link, reply);
+        return;
+    }
+    if (link->options.on_message && begins_with(reply, "message")) {
+        link->options.on_message(link->options.context,
+                                 (const struct redis_value *)(const void *)reply);
         return;
     }
     unsent_size = evbuffer_get_length(bufferevent_get_output(link->stream));
@@ -243,7 +260,7 @@ static void on_readable(struct bufferevent *stream, void *context)
         take_reply(link, reply);
         freeReplyObject(reply);
     }
-    link->options.on_read(link->options.context);
+    if (link->options.on_read) link->options.on_read(link->options.context);
 }
 
 /* The stream -------------------------------------------------------------------------------- */

@@ -7,8 +7,9 @@
  *     redis_link_send(link, bytes, request);               from on_up on
  *     redis_link_close(link);                              it may be opened again
  *
- * It is up after AUTH, SELECT and a PONG that is not LOADING. Once connected it has no patience of
- * its own: who opened it closes it if no answer comes (redis_link_since_ns()).
+ * It is up after AUTH, SELECT, ROLE if only a master will do, and a PONG that is not LOADING. Once
+ * connected it has no patience of its own: who opened it closes it if no answer comes
+ * (redis_link_since_ns()).
  *
  * One event-loop thread. The address is lent until the link is closed. */
 #ifndef STAKEOUT_SCHEDULER_STORE_REDIS_REDIS_LINK_H
@@ -33,7 +34,9 @@ struct redis_link_options {
      * the link was lost or is being closed. */
     void (*on_answer)(void *context, struct redis_request *request,
                       const struct redis_value *value);
-    void (*on_read)(void *context); /* after the answers of one read(2) */
+    void (*on_read)(void *context); /* after the answers of one read(2); may be NULL */
+    /* What Redis says unasked on a connection that has subscribed; NULL: it says nothing. */
+    void (*on_message)(void *context, const struct redis_value *message);
     void *context;
 };
 

@@ -119,8 +119,15 @@ static const struct {
     { "a socket of Redis", { "--redis", "redis+unix:///run/r" }, NULL },
     { "no Redis at all",
       { "--redis", "foo" },
-      "--redis is 'foo'; it must be redis[s]://[[user]:password@]host[:port][/db] or "
-      "redis+unix:///path[?db=n]: its scheme is another one." },
+      "--redis is 'foo'; it must be redis[s]://[[user]:password@]host[:port][/db], "
+      "redis+unix:///path[?db=n] or redis[s]+sentinel://host[:port],.../name[/db]: its scheme is "
+      "another one." },
+    { "a password of Sentinels",
+      { "--redis", "redis+sentinel://h/m?sentinel-password=hunter2" },
+      "--redis holds a password" },
+    { "a password behind a question mark",
+      { "--redis", "redis+sentinel://h:0/m?sentinel-password=hunter2" },
+      "--redis is 'redis+sentinel://h:0/m'; it must be" },
     { "Redis over TLS", { "--redis", "rediss://h" }, NULL },
     { "a port of no Redis", { "--redis", "redis://h:0" }, "--redis is 'redis://h:0'; it must be" },
     { "a password for all to read",

@@ -54,9 +54,16 @@ static const struct {
     { "redis://:a%00b@h", PROBLEM_BAD_FIELD, "encoded" },
     { "redis+unix://relative", PROBLEM_BAD_FIELD, "must begin with '/'" },
     { "redis+unix:///a?x=1", PROBLEM_BAD_FIELD, "db=n" },
-    { "redis-sentinel://h", PROBLEM_NOT_YET, "Sentinel" },
-    { "redis+sentinel://h", PROBLEM_NOT_YET, "Sentinel" },
-    { "redis-cluster://h", PROBLEM_NOT_YET, "Cluster" },
+    { "redis-sentinel://h/m", PROBLEM_BAD_FIELD, "scheme" },
+    { "redis+sentinel://h", PROBLEM_BAD_FIELD, "master's name is missing" },
+    { "redis+sentinel://h/", PROBLEM_BAD_FIELD, "master's name is missing" },
+    { "redis+sentinel:///m", PROBLEM_BAD_FIELD, "host is missing" },
+    { "redis+sentinel://a,,b/m", PROBLEM_BAD_FIELD, "host is missing" },
+    { "redis+sentinel://a,b:0/m", PROBLEM_BAD_FIELD, "port" },
+    { "redis+sentinel://a/m/x", PROBLEM_BAD_FIELD, "database" },
+    { "redis+sentinel://a/m?password=x", PROBLEM_BAD_FIELD, "stand sentinel-user and" },
+    { "redis+sentinel://a/m?sentinel-user=%", PROBLEM_BAD_FIELD, "wrongly encoded" },
+    { "redis+sentinel://1,2,3,4,5,6,7,8,9/m", PROBLEM_BAD_FIELD, "more than 8 hosts" },
     { "redis+cluster://h", PROBLEM_NOT_YET, "Cluster" },
 };
 /* clang-format on */
@@ -95,6 +102,35 @@ static void what_is_not_of_the_form_is_refused_with_a_sentence(void **state)
         }
         assert_string_equal(address.host, "untouched");
     }
+}
+
+static void sentinels_are_named_with_their_master(void **state)
+{
+    struct redis_address address;
+    struct problem problem;
+
+    (void)state;
+    assert_int_equal(redis_address_parse(TEXT("rediss+sentinel://ann:pw@a,[::1]:5,c:7/my%20house/3"
+                                              "?sentinel-user=bob&sentinel-password=p%26w"),
+                                         &address, &problem),
+                     0);
+    assert_int_equal(address.shape, REDIS_SENTINEL);
+    assert_true(address.is_tls && address.wants_master);
+    assert_int_equal(address.seed_count, 3);
+    assert_string_equal(address.seeds[0].host, "a");
+    assert_int_equal(address.seeds[0].port, 26379);
+    assert_string_equal(address.seeds[1].host, "::1");
+    assert_int_equal(address.seeds[1].port, 5);
+    assert_int_equal(address.seeds[2].port, 7);
+    assert_string_equal(address.master, "my house");
+    assert_int_equal(address.db, 3);
+    assert_string_equal(address.user, "ann");
+    assert_string_equal(address.password, "pw");
+    assert_string_equal(address.sentinel_user, "bob");
+    assert_string_equal(address.sentinel_password, "p&w");
+    assert_int_equal(
+        redis_address_parse(TEXT("redis+sentinel://1,2,3,4,5,6,7,8/m?"), &address, &problem), 0);
+    assert_int_equal(address.seed_count, 8);
 }
 
 static void a_password_is_never_repeated(void **state)
@@ -171,6 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_are_taken_apart),
         cmocka_unit_test(what_is_not_of_the_form_is_refused_with_a_sentence),
+        cmocka_unit_test(sentinels_are_named_with_their_master),
         cmocka_unit_test(a_password_is_never_repeated),
         cmocka_unit_test(a_path_has_room_for_107_bytes),
         cmocka_unit_test(a_password_may_stand_in_a_file),
