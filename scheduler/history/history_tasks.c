@@ -56,6 +56,7 @@ struct page {
     struct lane *lanes;
     size_t lane_count, open;
     bool is_indexed, is_behind; /* the lanes read the index; and it turned out to be behind */
+    bool is_scanning;           /* so that they read all, of which few may pass */
     struct store_ref batch[BATCH_MAX];
     size_t batch_count, scanned;
     struct task *tasks;
@@ -186,8 +187,7 @@ static struct lane *newest_lane(struct page *page)
 static void merge(struct page *page)
 {
     size_t wanted = page->query.limit - page->task_count;
-    bool is_filtered =
-        page->query.interface.size || page->query.author.size || page->query.state >= 0;
+    bool is_filtered = page->query.author.size > 0 || page->is_scanning;
     struct lane *lane;
 
     if (is_filtered || wanted > BATCH_MAX) wanted = BATCH_MAX;
@@ -249,6 +249,7 @@ static void begin_anew(struct page *page)
     size_t count = page->lane_count;
     enum task_state first = page->lanes[0].state;
 
+    page->is_scanning = true;
     page->is_indexed = page->is_behind = false;
     page->lane_count = page->task_count = page->scanned = 0;
     for (size_t i = 0; i < count; i++) {
