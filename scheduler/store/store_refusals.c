@@ -10,14 +10,15 @@
 #include "common/base/check.h"
 #include "scheduler/store/store_private.h"
 
-static int judge_failure(int rc, struct problem *problem)
+static int judge_failure(const struct store *store, int rc, struct problem *problem)
 {
     switch (rc) {
     case -ENOBUFS:
         return problem_set(problem, PROBLEM_BUSY,
                            "Too much is waiting for Redis; try again later.");
     case -ENOTCONN:
-        return problem_set(problem, PROBLEM_STORE_DOWN, "Redis does not answer; try again later.");
+        return problem_set(problem, PROBLEM_STORE_DOWN,
+                           "Redis is not available: %s; try again later.", store->down_says);
     default:
         return problem_set(problem, PROBLEM_STORE_DOWN,
                            "The connection to Redis was lost before it answered; try again later.");
@@ -79,7 +80,7 @@ int store_judge(struct store *store, const struct redis_value *value, int rc,
     struct text error = redis_value_text(value);
     const struct refusal *refusal;
 
-    if (rc < 0) return judge_failure(rc, problem);
+    if (rc < 0) return judge_failure(store, rc, problem);
     if (!redis_value_is_error(value)) return 0;
     if (error.size > 0 && error.data[error.size - 1] == '.') error.size--; /* ours follows */
 

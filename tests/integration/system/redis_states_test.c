@@ -92,15 +92,15 @@ static void be_loading(void)
 static void be_loading_no_more(void) {}
 
 static const struct state {
-    const char *name;
+    const char *name, *says; /* and what an operator is told */
     void (*begin)(void);
     void (*end)(void);
     bool ends_by_itself;
 } states[] = {
-    { "full", be_full, be_full_no_more, false },
-    { "read-only", be_read_only, be_read_only_no_more, false },
-    { "busy", be_busy, be_busy_no_more, false },
-    { "loading", be_loading, be_loading_no_more, true },
+    { "full", "maxmemory", be_full, be_full_no_more, false },
+    { "read-only", "replica", be_read_only, be_read_only_no_more, false },
+    { "busy", "busy with a script", be_busy, be_busy_no_more, false },
+    { "loading", NULL, be_loading, be_loading_no_more, true },
 };
 
 /* ---- what is seen meanwhile ---- */
@@ -134,6 +134,7 @@ static void ask(const char *path, const char *body, struct api_answer *ret)
 static void assert_refuses_orders(const struct state *state)
 {
     struct api_answer answer;
+    const char *detail;
 
     ask("/api/v1/tasks",
         "{\"application\": \"orders\", \"interface\": \"GET /x\", \"duration_min\": 5, "
@@ -141,9 +142,10 @@ static void assert_refuses_orders(const struct state *state)
         &answer);
     if (answer.status == 201) fail_msg("%s: an order was taken", state->name);
     assert_in_range(answer.status, 500, 599);
-    assert_non_null(json_object_get(answer.json, "detail"));
-    printf("%s: %d, %s\n", state->name, answer.status,
-           json_string_value(json_object_get(answer.json, "detail")));
+    detail = json_string_value(json_object_get(answer.json, "detail"));
+    assert_non_null(detail);
+    printf("%s: %d, %s\n", state->name, answer.status, detail);
+    if (!strstr(detail, state->says)) fail_msg("it does not say '%s'", state->says);
     assert_true(*api_header(&answer, "Retry-After") != '\0');
     api_answer_done(&answer);
 }
