@@ -23,7 +23,7 @@
 #include "probe/hot/slot.h"
 #include "probe/hot/stack_copy.h"
 #include "probe/hot/statistics.h"
-#include "probe/hot/transfer.h"
+#include "probe/hot/unfinished.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -78,7 +78,7 @@ struct hot {
     struct block blocks[BLOCKS];
     struct loan loans[STACK_COPIES_MAX];
     _Alignas(PAGE_SIZE_BYTES) unsigned char stack_bytes[STACK_COPIES_MAX][STACK_COPY_SIZE_MAX];
-    struct transfer transfers[TRANSFERS_MAX];
+    struct unfinished unfinished[UNFINISHED_MAX];
     _Atomic uint32_t interrupted[INTERRUPTION_ACCOUNTS]; /* calls that may have seen our signal */
 };
 

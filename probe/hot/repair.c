@@ -15,10 +15,13 @@
  *   who has no CPU is anyway. A thread that is woken in vain is seen running, too, inside of a wait
  *   of any age: so the wait in which it was seen before, or that was made again before, is not
  *   young until it was seen elsewhere, or has used more CPU than such wakes take. Of sleeps,
- *   semaphores of System V and awaited signals the kernel wakes nobody in vain: who runs has left
- *   them. Nor of a socket, unless another thread takes at that moment what came for both;
+ *   semaphores of System V and awaited signals the kernel wakes nobody in vain: who does not sleep
+ *   has left them. Nor of a socket, unless another thread takes at that moment what came for both;
  * - of a call of any age only where no time is lost: it waits without end, or until a moment, or
  *   the kernel has written back how much is left.
+ *
+ * Of poll, sleeps and a futex's wait for a time, the kernel has kept how much is left. It is not
+ * asked for by making the call again: the handler waits for the rest (rest.h).
  *
  * OTHER SIGNALS. What a signal of the host's ended is to stay ended. All signals are blocked while
  * our handler runs. One that is delivered before ours has its frame between: we see its handler's
@@ -154,18 +157,16 @@ static int32_t number_before(uint64_t pc)
     return repair_number(code, (uint32_t)size);
 }
 
-bool repair_call_read(const ucontext_t *context, struct made_call *ret)
+/* The call that the thread came back from at this very moment. */
+static void call_read(const greg_t *registers, struct made_call *ret)
 {
     static const int places[] = { REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9 };
-    const greg_t *registers = context->uc_mcontext.gregs;
 
-    if (registers[REG_RCX] != registers[REG_RIP]) return false;
     ret->number = number_before((uint64_t)registers[REG_RIP]);
     for (int i = 0; i < 6; i++) {
         ret->arguments[i] = (uint64_t)registers[places[i]];
     }
     ret->result = (uint64_t)registers[REG_RAX];
-    return ret->number >= 0;
 }
 
 /* ---- what the rows below say of a call ---- */
@@ -264,6 +265,12 @@ static bool is_clock_nanosleep_kept(const struct made_call *call)
     return ((int)call->arguments[1] & TIMER_ABSTIME) || call->arguments[2] == call->arguments[3];
 }
 
+/* The kernel goes on with it, if the handler asks: FUTEX_WAIT's time-out is relative. */
+static bool is_futex_for_a_time(const struct made_call *call)
+{
+    return ((int)call->arguments[1] & FUTEX_CMD_MASK) == FUTEX_WAIT && call->arguments[3] != 0;
+}
+
 /* ---- the white list ---- */
 
 /* clang-format off */
@@ -271,42 +278,43 @@ static const struct repair_row {
     int32_t number;
     predicate *may;       /* be made again while it is young */
     predicate *is_exact;  /* at any age: no time is lost */
+    predicate *is_kept;   /* the kernel knows how much is left, and goes on */
     bool ends_when_woken; /* nobody is woken from it in vain; a socket's readers all but never */
 } repair_rows[] = {
     /* Waiting for events, with a time-out in an argument; endless if that is negative. */
-    { SYS_poll,             always,           is_endless_2,            false },
-    { SYS_epoll_wait,       always,           is_endless_3,            false },
-    { SYS_epoll_pwait,      has_no_mask_4,    is_endless_3,            false },
-    { SYS_epoll_pwait2,     has_no_mask_4,    has_no_time_3,           false },
+    { SYS_poll,            always,           is_endless_2,            always,              false },
+    { SYS_epoll_wait,      always,           is_endless_3,            never,               false },
+    { SYS_epoll_pwait,     has_no_mask_4,    is_endless_3,            never,               false },
+    { SYS_epoll_pwait2,    has_no_mask_4,    has_no_time_3,           never,               false },
     /* The kernel writes back how much of the time-out is left. */
-    { SYS_ppoll,            has_no_mask_3,    always,                  false },
-    { SYS_select,           always,           always,                  false },
-    { SYS_pselect6,         has_no_mask_pair, always,                  false },
+    { SYS_ppoll,           has_no_mask_3,    always,                  never,               false },
+    { SYS_select,          always,           always,                  never,               false },
+    { SYS_pselect6,        has_no_mask_pair, always,                  never,               false },
     /* Sleeping for a time, or until one. */
-    { SYS_nanosleep,        always,           is_nanosleep_kept,       true  },
-    { SYS_clock_nanosleep,  always,           is_clock_nanosleep_kept, true  },
+    { SYS_nanosleep,       always,           is_nanosleep_kept,       always,              true  },
+    { SYS_clock_nanosleep, always,           is_clock_nanosleep_kept, always,              true  },
     /* A wait looks at the word again before it sleeps; FUTEX_WAIT's time-out is relative. */
-    { SYS_futex,            is_wait_on_futex, is_futex_until,          false },
+    { SYS_futex,           is_wait_on_futex, is_futex_until,          is_futex_for_a_time, false },
     /* EINTR only with SO_RCVTIMEO or SO_SNDTIMEO, and only before the first byte. */
-    { SYS_recvfrom,         always,           never,                   true  },
-    { SYS_recvmsg,          always,           never,                   true  },
-    { SYS_sendto,           always,           never,                   false },
-    { SYS_sendmsg,          always,           never,                   false },
-    { SYS_accept,           always,           never,                   true  },
-    { SYS_accept4,          always,           never,                   true  },
-    { SYS_read,             is_of_socket,     never,                   true  },
-    { SYS_readv,            is_of_socket,     never,                   true  },
-    { SYS_write,            is_of_socket,     never,                   false },
-    { SYS_writev,           is_of_socket,     never,                   false },
+    { SYS_recvfrom,        always,           never,                   never,               true  },
+    { SYS_recvmsg,         always,           never,                   never,               true  },
+    { SYS_sendto,          always,           never,                   never,               false },
+    { SYS_sendmsg,         always,           never,                   never,               false },
+    { SYS_accept,          always,           never,                   never,               true  },
+    { SYS_accept4,         always,           never,                   never,               true  },
+    { SYS_read,            is_of_socket,     never,                   never,               true  },
+    { SYS_readv,           is_of_socket,     never,                   never,               true  },
+    { SYS_write,           is_of_socket,     never,                   never,               false },
+    { SYS_writev,          is_of_socket,     never,                   never,               false },
     /* All or nothing; without a time-out they wait for ever. */
-    { SYS_semop,            always,           always,                  true  },
-    { SYS_semtimedop,       always,           has_no_time_3,           true  },
-    { SYS_msgsnd,           always,           always,                  false },
-    { SYS_msgrcv,           always,           always,                  false },
+    { SYS_semop,           always,           always,                  never,               true  },
+    { SYS_semtimedop,      always,           has_no_time_3,           never,               true  },
+    { SYS_msgsnd,          always,           always,                  never,               false },
+    { SYS_msgrcv,          always,           always,                  never,               false },
     /* The signals that it waits for are blocked, and stay pending. */
-    { SYS_rt_sigtimedwait,  always,           has_no_time_2,           true  },
+    { SYS_rt_sigtimedwait, always,           has_no_time_2,           never,               true  },
     /* EINTR only while it has no event. */
-    { SYS_io_getevents,     always,           has_no_time_4,           false },
+    { SYS_io_getevents,    always,           has_no_time_4,           never,               false },
     /* Left out, with reason: close (the descriptor is gone already, and its number may be
      * another's); connect (the connecting goes on, and a second one is another question); pause and
      * rt_sigsuspend (a signal is what they wait for). */
@@ -321,13 +329,34 @@ static const struct repair_row *row_of(int32_t number)
     return NULL;
 }
 
+bool repair_asks_for_age(const struct made_call *call)
+{
+    const struct repair_row *row = row_of(call->number);
+
+    return row && !row->ends_when_woken && !row->is_exact(call) && !row->is_kept(call);
+}
+
+static bool may_be_made_again(const struct repair_row *row, const struct made_call *call,
+                              enum wait_age age)
+{
+    switch (age) {
+    case WAIT_YOUNG:
+        return true;
+    case WAIT_WOKEN:
+        return row->ends_when_woken || row->is_exact(call);
+    case WAIT_OLD:
+        return row->is_exact(call);
+    default:
+        return false;
+    }
+}
+
 static enum repair restart(ucontext_t *context, const struct made_call *call, enum wait_age age)
 {
     const struct repair_row *row = row_of(call->number);
 
-    if (age == WAIT_AGE_UNKNOWN || !row || !row->may(call)) return REPAIR_LEFT;
-    if (age == WAIT_SAME && row->ends_when_woken) age = WAIT_YOUNG;
-    if (age != WAIT_YOUNG && !row->is_exact(call)) return REPAIR_LEFT;
+    if (!row || !row->may(call)) return REPAIR_LEFT;
+    if (!may_be_made_again(row, call, age)) return row->is_kept(call) ? REPAIR_REST : REPAIR_LEFT;
     context->uc_mcontext.gregs[REG_RAX] = call->number;
     context->uc_mcontext.gregs[REG_RIP] -= CALL_SIZE;
     return REPAIR_RESTARTED;
@@ -382,18 +411,19 @@ static uint64_t wanted_size(const struct made_call *call)
     }
 }
 
-enum repair repair_call(ucontext_t *context, enum wait_age age)
+enum repair repair_call(ucontext_t *context, enum wait_age age, struct made_call *ret_call)
 {
     const greg_t *registers = context->uc_mcontext.gregs;
     bool is_interrupted = registers[REG_RAX] == -EINTR;
-    struct made_call call;
 
     if (registers[REG_RCX] != registers[REG_RIP]) return REPAIR_NONE;
     if (!is_interrupted && registers[REG_RAX] <= 0) return REPAIR_NONE;
-    if (!repair_call_read(context, &call)) return is_interrupted ? REPAIR_LEFT : REPAIR_NONE;
-    if (is_interrupted) return restart(context, &call, age);
-    if (call.result >= wanted_size(&call) || repair_is_nonblocking(call.arguments[0]))
+    call_read(registers, ret_call);
+    if (ret_call->number < 0) return is_interrupted ? REPAIR_LEFT : REPAIR_NONE;
+    if (is_interrupted) return restart(context, ret_call, age);
+    if (ret_call->result >= wanted_size(ret_call) || repair_is_nonblocking(ret_call->arguments[0]))
         return REPAIR_NONE;
     if (age == WAIT_AGE_UNKNOWN) return REPAIR_LEFT;
-    return call.number == SYS_write || call.number == SYS_sendto ? REPAIR_TRANSFER : REPAIR_LEFT;
+    return ret_call->number == SYS_write || ret_call->number == SYS_sendto ? REPAIR_TRANSFER
+                                                                           : REPAIR_LEFT;
 }

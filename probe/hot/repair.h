@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* repair.h: makes good what our signal did to a system call of the host.
  *
- *     switch (repair_call(context, age)) {
+ *     switch (repair_call(context, age, &call)) {
  *     case REPAIR_LEFT: ... count it: the host may see it ...
  *     case REPAIR_TRANSFER: ... transfer_begin() ...
+ *     case REPAIR_REST: ... rest_begin() ...
  *
  * A thread that enters a system call just before our signal reaches it comes back from it with
  * -EINTR where SA_RESTART does not hold, or with a short count. Both are undone where that is
@@ -21,15 +22,17 @@ enum repair {
     REPAIR_NONE,      /* there was nothing to repair */
     REPAIR_RESTARTED, /* the call is made again when the handler returns */
     REPAIR_TRANSFER,  /* it wrote less than it was to: see transfer.h */
+    REPAIR_REST,      /* the kernel knows how long it would have waited yet: see rest.h */
     REPAIR_LEFT,      /* the host may see EINTR, or a short count */
 };
 
 /* How long the call may have waited when our signal came. */
 enum wait_age {
-    WAIT_AGE_UNKNOWN, /* another signal may have ended it: it is not repaired at all */
+    WAIT_AGE_UNKNOWN, /* another signal may have ended it: it is not made again */
     WAIT_OLD,         /* any time */
-    WAIT_YOUNG,       /* its thread was seen running just before: no longer than our signal took */
-    WAIT_SAME, /* likewise, but it stands where it waited before, and may have been woken in vain */
+    WAIT_WOKEN,       /* any time, but its thread did not sleep just before: it may have been woken
+                       * in vain */
+    WAIT_YOUNG,       /* its thread was seen outside just before: no longer than our signal took */
 };
 
 /* A system call as it was made. */
@@ -39,14 +42,14 @@ struct made_call {
     uint64_t result; /* or -errno */
 };
 
-enum repair repair_call(ucontext_t *context, enum wait_age age);
-
-/* The call that the interrupted thread came back from at this very moment. False: it came from
- * none, or its number cannot be told. */
-bool repair_call_read(const ucontext_t *context, struct made_call *ret);
+/* Of anything but REPAIR_NONE, *ret_call is the call; its number is -1 if that cannot be told. */
+enum repair repair_call(ucontext_t *context, enum wait_age age, struct made_call *ret_call);
 
 /* May a write to this descriptor be short for want of room alone? */
 bool repair_is_nonblocking(uint64_t fd);
+
+/* Is it of a kind whose age alone tells whether it may be made again? */
+bool repair_asks_for_age(const struct made_call *call);
 
 /* The number of the system call whose instruction ends `code`, which has `size` bytes; -1: it does
  * not say. */

@@ -23,7 +23,9 @@
 #include "common/base/clock.h"
 #include "probe/hot/index_stack.h"
 #include "probe/hot/memory.h"
+#include "probe/hot/rest.h"
 #include "probe/hot/ticks.h"
+#include "probe/hot/transfer.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -198,7 +200,7 @@ static bool loan_serve(struct loan *loan, const ucontext_t *context, uint64_t en
                                                  memory_order_acquire, memory_order_relaxed))
         return false;
     loan->taken_ticks = entered_ticks;
-    loan->is_made_again = false;
+    loan->is_made_again = loan->was_young = false;
     loan->cpu_ns = clock_when_entered(&loan->order, entered_ticks);
     loan->outcome = loan_fill(loan, context);
     return true;
@@ -253,26 +255,70 @@ static enum wait_age wait_age_of(const struct loan *served, const ucontext_t *co
 {
     if (!served || !served->order.may_repair) return WAIT_AGE_UNKNOWN;
     if (!was_running_just_now(served)) return WAIT_OLD;
-    return is_old_wait(&served->order, context) ? WAIT_SAME : WAIT_YOUNG;
+    if (!served->order.was_awake || is_old_wait(&served->order, context)) return WAIT_WOKEN;
+    return WAIT_YOUNG;
 }
 
-/* Repairs the call that our signal met. Returns a transfer that is to be completed, or NULL. */
-static struct transfer *call_mend(uint64_t cookie, struct loan *served, ucontext_t *context,
-                                  struct made_call *ret_call)
+/* The host's own handler of our signal is to run when it comes; it could not while ours waits. */
+static bool host_has_handler(void)
 {
-    struct transfer *transfer = NULL;
-    enum repair repair = REPAIR_LEFT;
-    uint32_t account;
+    return (previous.sa_flags & SA_SIGINFO) ||
+           (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN);
+}
 
-    if (is_live(context)) repair = repair_call(context, wait_age_of(served, context));
-    if (served) served->is_made_again = repair == REPAIR_RESTARTED;
-    if (repair == REPAIR_TRANSFER) transfer = transfer_begin(context, ret_call);
-    if (transfer || repair == REPAIR_NONE || repair == REPAIR_RESTARTED) return transfer;
+/* What is left of a call that is to be brought to its end here. */
+struct mending {
+    enum repair repair;
+    struct made_call call;
+    struct unfinished *unfinished; /* NULL: nothing is */
+};
+
+static void mending_begin(struct mending *mending, const struct loan *served,
+                          const ucontext_t *context)
+{
+    if (!unfinished_has_stack(context, served ? served->order.low : 0)) return;
+    if (mending->repair == REPAIR_TRANSFER)
+        mending->unfinished = transfer_begin(&mending->call, context);
+    if (mending->repair == REPAIR_REST && !host_has_handler())
+        mending->unfinished = rest_begin(&mending->call, context);
+}
+
+static void mending_end(const struct mending *mending, ucontext_t *context)
+{
+    if (mending->repair == REPAIR_TRANSFER) {
+        transfer_complete(mending->unfinished, &mending->call, context);
+    } else {
+        rest_wait(mending->unfinished, context);
+    }
+}
+
+static void call_count(uint64_t cookie)
+{
     /* Of a loan that is not its own any more it is another's account: a count all the same. */
-    account = atomic_load_explicit(&hot.loans[cookie_loan(cookie)].account, memory_order_relaxed);
+    uint32_t account =
+        atomic_load_explicit(&hot.loans[cookie_loan(cookie)].account, memory_order_relaxed);
+
     atomic_fetch_add_explicit(&hot.interrupted[account % INTERRUPTION_ACCOUNTS], 1,
                               memory_order_relaxed);
-    return NULL;
+}
+
+/* Repairs the call that our signal met, or counts it. */
+static void call_mend(uint64_t cookie, struct loan *served, ucontext_t *context,
+                      struct mending *ret)
+{
+    bool is_made_again;
+
+    ret->repair = is_live(context) ? repair_call(context, wait_age_of(served, context), &ret->call)
+                                   : REPAIR_LEFT;
+    if (ret->repair == REPAIR_NONE) return;
+    if (ret->repair != REPAIR_LEFT) mending_begin(ret, served, context);
+    is_made_again =
+        ret->repair == REPAIR_RESTARTED || (ret->unfinished && ret->repair == REPAIR_REST);
+    if (served) {
+        served->is_made_again = is_made_again;
+        served->was_young = is_made_again && repair_asks_for_age(&ret->call);
+    }
+    if (!ret->unfinished && !is_made_again) call_count(cookie);
 }
 
 static void pass_on(int number, siginfo_t *info, void *context)
@@ -290,14 +336,13 @@ static void on_signal(int number, siginfo_t *info, void *context)
     int error = errno;
     bool for_us = is_ours(info), is_served = false;
     struct loan *loan = for_us ? loan_of_cookie(cookie_of(info)) : NULL;
-    struct transfer *transfer = NULL;
-    struct made_call call;
+    struct mending mending = { .repair = REPAIR_NONE };
 
     if (!loan) loan = loan_of_thread();
     if (loan) is_served = loan_serve(loan, context, entered_ticks);
-    if (for_us) transfer = call_mend(cookie_of(info), is_served ? loan : NULL, context, &call);
+    if (for_us) call_mend(cookie_of(info), is_served ? loan : NULL, context, &mending);
     if (loan) loan_give_back(loan, is_served, entered_ticks);
-    if (transfer) transfer_complete(transfer, &call, context);
+    if (mending.unfinished) mending_end(&mending, context);
     if (!for_us) pass_on(number, info, context);
     errno = error;
 }

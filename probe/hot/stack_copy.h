@@ -67,9 +67,9 @@ struct loan_order {
     uint32_t account;   /* index into hot.interrupted */
     bool may_repair;    /* the thread did not block our signal just before: what it met, it did */
     /* A call that the signal meets is young (repair.h) if the thread was seen running just before,
-     * at seen_ticks, and if it is not the wait that the thread was in before, of which these are
-     * the registers; 0: none is known, or it has left it. */
-    bool was_running;
+     * at seen_ticks, and was not only woken; and if it is not the wait that the thread was in
+     * before, of which these are the registers; 0: none is known, or it has left it. */
+    bool was_running, was_awake;
     uint64_t seen_ticks, old_pc, old_sp;
     /* The thread's CPU clock read clock_ns at clock_ticks, and the thread was on a CPU then. Who
      * comes soon after need not read it again. 0: it was not, or that is not known. */
@@ -88,7 +88,8 @@ struct loan {
     enum loan_outcome outcome;
     uint64_t taken_ticks; /* when the copy was made */
     uint64_t cpu_ns;      /* the thread's CPU clock then */
-    bool is_made_again;   /* the call that it met is made again */
+    bool is_made_again;   /* the call that it met is made again, or goes on, */
+    bool was_young;       /* for no other reason than its age */
     uint64_t pause_ticks; /* how long the handler took */
     uint64_t base;        /* the address of stack_bytes[0] */
     uint32_t size;        /* bytes copied, from `base` up */

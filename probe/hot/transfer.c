@@ -43,7 +43,7 @@ static _Atomic bool is_transfer_allowed, knows_forks; /* outlives forks, as its 
 static _Atomic uint32_t beginning_count, fork_count;
 
 /* What was held when a fork began; the child's `hot` is empty. */
-static struct held_file held_at_fork[TRANSFERS_MAX];
+static struct held_file held_at_fork[UNFINISHED_MAX];
 
 /* ---- which ---- */
 
@@ -110,40 +110,14 @@ static void file_close_left(struct held_file *held)
         syscall(SYS_close, fd);
 }
 
-static struct transfer *transfer_find(uint32_t tid)
-{
-    for (uint32_t wanted = tid;; wanted = 0) {
-        for (int i = 0; i < TRANSFERS_MAX; i++) {
-            uint32_t holder = wanted;
-
-            if (atomic_compare_exchange_strong_explicit(&hot.transfers[i].tid, &holder, tid,
-                                                        memory_order_acquire, memory_order_relaxed))
-                return &hot.transfers[i];
-        }
-        if (wanted == 0) return NULL;
-    }
-}
-
-static void transfer_show(struct transfer *transfer, const struct made_call *call,
-                          const ucontext_t *context)
-{
-    /* Left odd if a jump left it behind: then nobody believes it while it is written anew. */
-    atomic_fetch_and_explicit(&transfer->version, ~1u, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release); /* pairs with the acquire fence in transfer_read() */
-    transfer->view.call = *call;
-    stack_copy_registers(context, transfer->view.registers);
-    atomic_fetch_add_explicit(&transfer->version, 1, memory_order_release);
-}
-
 /* Holds the call's file, if it is one to be completed. */
-static struct transfer *transfer_hold(const struct made_call *call)
+static struct unfinished *transfer_hold(const struct made_call *call)
 {
-    struct transfer *transfer = NULL;
+    struct unfinished *transfer = NULL;
     long fd = file_hold(call);
 
     if (fd < 0) return NULL;
-    if (is_to_be_completed(call, (uint64_t)fd))
-        transfer = transfer_find((uint32_t)syscall(SYS_gettid));
+    if (is_to_be_completed(call, (uint64_t)fd)) transfer = unfinished_take();
     if (!transfer) {
         syscall(SYS_close, fd);
         return NULL;
@@ -153,20 +127,16 @@ static struct transfer *transfer_hold(const struct made_call *call)
     return transfer;
 }
 
-struct transfer *transfer_begin(const ucontext_t *context, struct made_call *ret_call)
+struct unfinished *transfer_begin(const struct made_call *call, const ucontext_t *context)
 {
-    struct transfer *transfer = NULL;
-    struct made_call call;
+    struct unfinished *transfer = NULL;
 
     if (!atomic_load_explicit(&is_transfer_allowed, memory_order_relaxed)) return NULL;
-    if (!repair_call_read(context, &call)) return NULL;
     atomic_fetch_add_explicit(&beginning_count, 1, memory_order_seq_cst);
     if (atomic_load_explicit(&fork_count, memory_order_seq_cst) == 0)
-        transfer = transfer_hold(&call);
+        transfer = transfer_hold(call);
     atomic_fetch_sub_explicit(&beginning_count, 1, memory_order_seq_cst);
-    if (!transfer) return NULL;
-    transfer_show(transfer, &call, context);
-    *ret_call = call;
+    if (transfer) unfinished_show(transfer, call, context);
     return transfer;
 }
 
@@ -182,8 +152,8 @@ static void on_fork(void)
         syscall(SYS_clock_nanosleep, (long)CLOCK_MONOTONIC, 0L,
                 &(struct timespec){ .tv_nsec = BEGIN_LOOK_NS }, NULL);
     }
-    for (int i = 0; i < TRANSFERS_MAX; i++) {
-        const struct held_file *held = &hot.transfers[i].held;
+    for (int i = 0; i < UNFINISHED_MAX; i++) {
+        const struct held_file *held = &hot.unfinished[i].held;
         int fd = atomic_load_explicit(&held->fd, memory_order_acquire);
 
         if (fd != 0) held_at_fork[i].device = held->device;
@@ -204,7 +174,7 @@ static void on_forked_child(void)
 
     atomic_store_explicit(&fork_count, 0, memory_order_seq_cst);
     atomic_store_explicit(&beginning_count, 0, memory_order_seq_cst);
-    for (int i = 0; i < TRANSFERS_MAX; i++) {
+    for (int i = 0; i < UNFINISHED_MAX; i++) {
         file_close_left(&held_at_fork[i]);
     }
     errno = error;
@@ -225,16 +195,6 @@ void transfer_allow(bool is_allowed)
 }
 
 /* ---- the rest ---- */
-
-/* The host's signals as they were, without ours. */
-static uint64_t mask_of_host(const ucontext_t *context)
-{
-    uint64_t mask;
-
-    /* The kernel's set is the first word of the C library's. */
-    memcpy(&mask, &context->uc_sigmask, sizeof mask);
-    return mask | UINT64_C(1) << (stack_copy_signal() - 1);
-}
 
 /* Waits for room; false: a signal or an error came instead. */
 static bool has_room(uint64_t fd, uint64_t mask)
@@ -261,10 +221,11 @@ static int64_t write_some(const struct made_call *call, uint64_t fd, uint64_t wr
     return rc < 0 && errno == EAGAIN ? 0 : rc;
 }
 
-void transfer_complete(struct transfer *transfer, const struct made_call *call, ucontext_t *context)
+void transfer_complete(struct unfinished *transfer, const struct made_call *call,
+                       ucontext_t *context)
 {
     uint64_t fd = (uint64_t)atomic_load_explicit(&transfer->held.fd, memory_order_relaxed);
-    uint64_t mask = mask_of_host(context);
+    uint64_t mask = unfinished_mask(context);
     uint64_t written = call->result;
 
     while (written < call->arguments[2] && has_room(fd, mask)) {
@@ -276,23 +237,5 @@ void transfer_complete(struct transfer *transfer, const struct made_call *call, 
     }
     syscall(SYS_close, fd);
     atomic_store_explicit(&transfer->held.fd, 0, memory_order_relaxed);
-    atomic_fetch_add_explicit(&transfer->version, 1, memory_order_release);
-    atomic_store_explicit(&transfer->tid, 0, memory_order_release);
-}
-
-/* ---- the sampler's side ---- */
-
-bool transfer_read(uint32_t tid, struct transfer_view *ret)
-{
-    for (int i = 0; i < TRANSFERS_MAX; i++) {
-        struct transfer *transfer = &hot.transfers[i];
-        uint32_t version = atomic_load_explicit(&transfer->version, memory_order_acquire);
-
-        if (atomic_load_explicit(&transfer->tid, memory_order_relaxed) != tid) continue;
-        if (version % 2 == 0) continue;
-        *ret = transfer->view;
-        atomic_thread_fence(memory_order_acquire); /* pairs with the release in transfer_begin() */
-        if (atomic_load_explicit(&transfer->version, memory_order_relaxed) == version) return true;
-    }
-    return false;
+    unfinished_give_back(transfer);
 }

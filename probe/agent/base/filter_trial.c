@@ -74,15 +74,17 @@ static const char *const names[TRIED_CALLS] = {
 #undef SPARE
 };
 
-uint64_t filter_trial_vital(void)
-{
-    return 0
-#define VITAL(name, ...) | TRIED_BIT(TRIED_##name)
+static const bool vital[TRIED_CALLS] = {
+#define VITAL(name, ...) [TRIED_##name] = true,
 #define SPARE(name, ...)
 #include "probe/agent/base/tried_calls.def"
 #undef VITAL
 #undef SPARE
-        ;
+};
+
+bool filter_trial_is_vital(enum tried_call call)
+{
+    return vital[call];
 }
 
 const char *filter_trial_name(enum tried_call call)
@@ -187,26 +189,25 @@ static int child_try(bool is_inherited, uint32_t first)
     return (int)*progress;
 }
 
-static int try_all(bool is_inherited, uint64_t *ret_killed)
+static int try_all(bool is_inherited, bool ret_killed[TRIED_CALLS])
 {
     uint32_t first = 0;
 
-    *ret_killed = 0;
+    memset(ret_killed, 0, TRIED_CALLS * sizeof *ret_killed);
     while (first < TRIED_CALLS) {
         int at = child_try(is_inherited, first);
 
         if (at < 0) return at;
         if (at == TRIED_CALLS) break;
-        *ret_killed |= TRIED_BIT(at);
+        ret_killed[at] = true;
         first = (uint32_t)at + 1;
     }
     return 0;
 }
 
-int filter_trial(bool is_inherited, uint64_t *ret_killed)
+int filter_trial(bool is_inherited, bool ret_killed[TRIED_CALLS])
 {
     sigset_t all, before;
-    uint64_t killed;
     int rc;
 
     if (!progress) {
@@ -218,8 +219,7 @@ int filter_trial(bool is_inherited, uint64_t *ret_killed)
     }
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = try_all(is_inherited, &killed);
+    rc = try_all(is_inherited, ret_killed);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc == 0) *ret_killed = killed;
     return rc;
 }

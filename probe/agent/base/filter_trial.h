@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* filter_trial.h: which of our system calls a filter kills, found out in a process that may die.
  *
- *     uint64_t killed;
- *     rc = filter_trial(is_inherited, &killed);           0, or -errno: it cannot be tried
- *     if (killed & TRIED_VITAL) ...
- *     if (killed & TRIED_BIT(TRIED_unshare)) ...
+ *     bool killed[TRIED_CALLS];
+ *     rc = filter_trial(is_inherited, killed);            0, or -errno: it cannot be tried
+ *     if (killed[TRIED_unshare]) ...
  *
  * The calls stand in tried_calls.def. The child is a copy of the process, as of fork(), but without
  * its handlers: of glibc's, of the host's (all signals are blocked), and of pthread_atfork(). It
@@ -28,18 +27,14 @@ enum tried_call {
     TRIED_CALLS
 };
 
-_Static_assert(TRIED_CALLS <= 64, "a bit each");
-
-#define TRIED_BIT(call) (UINT64_C(1) << (call))
-
-/* Those without which there is no probe. */
-uint64_t filter_trial_vital(void);
+/* Is it one without which there is no probe? */
+bool filter_trial_is_vital(enum tried_call call);
 
 /* As in "unshare". */
 const char *filter_trial_name(enum tried_call call);
 
 /* `is_inherited`: the filters were there when the program began; then a copy of the process can be
  * made in the way that may be forbidden to a program that locked itself up. */
-int filter_trial(bool is_inherited, uint64_t *ret_killed);
+int filter_trial(bool is_inherited, bool ret_killed[TRIED_CALLS]);
 
 #endif

@@ -36,11 +36,11 @@ enum {
 
 static struct {
     pthread_mutex_t lock;
-    uint64_t at_load;         /* the filters that the program began with */
-    _Atomic uint64_t tried;   /* the filters of our threads, */
-    _Atomic uint64_t killed;  /* and of our calls those that they kill, */
-    _Atomic uint64_t read_ns; /* when they were last read */
-    int own_status;           /* -1: it is opened each time */
+    uint64_t at_load;                 /* the filters that the program began with */
+    _Atomic uint64_t tried;           /* the filters of our threads, */
+    _Atomic uint64_t read_ns;         /* when they were last read, */
+    _Atomic bool killed[TRIED_CALLS]; /* and which of our calls they kill */
+    int own_status;                   /* -1: it is opened each time */
     _Atomic bool have_ended_us;
     _Atomic(filters_end_fn *) on_end;
 } filters = { .lock = PTHREAD_MUTEX_INITIALIZER, .at_load = FILTERS_UNKNOWN, .own_status = -1 };
@@ -110,16 +110,21 @@ void filters_keep_open(bool is_own_table)
 /* With the lock held: these are our filters now. */
 static int try_these(uint64_t found)
 {
-    uint64_t killed = 0;
+    bool killed[TRIED_CALLS] = { false }, is_vital_killed = false;
     int rc = 0;
 
-    if (found != 0) rc = filter_trial(found == filters.at_load, &killed);
+    if (found != 0) rc = filter_trial(found == filters.at_load, killed);
     /* Nobody tells whether there are any: most likely there are none. */
     if (rc < 0 && found == FILTERS_UNKNOWN) rc = 0;
-    atomic_store_explicit(&filters.killed, killed, memory_order_relaxed);
+    for (int call = 0; call < TRIED_CALLS; call++) {
+        bool is_killed = rc == 0 && killed[call];
+
+        is_vital_killed |= is_killed && filter_trial_is_vital((enum tried_call)call);
+        atomic_store_explicit(&filters.killed[call], is_killed, memory_order_relaxed);
+    }
     atomic_store_explicit(&filters.tried, found, memory_order_release);
     if (rc < 0) return -EOPNOTSUPP;
-    return killed & filter_trial_vital() ? -EPERM : 0;
+    return is_vital_killed ? -EPERM : 0;
 }
 
 int filters_try(void)
@@ -140,7 +145,7 @@ int filters_try(void)
 
 bool filters_allow(enum tried_call call)
 {
-    return !(atomic_load_explicit(&filters.killed, memory_order_relaxed) & TRIED_BIT(call));
+    return !atomic_load_explicit(&filters.killed[call], memory_order_relaxed);
 }
 
 bool filters_allow_signals(void)
@@ -160,37 +165,44 @@ bool filters_cover(uint32_t tid)
     return tried == 0 || tried == FILTERS_UNKNOWN || tried == filters.at_load;
 }
 
-static void say_calls(uint64_t calls, char *ret, size_t ret_size)
+/* Says which calls are killed; `vital_only`: of those without which there is no probe. */
+static void say_calls(bool vital_only, char *ret, size_t ret_size)
 {
     size_t size = strlen(ret), before = size;
 
-    for (int call = 0; call < TRIED_CALLS && size < ret_size; call++) {
-        if (!(calls & TRIED_BIT(call))) continue;
+    for (int i = 0; i < TRIED_CALLS && size < ret_size; i++) {
+        enum tried_call call = (enum tried_call)i;
+
+        if (filters_allow(call) || (vital_only && !filter_trial_is_vital(call))) continue;
         size += (size_t)snprintf(ret + size, ret_size - size, "%s%s", size == before ? "" : ", ",
-                                 filter_trial_name((enum tried_call)call));
+                                 filter_trial_name(call));
     }
+}
+
+static bool all_are_allowed(void)
+{
+    for (int call = 0; call < TRIED_CALLS; call++) {
+        if (!filters_allow((enum tried_call)call)) return false;
+    }
+    return true;
 }
 
 const char *filters_say(char *ret, size_t ret_size)
 {
-    uint64_t killed = atomic_load_explicit(&filters.killed, memory_order_relaxed);
-
     ret[0] = '\0';
-    if (killed == 0) return ret;
+    if (all_are_allowed()) return ret;
     snprintf(ret, ret_size, "A seccomp filter kills these calls, so that we go without: ");
-    say_calls(killed, ret, ret_size);
+    say_calls(false, ret, ret_size);
     return ret;
 }
 
 const char *filters_say_why_not(int rc, char *ret, size_t ret_size)
 {
-    uint64_t killed = atomic_load_explicit(&filters.killed, memory_order_relaxed);
-
     snprintf(ret, ret_size, "%s",
              rc == -EPERM ? "a seccomp filter kills "
                           : "a seccomp filter is set, and what it allows cannot be tried; "
                             "start the probe before it is set");
-    if (rc == -EPERM) say_calls(killed & filter_trial_vital(), ret, ret_size);
+    if (rc == -EPERM) say_calls(true, ret, ret_size);
     return ret;
 }
 

@@ -13,10 +13,11 @@
 #include "probe/agent/unwind/frame_pointer.h"
 #include "probe/agent/unwind/self_memory.h"
 #include "probe/hot/ticks.h"
-#include "probe/hot/transfer.h"
+#include "probe/hot/unfinished.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 enum {
     RED_ZONE_SIZE = 128,
@@ -78,20 +79,30 @@ void blocked_stack_walk(struct engine *engine, struct sighting *sighting)
         frame_pointer_find(engine->unwinder, &sighting->stack, walk);
 }
 
-bool blocked_stack_of_transfer(struct engine *engine, const struct stack_thread *thread,
-                               struct sighting *ret)
+/* Is the thread in its handler, as the view says? Not if it sleeps somewhere else: in a handler of
+ * the host's on top of ours, or where that one jumped to. */
+static bool is_in_handler(struct engine *engine, uint32_t tid)
+{
+    struct wait_view wait;
+
+    if (wait_read(engine, tid, &wait) < 0) return true;
+    return wait.syscall == SYS_restart_syscall || wait.syscall == SYS_ppoll;
+}
+
+bool blocked_stack_of_unfinished(struct engine *engine, const struct stack_thread *thread,
+                                 struct sighting *ret)
 {
     uint64_t before_ns = thread_cpu_ns(thread->tid);
-    struct transfer_view transfer;
+    struct unfinished_view view;
 
-    if (!transfer_read(thread->tid, &transfer)) return false;
-    ret->wait = (struct wait_view){ .syscall = transfer.call.number,
-                                    .sp = transfer.registers[REGISTER_RSP],
-                                    .pc = transfer.registers[REGISTER_RIP] };
-    memcpy(ret->wait.arguments, transfer.call.arguments, sizeof ret->wait.arguments);
+    if (!unfinished_read(thread->tid, &view) || !is_in_handler(engine, thread->tid)) return false;
+    ret->wait = (struct wait_view){ .syscall = view.call.number,
+                                    .sp = view.registers[REGISTER_RSP],
+                                    .pc = view.registers[REGISTER_RIP] };
+    memcpy(ret->wait.arguments, view.call.arguments, sizeof ret->wait.arguments);
     stack_read(engine, ret->wait.sp, thread->pointer, &ret->stack);
-    if (!transfer_read(thread->tid, &transfer) || ret->stack.size <= RED_ZONE_SIZE) return false;
-    memcpy(ret->stack.registers, transfer.registers, sizeof ret->stack.registers);
+    if (!unfinished_read(thread->tid, &view) || ret->stack.size <= RED_ZONE_SIZE) return false;
+    memcpy(ret->stack.registers, view.registers, sizeof ret->stack.registers);
     ret->stack.known = REGISTERS_ALL;
     ret->at_ns = clock_monotonic_ns();
     ret->clock_ns = thread_cpu_ns(thread->tid);

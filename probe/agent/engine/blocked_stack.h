@@ -23,9 +23,10 @@ int blocked_stack_read(struct engine *engine, const struct stack_thread *thread,
  * as cut: nobody is disturbed for the rest. */
 void blocked_stack_walk(struct engine *engine, struct sighting *sighting);
 
-/* The same for a thread that is in our handler, at a write that it completes (hot/transfer.h): it
- * is shown in the call that it made, of which all registers are known. False: it is in none. */
-bool blocked_stack_of_transfer(struct engine *engine, const struct stack_thread *thread,
-                               struct sighting *ret);
+/* The same for a thread that is in our handler, at the rest of a write or a wait
+ * (hot/unfinished.h): it is shown in the call that it made, of which all registers are known.
+ * False: it is in none. */
+bool blocked_stack_of_unfinished(struct engine *engine, const struct stack_thread *thread,
+                                 struct sighting *ret);
 
 #endif

@@ -38,11 +38,15 @@ struct listening {
     struct stint stint;      /* on the thread where it is now, */
     uint64_t slept_clock_ns; /* its CPU clock when it was last seen asleep; 0: not yet */
     /* The wait in which the thread was seen last, or which was made again, until it was seen
-     * elsewhere: its registers, and its CPU clock then. pc 0: none. */
+     * elsewhere: its registers. pc 0: none. Of one that may not be met at any age (hot/repair.h)
+     * also its CPU clock then, and how often it had been given a CPU; 0: that is not known. */
     struct old_wait {
-        uint64_t pc, sp, clock_ns;
+        uint64_t pc, sp;
+        bool asks_for_age;
+        uint64_t clock_ns, turns;
     } old_wait;
-    uint32_t covered_ms; /* when its thread's filters were last found to be ours; 0: not yet, */
+    uint64_t asked_turns; /* the same, when it was sent a signal */
+    uint32_t covered_ms;  /* when its thread's filters were last found to be ours; 0: not yet, */
     uint64_t covered_clock_ns; /* and what its CPU clock read before that */
     uint32_t retry_count;      /* of the look that is due */
     struct closed_wait closed; /* the one of an opaque thread, */

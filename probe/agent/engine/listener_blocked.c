@@ -7,12 +7,14 @@
  * that disturbs it. And should it wait for a lock, it is asked who holds that (lock_watch.c).
  *
  * INVARIANT: what is added here is of one moment. The thread's CPU clock reads the same before its
- * stack was read and behind it, or our handler is in the same write (hot/transfer.h). Else the look
- * is made again, or ends as a drop, or finds that the thread runs. */
+ * stack was read and behind it, or our handler is in the same call (hot/unfinished.h). Else the
+ * look is made again, or ends as a drop, or finds that the thread runs. */
 #include "probe/agent/engine/blocked_stack.h"
 #include "probe/agent/engine/listener_steps.h"
+#include "probe/hot/repair.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* Who holds the lock for which it waits, if it does. `still_clock_ns`: as in a sighting. */
 static void look_at_owner(struct engine *engine, struct listening *listening,
@@ -60,6 +62,24 @@ static enum sleep_look look_unread(struct engine *engine, struct listening *list
     }
 }
 
+/* Where it sleeps: it may be found there again. Only of a call of which its age matters then. */
+static void look_note_wait(struct engine *engine, struct listening *listening,
+                           const struct sighting *sighting)
+{
+    struct made_call call = { .number = sighting->wait.syscall };
+    struct old_wait wait = { .pc = sighting->wait.pc, .sp = sighting->wait.sp };
+
+    memcpy(call.arguments, sighting->wait.arguments, sizeof call.arguments);
+    if (repair_asks_for_age(&call)) {
+        wait.asks_for_age = true;
+        wait.clock_ns = sighting->clock_ns;
+        wait.turns = thread_files_turns(&engine->files, listening->stint.tid);
+        if (thread_cpu_ns(listening->stint.tid) != wait.clock_ns) wait.turns = 0;
+    }
+    listening->slept_clock_ns = sighting->clock_ns;
+    listening->old_wait = wait;
+}
+
 enum sleep_look look_blocked(struct engine *engine, struct listening *listening,
                              const struct record_view *view, uint64_t clock_ns)
 {
@@ -67,19 +87,17 @@ enum sleep_look look_blocked(struct engine *engine, struct listening *listening,
     struct sighting sighting = { .stack = { .anchor_sp = view->anchor_sp,
                                             .anchor_pc = view->anchor_pc } };
     uint64_t unloads = unwinder_unloads(engine->unwinder);
-    bool is_in_transfer = blocked_stack_of_transfer(engine, &thread, &sighting);
-    int rc = is_in_transfer ? 0 : blocked_stack_read(engine, &thread, clock_ns, &sighting);
+    bool is_unfinished = blocked_stack_of_unfinished(engine, &thread, &sighting);
+    int rc = is_unfinished ? 0 : blocked_stack_read(engine, &thread, clock_ns, &sighting);
 
     if (rc == 0 && !unwinder_stands(engine->unwinder, unloads)) rc = -EBUSY;
     if (rc < 0) return look_unread(engine, listening, rc);
-    if (is_in_transfer) {
+    if (is_unfinished) {
         unwinder_walk(engine->unwinder, &sighting.stack, &engine->walk);
     } else {
         blocked_stack_walk(engine, &sighting);
     }
-    listening->slept_clock_ns = sighting.clock_ns;
-    listening->old_wait =
-        (struct old_wait){ sighting.wait.pc, sighting.wait.sp, sighting.clock_ns };
+    look_note_wait(engine, listening, &sighting);
     look_sighted(engine, listening, &sighting);
     return SLEEP_LOOK_DONE;
 }

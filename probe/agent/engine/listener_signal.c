@@ -5,8 +5,9 @@
  * be about to sleep, and then the signal meets the call that it sleeps in; which is repaired where
  * that takes nothing from the host (hot/repair.c). So a thread that woke just now, or was not given
  * a CPU yet, and may stand in a sleep that began long ago, is given a moment first, three times.
- * One that is queued for longer, or of which there is no snapshot yet, is signalled all the same;
- * should it come from such a sleep, the host may see it, as with any signal, and it is counted.
+ * One that is queued for longer is signalled all the same, unless it was last seen in a sleep of
+ * which nobody knows how much is left (epoll_wait: hot/repair.c), and may be there yet: it could
+ * see our signal in that. Then there is no snapshot, and that is counted.
  *
  * The copy is taken up later, when it is back: in the next round, or soon where that matters.
  *
@@ -23,7 +24,6 @@
 #include <errno.h>
 
 #define WAKE_CLOCK_NS   (20 * NS_PER_US)  /* more than a wake that finds nothing to do takes */
-#define LEFT_CLOCK_NS   (50 * NS_PER_US)  /* more than several of them take between two looks */
 #define ON_CPU_ERROR_NS NS_PER_US         /* of two readings, beside when they were made */
 #define OFF_CPU_NS      (50 * NS_PER_US)  /* our own round, and signals */
 #define RUN_ON_NS_MAX   (100 * NS_PER_MS) /* in longer times, the clocks part by more than that */
@@ -89,15 +89,33 @@ static bool has_not_slept(struct listening *listening, uint64_t clock_ns)
     return false;
 }
 
-static bool is_past_waking(const struct engine *engine, struct listening *listening,
+/* Is it in a wait whose age matters, for all that is known? It has left it, though it may have
+ * entered another one there, if it used more CPU since than it takes to be woken in vain each time
+ * that it was given one. */
+static bool may_be_in_old_wait(struct engine *engine, const struct listening *listening,
+                               uint64_t clock_ns)
+{
+    const struct old_wait *old = &listening->old_wait;
+    uint64_t turns;
+
+    if (old->pc == 0 || !old->asks_for_age) return false;
+    turns = thread_files_turns(&engine->files, listening->stint.tid); /* it had no more by then */
+    return old->turns == 0 || turns <= old->turns ||
+           clock_ns - old->clock_ns < (turns - old->turns) * WAKE_CLOCK_NS;
+}
+
+static bool is_past_waking(struct engine *engine, struct listening *listening,
                            const struct run_seen *seen)
 {
     uint64_t clock_ns = seen->clock_ns;
 
     if (listening->slept_clock_ns != 0 && clock_ns - listening->slept_clock_ns < WAKE_CLOCK_NS)
         return false; /* it woke just now */
-    return was_on_cpu(engine, listening, seen) ||
-           thread_is_on_cpu(listening->stint.tid, clock_ns) || has_not_slept(listening, clock_ns);
+    if (was_on_cpu(engine, listening, seen)) return true;
+    if (!may_be_in_old_wait(engine, listening, clock_ns) &&
+        thread_is_on_cpu(listening->stint.tid, clock_ns))
+        return true;
+    return has_not_slept(listening, clock_ns);
 }
 
 /* ---- asking ---- */
@@ -128,11 +146,10 @@ static void order_clock(struct loan_order *order, const struct run_seen *seen)
     order->clock_ns = clock_ns;
 }
 
-/* The wait in which it was seen last, unless it has used more CPU since than it takes to be woken
- * in vain, again and again: then it has left it, though it may have entered another one there. */
-static struct old_wait wait_not_left(const struct listening *listening, uint64_t clock_ns)
+/* The wait in which it was seen last, unless it has left it. */
+static struct old_wait wait_not_left(const struct listening *listening, bool is_awake)
 {
-    if (clock_ns > listening->old_wait.clock_ns + LEFT_CLOCK_NS) return (struct old_wait){ 0 };
+    if (is_awake && listening->old_wait.asks_for_age) return (struct old_wait){ 0 };
     return listening->old_wait;
 }
 
@@ -153,7 +170,7 @@ static void copy_ask(struct engine *engine, struct listening *listening,
                      const struct record_view *view, const struct run_seen *seen)
 {
     const struct stint *stint = &listening->stint;
-    struct old_wait old_wait = wait_not_left(listening, seen->clock_ns);
+    struct old_wait old_wait = wait_not_left(listening, seen->was_awake);
     uint64_t now_ns = clock_monotonic_ns();
     struct loan_order order = { .tid = stint->tid,
                                 .slot = stint->slot,
@@ -164,6 +181,7 @@ static void copy_ask(struct engine *engine, struct listening *listening,
                                 .stack_is_own = stint->bounds.is_own,
                                 .account = listening->draft.watch->account,
                                 .was_running = seen->was_running,
+                                .was_awake = seen->was_awake,
                                 .seen_ticks = seen->at_ticks,
                                 .old_pc = old_wait.pc,
                                 .old_sp = old_wait.sp };
@@ -176,6 +194,7 @@ static void copy_ask(struct engine *engine, struct listening *listening,
     listening->copy_queue_ns = look_queue_since(engine, listening);
     listening->asked =
         (struct run_point){ tick_clock_ns(&engine->clock, seen->at_ticks), seen->clock_ns };
+    listening->asked_turns = thread_files_turns(&engine->files, stint->tid);
     rc = signal_copy_send(&listening->copy, &order, now_ns);
     listening->retry_count = 0;
     if (rc < 0) copy_refused(engine, listening, rc, now_ns);
@@ -186,7 +205,6 @@ void look_by_signal(struct engine *engine, struct listening *listening,
 {
     struct stint *stint = &listening->stint;
     struct stack_thread thread = stint_thread(stint);
-    bool is_awake;
 
     /* To find out takes a while: then it is looked at once more. */
     if (stint->bounds.high == 0 || listening->covered_ms == 0) {
@@ -199,11 +217,14 @@ void look_by_signal(struct engine *engine, struct listening *listening,
         seen->at_ticks = ticks_now();
         if (look_blocked(engine, listening, view, clock_ns) == SLEEP_LOOK_DONE) return;
     }
-    is_awake = is_past_waking(engine, listening, seen);
-    if (seen->was_running && !is_awake && listening->draft.builder.sample->snapshot_count > 0 &&
-        look_again(listening, clock_monotonic_ns()))
-        return;
-    seen->was_running &= is_awake;
+    seen->was_awake = is_past_waking(engine, listening, seen);
+    if (seen->was_running && !seen->was_awake) {
+        if (look_again(listening, clock_monotonic_ns())) return;
+        if (listening->old_wait.asks_for_age) {
+            look_drop(listening, SNAPSHOT_DROP_MOVED);
+            return;
+        }
+    }
     copy_ask(engine, listening, view, seen);
 }
 
@@ -274,8 +295,11 @@ static void pause_charge(struct engine *engine, struct listening *listening,
 /* The thread copied itself in the wait that we knew, or in one that it enters again; or it left. */
 static void old_wait_learn(struct listening *listening, const struct loan *loan)
 {
-    struct old_wait here = { loan->registers[REGISTER_RIP], loan->registers[REGISTER_RSP],
-                             loan->cpu_ns };
+    struct old_wait here = { .pc = loan->registers[REGISTER_RIP],
+                             .sp = loan->registers[REGISTER_RSP],
+                             .asks_for_age = loan->was_young,
+                             .clock_ns = loan->cpu_ns,
+                             .turns = listening->asked_turns };
     struct old_wait *old = &listening->old_wait;
 
     if (loan->outcome == LOAN_CALL_ENDED) return; /* then it copied no registers */

@@ -66,6 +66,7 @@ void look_rest_event(struct engine *engine, struct listening *listening);
 /* What the kernel said of a thread that does not sleep. */
 struct run_seen {
     bool was_running;
+    bool was_awake;    /* past its waking: it is not in the sleep that it was woken from */
     uint64_t at_ticks; /* it was asked after this moment, */
     uint64_t clock_ns; /* when its CPU clock read this */
 };

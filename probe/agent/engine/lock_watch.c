@@ -179,16 +179,16 @@ static enum owner_state owner_read(struct engine *engine, uint64_t at, uint32_t 
 {
     struct stack_thread thread = { .tid = tid };
     struct sighting sighting = { 0 };
-    bool is_transfer = blocked_stack_of_transfer(engine, &thread, &sighting);
+    bool is_unfinished = blocked_stack_of_unfinished(engine, &thread, &sighting);
     int rc = 0;
 
-    if (!is_transfer) rc = blocked_stack_read(engine, &thread, thread_cpu_ns(tid), &sighting);
+    if (!is_unfinished) rc = blocked_stack_read(engine, &thread, thread_cpu_ns(tid), &sighting);
     if (lock_owner_read(at) != tid) return OWNER_GONE;
     if (rc == -EAGAIN || rc == -EBUSY) return OWNER_RUNNING;
     if (rc < 0) return thread_files_state(tid) == 'R' ? OWNER_RUNNING : OWNER_HIDDEN;
     if (sighting.still_clock_ns == 0 || thread_cpu_ns(tid) != sighting.still_clock_ns)
         return OWNER_RUNNING;
-    if (is_transfer) {
+    if (is_unfinished) {
         unwinder_walk(engine->unwinder, &sighting.stack, &engine->walk);
     } else {
         blocked_stack_walk(engine, &sighting);

@@ -12,6 +12,7 @@
 #include "probe/agent/engine/sampler_state.h"
 #include "probe/agent/unwind/self_memory.h"
 #include "probe/hot/call.h"
+#include "probe/hot/transfer.h"
 #include "probe/hot/wake.h"
 
 #include <errno.h>

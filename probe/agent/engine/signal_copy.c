@@ -3,6 +3,7 @@
 
 #include "probe/agent/base/filters.h"
 #include "probe/hot/memory.h"
+#include "probe/hot/rest.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,6 +19,7 @@ int signal_copy_send(struct signal_copy *copy, const struct loan_order *order, u
 
     if (!filters_allow_signals()) return -EPERM;
     memory_allow_reads(filters_allow(TRIED_process_vm_readv));
+    rest_allow(filters_allow(TRIED_restart_syscall));
     loan = stack_copy_request(order);
     if (loan < 0) return loan;
     *copy = (struct signal_copy){ .loan = loan, .sent_ns = now_ns };

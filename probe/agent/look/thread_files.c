@@ -144,6 +144,16 @@ int thread_files_queue_ns(struct thread_files *files, uint32_t tid, uint64_t *re
     return 0;
 }
 
+uint64_t thread_files_turns(struct thread_files *files, uint32_t tid)
+{
+    char line[SCHEDSTAT_SIZE], *at;
+
+    if (file_read(files, tid, FILE_SCHEDSTAT, line, sizeof line) < 0) return 0;
+    strtoull(line, &at, 10);
+    strtoull(at, &at, 10);
+    return strtoull(at, NULL, 10);
+}
+
 /* ---- signals ---- */
 
 struct signal_words {

@@ -41,6 +41,9 @@ int thread_files_syscall(struct thread_files *files, uint32_t tid, char *ret, si
 /* How long the thread was runnable without a CPU, ever. Returns 0 or -errno. */
 int thread_files_queue_ns(struct thread_files *files, uint32_t tid, uint64_t *ret);
 
+/* How often the thread was given a CPU, ever. 0: that cannot be told. */
+uint64_t thread_files_turns(struct thread_files *files, uint32_t tid);
+
 /* Would our signal, sent now, meet what another signal did? 1: the thread blocks it, as in a
  * handler
  * of the host's that blocks all, or has another one pending that it is to handle first; 0: no;

@@ -69,7 +69,8 @@ static void *spinner_main(void *context)
                                           .high = here + 64,
                                           .stack_is_own = true,
                                           .may_repair = true,
-                                          .was_running = true };
+                                          .was_running = true,
+                                          .was_awake = true };
     descend(spinner, spinner->frames);
     stakeout_call_end(call, 0);
     return NULL;

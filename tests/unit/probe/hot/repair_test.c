@@ -109,41 +109,45 @@ static const struct {
     const char *says;
     int32_t number;
     uint64_t arguments[6];
-    bool if_young, at_any_age;
+    enum { NEVER, IF_YOUNG, ALWAYS } again; /* is it made again? */
+    bool is_kept;                               /* else the handler waits for the rest */
 } rules[] = {
-    { "poll with a time-out",     SYS_poll,            { 0, 0, 100 }, true, false },
-    { "poll without end",         SYS_poll,            { 0, 0, MINUS_1 }, true, true },
-    { "epoll_wait",               SYS_epoll_wait,      { 3, 0, 1, 100 }, true, false },
-    { "epoll_wait without end",   SYS_epoll_wait,      { 3, 0, 1, MINUS_1 }, true, true },
-    { "epoll_pwait",              SYS_epoll_pwait,     { 3, 0, 1, MINUS_1, 0 }, true, true },
-    { "epoll_pwait with a mask",  SYS_epoll_pwait,     { 3, 0, 1, MINUS_1, 1 }, false, false },
-    { "ppoll",                    SYS_ppoll,           { 0, 0, 1, 0 }, true, true },
-    { "ppoll with a mask",        SYS_ppoll,           { 0, 0, 1, 1 }, false, false },
-    { "select",                   SYS_select,          { 0 }, true, true },
-    { "pselect, no mask",         SYS_pselect6,        { 0 }, true, true },
-    { "pselect, a mask of none",  SYS_pselect6,        { [5] = (uintptr_t)no_mask }, true, true },
-    { "pselect with a mask",      SYS_pselect6,        { [5] = (uintptr_t)some_mask }, false,
-                                                       false },
-    { "pselect, a wild mask",     SYS_pselect6,        { 0, 0, 0, 0, 0, 8 }, false, false },
-    { "nanosleep",                SYS_nanosleep,       { 1, 2 }, true, false },
-    { "nanosleep of what is left", SYS_nanosleep,      { 1, 1 }, true, true },
-    { "clock_nanosleep",          SYS_clock_nanosleep, { 0, 0, 1, 2 }, true, false },
-    { "clock_nanosleep until",    SYS_clock_nanosleep, { 0, TIMER_ABSTIME, 1, 0 }, true, true },
-    { "futex wait",               SYS_futex,           { 1, FUTEX_WAIT_PRIVATE }, true, false },
-    { "futex wait until",         SYS_futex,           { 1, FUTEX_WAIT_BITSET_PRIVATE }, true,
-                                                       true },
-    { "futex, something else",    SYS_futex,           { 1, FUTEX_WAIT_REQUEUE_PI }, false, false },
-    { "recv",                     SYS_recvfrom,        { 3 }, true, false },
-    { "accept",                   SYS_accept,          { 3 }, true, false },
-    { "read of no socket",        SYS_read,            { MINUS_1 }, false, false },
-    { "semtimedop",               SYS_semtimedop,      { 1, 1, 1, 1 }, true, false },
-    { "semtimedop without end",   SYS_semtimedop,      { 1, 1, 1, 0 }, true, true },
-    { "sigtimedwait",             SYS_rt_sigtimedwait, { 1, 1, 1, 8 }, true, false },
-    { "close, never",             SYS_close,           { 3 }, false, false },
-    { "connect, never",           SYS_connect,         { 3 }, false, false },
-    { "pause, never",             SYS_pause,           { 0 }, false, false },
-    { "sigsuspend, never",        SYS_rt_sigsuspend,   { 0 }, false, false },
-    { "one that nobody knows",    1000,                { 0 }, false, false },
+    { "poll with a time-out",     SYS_poll,            { 0, 0, 100 }, IF_YOUNG, true },
+    { "poll without end",         SYS_poll,            { 0, 0, MINUS_1 }, ALWAYS, true },
+    { "epoll_wait",               SYS_epoll_wait,      { 3, 0, 1, 100 }, IF_YOUNG, false },
+    { "epoll_wait without end",   SYS_epoll_wait,      { 3, 0, 1, MINUS_1 }, ALWAYS, false },
+    { "epoll_pwait",              SYS_epoll_pwait,     { 3, 0, 1, MINUS_1, 0 }, ALWAYS, false },
+    { "epoll_pwait with a mask",  SYS_epoll_pwait,     { 3, 0, 1, MINUS_1, 1 }, NEVER, false },
+    { "ppoll",                    SYS_ppoll,           { 0, 0, 1, 0 }, ALWAYS, false },
+    { "ppoll with a mask",        SYS_ppoll,           { 0, 0, 1, 1 }, NEVER, false },
+    { "select",                   SYS_select,          { 0 }, ALWAYS, false },
+    { "pselect, no mask",         SYS_pselect6,        { 0 }, ALWAYS, false },
+    { "pselect, a mask of none",  SYS_pselect6,        { [5] = (uintptr_t)no_mask },
+                                                       ALWAYS, false },
+    { "pselect with a mask",      SYS_pselect6,        { [5] = (uintptr_t)some_mask },
+                                                       NEVER, false },
+    { "pselect, a wild mask",     SYS_pselect6,        { 0, 0, 0, 0, 0, 8 }, NEVER, false },
+    { "nanosleep",                SYS_nanosleep,       { 1, 2 }, IF_YOUNG, true },
+    { "nanosleep of what is left", SYS_nanosleep,      { 1, 1 }, ALWAYS, true },
+    { "clock_nanosleep",          SYS_clock_nanosleep, { 0, 0, 1, 2 }, IF_YOUNG, true },
+    { "clock_nanosleep until",    SYS_clock_nanosleep, { 0, TIMER_ABSTIME, 1, 0 }, ALWAYS, true },
+    { "futex wait",               SYS_futex,           { 1, FUTEX_WAIT_PRIVATE }, IF_YOUNG, false },
+    { "futex wait for a time",    SYS_futex,           { 1, FUTEX_WAIT_PRIVATE, 0, 1 },
+                                                       IF_YOUNG, true },
+    { "futex wait until",         SYS_futex,           { 1, FUTEX_WAIT_BITSET_PRIVATE },
+                                                       ALWAYS, false },
+    { "futex, something else",    SYS_futex,           { 1, FUTEX_WAIT_REQUEUE_PI }, NEVER, false },
+    { "recv",                     SYS_recvfrom,        { 3 }, IF_YOUNG, false },
+    { "accept",                   SYS_accept,          { 3 }, IF_YOUNG, false },
+    { "read of no socket",        SYS_read,            { MINUS_1 }, NEVER, false },
+    { "semtimedop",               SYS_semtimedop,      { 1, 1, 1, 1 }, IF_YOUNG, false },
+    { "semtimedop without end",   SYS_semtimedop,      { 1, 1, 1, 0 }, ALWAYS, false },
+    { "sigtimedwait",             SYS_rt_sigtimedwait, { 1, 1, 1, 8 }, IF_YOUNG, false },
+    { "close, never",             SYS_close,           { 3 }, NEVER, false },
+    { "connect, never",           SYS_connect,         { 3 }, NEVER, false },
+    { "pause, never",             SYS_pause,           { 0 }, NEVER, false },
+    { "sigsuspend, never",        SYS_rt_sigsuspend,   { 0 }, NEVER, false },
+    { "one that nobody knows",    1000,                { 0 }, NEVER, false },
 };
 /* clang-format on */
 
@@ -156,12 +160,14 @@ static bool ends_when_woken(int number)
 
 static void assert_repaired(const char *says, size_t i, enum wait_age age, bool is_restarted)
 {
+    enum repair otherwise = rules[i].is_kept ? REPAIR_REST : REPAIR_LEFT;
     ucontext_t context = context_make(rules[i].number, rules[i].arguments, -EINTR);
-    enum repair repair = repair_call(&context, age);
+    struct made_call call;
+    enum repair repair = repair_call(&context, age, &call);
     const greg_t *registers = context.uc_mcontext.gregs;
     uintptr_t behind = (uintptr_t)(code + 57);
 
-    if (repair != (is_restarted ? REPAIR_RESTARTED : REPAIR_LEFT))
+    if (repair != (is_restarted ? REPAIR_RESTARTED : otherwise))
         fail_msg("%s, %s: %d", rules[i].says, says, (int)repair);
     assert_int_equal(registers[REG_RAX], is_restarted ? rules[i].number : -EINTR);
     assert_int_equal(registers[REG_RIP], is_restarted ? behind - 2 : behind);
@@ -171,10 +177,10 @@ static void a_call_is_made_again_where_that_is_exact(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        assert_repaired("young", i, WAIT_YOUNG, rules[i].if_young);
-        assert_repaired("old", i, WAIT_OLD, rules[i].at_any_age);
-        assert_repaired("same", i, WAIT_SAME,
-                        rules[i].at_any_age || ends_when_woken(rules[i].number));
+        assert_repaired("young", i, WAIT_YOUNG, rules[i].again != NEVER);
+        assert_repaired("old", i, WAIT_OLD, rules[i].again == ALWAYS);
+        assert_repaired("woken", i, WAIT_WOKEN,
+                        rules[i].again == ALWAYS || ends_when_woken(rules[i].number));
         assert_repaired("unknown", i, WAIT_AGE_UNKNOWN, false);
     }
 }
@@ -183,20 +189,21 @@ static void what_is_no_interrupted_call_is_left_alone(void **state)
 {
     const uint64_t arguments[6] = { 0, 0, 100 };
     ucontext_t context = context_make(SYS_poll, arguments, -EINTR);
+    struct made_call call;
 
     (void)state;
     context.uc_mcontext.gregs[REG_RCX]--; /* it did not come out of the call here */
-    assert_int_equal(repair_call(&context, WAIT_YOUNG), REPAIR_NONE);
+    assert_int_equal(repair_call(&context, WAIT_YOUNG, &call), REPAIR_NONE);
     context = context_make(SYS_poll, arguments, -EINTR);
     code[56] = 0x34; /* sysenter */
-    assert_int_equal(repair_call(&context, WAIT_YOUNG), REPAIR_LEFT);
+    assert_int_equal(repair_call(&context, WAIT_YOUNG, &call), REPAIR_LEFT);
     context = context_make(SYS_poll, arguments, 0); /* it timed out */
-    assert_int_equal(repair_call(&context, WAIT_YOUNG), REPAIR_NONE);
+    assert_int_equal(repair_call(&context, WAIT_YOUNG, &call), REPAIR_NONE);
     context = context_make(SYS_poll, arguments, -EBADF);
-    assert_int_equal(repair_call(&context, WAIT_YOUNG), REPAIR_NONE);
+    assert_int_equal(repair_call(&context, WAIT_YOUNG, &call), REPAIR_NONE);
     context = context_make(SYS_poll, arguments, -EINTR); /* code that cannot be read */
     context.uc_mcontext.gregs[REG_RIP] = context.uc_mcontext.gregs[REG_RCX] = 4096;
-    assert_int_equal(repair_call(&context, WAIT_YOUNG), REPAIR_LEFT);
+    assert_int_equal(repair_call(&context, WAIT_YOUNG, &call), REPAIR_LEFT);
 }
 
 static void a_short_count_is_known_where_a_signal_may_make_one(void **state)
@@ -224,7 +231,8 @@ static void a_short_count_is_known_where_a_signal_may_make_one(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         ucontext_t context = context_make(counts[i].number, counts[i].arguments, counts[i].result);
-        enum repair repair = repair_call(&context, WAIT_YOUNG);
+        struct made_call call;
+        enum repair repair = repair_call(&context, WAIT_YOUNG, &call);
 
         if (repair != counts[i].repair) fail_msg("%s: %d", counts[i].says, (int)repair);
         assert_int_equal(context.uc_mcontext.gregs[REG_RAX], counts[i].result);
@@ -276,6 +284,7 @@ static void signal_waiter(bool was_running)
                                    .account = 7,
                                    .may_repair = true,
                                    .was_running = was_running,
+                                   .was_awake = was_running,
                                    .seen_ticks = ticks_now() + LATE_TICKS });
 }
 
@@ -461,12 +470,10 @@ static void a_call_that_waits_sees_nothing_of_our_signals(void **state)
     uint32_t before = left_count();
 
     (void)state;
-    sockets_open();
     for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
         if (!wait_under_signals(&waits[i].wait, 0)) fail_msg("%s: interrupted", waits[i].says);
         if (left_count() != before) fail_msg("%s: counted as interrupted", waits[i].says);
     }
-    semctl(semaphores, 0, IPC_RMID);
 }
 
 static bool poll_once(void)
@@ -485,16 +492,18 @@ static void a_signal_of_the_hosts_interrupts_as_ever(void **state)
     assert_int_equal(atomic_load(&foreign_count), before + 1);
 }
 
-static bool poll_until_interrupted(void)
+/* Nobody knows how much of its time-out is left. */
+static bool epoll_until_interrupted(void)
 {
-    int rc = poll(NULL, 0, 10000);
+    struct epoll_event event;
+    int rc = epoll_wait(epoll_fd, &event, 1, 10000);
 
     return rc < 0 && errno == EINTR;
 }
 
 static void an_old_call_is_left_and_counted(void **state)
 {
-    static bool (*const wait)(void) = poll_until_interrupted;
+    static bool (*const wait)(void) = epoll_until_interrupted;
     uint32_t before = left_count();
     pthread_t thread;
     void *failed;
@@ -512,7 +521,7 @@ static void an_old_call_is_left_and_counted(void **state)
     assert_int_equal(left_count(), before + 1);
 }
 
-/* The registers of the waiter in its poll(); false: it is not there yet. */
+/* The registers of the waiter in its wait; false: it is not there yet. */
 static bool waiter_sleeps(void *order)
 {
     struct loan_order *ret = order;
@@ -526,16 +535,19 @@ static bool waiter_sleeps(void *order)
     if (read(fd, line, sizeof line - 1) > 0)
         sscanf(line, "%ld %*s %*s %*s %*s %*s %*s %lx %lx", &number, &ret->old_sp, &ret->old_pc);
     close(fd);
-    return number == SYS_poll;
+    return number == SYS_epoll_wait;
 }
 
-/* Signals a poll() that waits. Returns whether it ended. */
-static bool poll_ends(bool by_its_age, bool is_old_wait)
+/* Signals an epoll_wait() that waits. Returns whether it ended. */
+static bool epoll_ends(bool by_its_age, bool is_old_wait)
 {
-    static bool (*const wait)(void) = poll_until_interrupted;
-    struct loan_order order = {
-        .record = 0, .state = UINT64_MAX, .account = 7, .may_repair = true, .was_running = true
-    };
+    static bool (*const wait)(void) = epoll_until_interrupted;
+    struct loan_order order = { .record = 0,
+                                .state = UINT64_MAX,
+                                .account = 7,
+                                .may_repair = true,
+                                .was_running = true,
+                                .was_awake = true };
     uint32_t before = left_count();
     pthread_t thread;
     bool has_ended;
@@ -560,14 +572,14 @@ static bool poll_ends(bool by_its_age, bool is_old_wait)
 static void a_wait_is_young_only_right_after_the_look(void **state)
 {
     (void)state;
-    assert_false(poll_ends(false, false));
-    assert_true(poll_ends(true, false));
+    assert_false(epoll_ends(false, false));
+    assert_true(epoll_ends(true, false));
 }
 
 static void a_wait_that_was_seen_before_is_not_young(void **state)
 {
     (void)state;
-    assert_true(poll_ends(false, true));
+    assert_true(epoll_ends(false, true));
 }
 
 /* A child of vfork() has our handler, and its parent's memory, and another tid. */
@@ -597,8 +609,15 @@ static int open_all(void **state)
 
     (void)state;
     sigaction(SIGUSR1, &action, NULL);
+    sockets_open();
     if (memory_open(true) < 0) return -1;
     return stack_copy_open(SIGURG);
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    return semctl(semaphores, 0, IPC_RMID);
 }
 
 int main(void)
@@ -616,5 +635,5 @@ int main(void)
         cmocka_unit_test(a_vfork_is_not_disturbed),
     };
 
-    return cmocka_run_group_tests(tests, open_all, NULL);
+    return cmocka_run_group_tests(tests, open_all, close_all);
 }

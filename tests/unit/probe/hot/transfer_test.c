@@ -68,10 +68,10 @@ struct asked {
 static bool is_answered(void *context)
 {
     const struct asked *asked = context;
-    struct transfer_view view;
+    struct unfinished_view view;
 
     return loan_is_back(asked->loan) || atomic_load(&writer_is_done) ||
-           transfer_read(atomic_load(&writer_tid), &view);
+           unfinished_read(atomic_load(&writer_tid), &view);
 }
 
 /* One signal; returns when its copy is there, or the thread's handler is at a transfer. A loan that
@@ -83,6 +83,7 @@ static void signal_writer(void)
                                 .account = ACCOUNT,
                                 .may_repair = true,
                                 .was_running = true,
+                                .was_awake = true,
                                 .seen_ticks = ticks_now() + LATE_TICKS };
     struct asked asked = { stack_copy_request(&order) };
 
@@ -201,17 +202,17 @@ static void what_does_not_wait_stays_short(void **state)
 
 static bool is_transferring(void *context)
 {
-    struct transfer_view view;
+    struct unfinished_view view;
 
     (void)context;
     signal_writer();
-    return transfer_read(atomic_load(&writer_tid), &view);
+    return unfinished_read(atomic_load(&writer_tid), &view);
 }
 
 static void who_completes_a_write_is_seen_in_it(void **state)
 {
     struct writing writing = { .size = SIZE };
-    struct transfer_view view = { 0 };
+    struct unfinished_view view = { 0 };
     size_t arrived = 0;
     pthread_t thread;
 
@@ -219,7 +220,7 @@ static void who_completes_a_write_is_seen_in_it(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     thread = writer_start(&writing);
     assert_true(wait_until(is_transferring, NULL, 10000));
-    assert_true(transfer_read(atomic_load(&writer_tid), &view));
+    assert_true(unfinished_read(atomic_load(&writer_tid), &view));
     assert_int_equal(view.call.number, SYS_write);
     assert_int_equal(view.call.arguments[0], ends[0]);
     assert_int_equal(view.call.arguments[1], (uintptr_t)sent);
@@ -229,7 +230,7 @@ static void who_completes_a_write_is_seen_in_it(void **state)
     }
     pthread_join(thread, NULL);
     assert_int_equal(writing.count, SIZE);
-    assert_false(transfer_read(atomic_load(&writer_tid), &view));
+    assert_false(unfinished_read(atomic_load(&writer_tid), &view));
 }
 
 static void connection_open(void)
