@@ -3,7 +3,7 @@
  * page (404, 405), who asks (401, 403), is the body wanted (413).
  *
  * A page that is not there is told to anybody: the API is public. Without tokens everybody who
- * can connect may do everything, as "local"; that is why only loopback is listened on. */
+ * can connect may do everything, as "local", on loopback; beyond it, nothing. */
 #include "scheduler/http/admit.h"
 
 #include "scheduler/access/scope.h"
@@ -121,8 +121,12 @@ bool host_is_ours(struct text host, const char *listen)
 
 bool origin_is_ours(struct text origin, struct text host)
 {
-    if (!text_starts_with(origin, TEXT("http://"))) return false;
-    origin.data += 7, origin.size -= 7;
+    size_t scheme = text_starts_with(origin, TEXT("https://"))  ? 8
+                    : text_starts_with(origin, TEXT("http://")) ? 7
+                                                                : 0;
+
+    if (scheme == 0) return false;
+    origin.data += scheme, origin.size -= scheme;
     return origin.size == host.size && strncasecmp(origin.data, host.data, host.size) == 0;
 }
 
@@ -208,7 +212,8 @@ static void find_route(const struct http *http, const struct head *head, struct 
 
 static int admit_browser(const struct http *http, const struct head *head, struct verdict *ret)
 {
-    if (head->host.data && !host_is_ours(head->host, http->address))
+    /* Beyond loopback names are the operator's to choose, and tokens are needed in any case. */
+    if (http->is_loopback && head->host.data && !host_is_ours(head->host, http->address))
         return verdict_refuse(ret, 403, "The Host header '%.*s' does not name this server.",
                               (int)(head->host.size < 80 ? head->host.size : 80), head->host.data);
     if (head->method != HEAD_POST && head->method != HEAD_PUT && head->method != HEAD_DELETE)
@@ -231,6 +236,10 @@ static int admit_token(const struct http *http, const struct head *head, struct 
         return verdict_refuse(ret, 503, "It is not known yet who may come in; try again.");
     }
     if (!http->identify || !http->has_tokens || !http->has_tokens(http->access_context)) {
+        if (ret->route->role != HTTP_ANYONE && !http->is_loopback)
+            return verdict_refuse(ret, 403,
+                                  "There are no tokens yet, and without them only "
+                                  "loopback may be listened on.");
         ret->identity = (struct http_identity){ .role = HTTP_OPERATOR, .name = "local" };
         return 0;
     }

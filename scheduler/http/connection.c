@@ -98,6 +98,16 @@ static void tell_gone(struct connection *connection)
     if (on_gone) on_gone(context);
 }
 
+static void end_tls(struct connection *connection)
+{
+    if (!tls_is_shaking_hands(connection->bev)) {
+        tls_say_goodbye(connection->bev);
+        return;
+    }
+    connection->http->counts.handshakes_failed++;
+    tls_tell_plain_client(connection->bev);
+}
+
 static void connection_free(struct connection *connection)
 {
     struct http *http = connection->http;
@@ -110,6 +120,7 @@ static void connection_free(struct connection *connection)
     connection_drop_requests(connection);
     tell_gone(connection);
     gate_close(connection);
+    end_tls(connection);
     bufferevent_decref(connection->bev);
     free(connection);
     if (http->connection_count < http->limits.connection_count_max) listener_resume(http->listener);
@@ -161,12 +172,25 @@ static void on_client_stirs(evutil_socket_t fd, short what, void *context)
     connection->is_blind = true;
 }
 
-/* EV_CLOSED alone is not enough: libevent reports a reset as EV_READ | EV_WRITE, and where nobody
+/* How much must have come for libevent's server to be called. */
+static void set_low_watermark(struct connection *connection, size_t size)
+{
+    size_t high = 0;
+
+    bufferevent_getwatermark(connection->bev, EV_READ, NULL, &high);
+    bufferevent_setwatermark(connection->bev, EV_READ, size, high);
+}
+
+/* Of TLS, bytes may be read although reading was stopped, when a record of it needed an answer that
+ * could not be written at once. So libevent's server is kept from being called meanwhile.
+ *
+ * EV_CLOSED alone is not enough: libevent reports a reset as EV_READ | EV_WRITE, and where nobody
  * listens to those, the loop spins. EV_ET is too much: with libevent's list of changes it can
  * stay behind on the descriptor, and the connection is deaf afterwards. */
 void connection_watch(struct connection *connection)
 {
     if (connection->on_stir) return;
+    if (connection->http->tls) set_low_watermark(connection, SIZE_MAX);
     connection->on_stir = event_new(connection->http->base, bufferevent_getfd(connection->bev),
                                     EV_READ | EV_CLOSED, on_client_stirs, connection);
     CHECK(connection->on_stir && event_add(connection->on_stir, NULL) == 0);
@@ -175,6 +199,7 @@ void connection_watch(struct connection *connection)
 void connection_unwatch(struct connection *connection)
 {
     if (connection->on_stir) event_free(connection->on_stir);
+    if (connection->http->tls) set_low_watermark(connection, 0);
     connection->on_stir = NULL;
     connection->is_blind = false;
 }
@@ -234,7 +259,8 @@ struct bufferevent *connection_new(struct event_base *base, void *context)
     struct connection *connection = mem_zalloc(1, sizeof *connection);
 
     connection->http = http;
-    connection->bev = bufferevent_socket_new(base, -1, 0);
+    connection->bev =
+        http->tls ? tls_bufferevent_new(http->tls, base) : bufferevent_socket_new(base, -1, 0);
     CHECK(connection->bev);
     bufferevent_incref(connection->bev);
     gate_open(connection);

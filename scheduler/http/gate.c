@@ -17,7 +17,7 @@
  * INVARIANTS
  *
  * (1) Bytes are held only while more than PIPELINE_MAX / 2 requests wait, and only between two
- *     requests. Hence at most what one read brought is held.
+ *     requests. Hence at most what one read brought is held, and the rest of a record of TLS.
  * (2) coming_since_ns is 0 while bytes are held: it is not the client that is slow.
  * (3) After a refusal nothing more is put back. */
 #include "scheduler/http/private.h"
@@ -60,6 +60,16 @@ static void check_budget(const struct http *http, const struct head *head, struc
     verdict->retry_after_s = 1 + random_u64() % 10;
 }
 
+/* Where there is an authority for probes, one of its certificates is a probe's second key. */
+static void check_certificate(const struct connection *connection, struct verdict *verdict)
+{
+    const struct tls *tls = connection->http->tls;
+
+    if (verdict->status != 0 || !verdict->route || verdict->route->role != HTTP_PROBE) return;
+    if (!tls || !tls_wants_certificates(tls) || tls_has_certificate(connection->bev)) return;
+    verdict_refuse(verdict, 403, "A probe must show a client certificate here.");
+}
+
 /* A whole head. Returns whether libevent may see it. */
 static bool take_head(struct connection *connection, struct text text, uint64_t *ret_body_size)
 {
@@ -74,6 +84,7 @@ static bool take_head(struct connection *connection, struct text text, uint64_t 
         return false;
     }
     admit(connection->http, &head, &verdict);
+    check_certificate(connection, &verdict);
     check_budget(connection->http, &head, &verdict);
     if (verdict.status == 0 && verdict.route && verdict.route->sink && head.body_size > 0)
         spill_begin(connection, text, head.body_size, &verdict, &sink);
@@ -110,7 +121,9 @@ static void truncate_input(struct connection *connection, struct evbuffer *input
 
 static void hold(struct connection *connection, struct text bytes)
 {
-    if (buf_append(&connection->held, bytes.data, bytes.size) < 0) connection->must_close = true;
+    if (buf_append(&connection->held, bytes.data, bytes.size) < 0 ||
+        tls_take_pending(connection->bev, &connection->held) < 0)
+        connection->must_close = true;
     connection->coming_since_ns = 0;
     bufferevent_setwatermark(connection->bev, EV_READ, 0, 1);
 }
@@ -177,7 +190,7 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
         if (connection->cutter.body_left == 0) connection->coming_since_ns = 0;
         return;
     }
-    CHECK(size <= READ_SIZE_MAX);
+    CHECK(size <= STEP_SIZE_MAX);
     before = evbuffer_get_length(input) - size;
     evbuffer_ptr_set(input, &from, before, EVBUFFER_PTR_SET);
     evbuffer_copyout_from(input, &from, scratch, size);
@@ -187,18 +200,26 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
 
 /* --- the gate --- */
 
-/* The end of a bufferevent's input is frozen, but while it reads. */
+void gate_unlock_input(struct connection *connection)
+{
+    if (!connection->http->tls) evbuffer_unfreeze(bufferevent_get_input(connection->bev), 0);
+}
+
+void gate_lock_input(struct connection *connection)
+{
+    if (!connection->http->tls) evbuffer_freeze(bufferevent_get_input(connection->bev), 0);
+}
+
 void gate_resume(struct connection *connection)
 {
-    OWN(buf_done) struct buf held = BUF_INIT(READ_SIZE_MAX);
-    struct evbuffer *input = bufferevent_get_input(connection->bev);
+    OWN(buf_done) struct buf held = BUF_INIT(HELD_SIZE_MAX);
 
     if (connection->held.size == 0 || connection->queue_count > PIPELINE_MAX / 2) return;
     held = connection->held;
-    connection->held = BUF_INIT(READ_SIZE_MAX);
-    evbuffer_unfreeze(input, 0);
+    connection->held = BUF_INIT(HELD_SIZE_MAX);
+    gate_unlock_input(connection);
     look_at(connection, buf_peek(&held));
-    evbuffer_freeze(input, 0);
+    gate_lock_input(connection);
     if (connection->held.size == 0)
         bufferevent_setwatermark(connection->bev, EV_READ, 0, INPUT_SIZE_MAX);
 }
@@ -206,7 +227,7 @@ void gate_resume(struct connection *connection)
 void gate_open(struct connection *connection)
 {
     connection->cutter = CUTTER_INIT;
-    connection->held = BUF_INIT(READ_SIZE_MAX);
+    connection->held = BUF_INIT(HELD_SIZE_MAX);
     bufferevent_set_max_single_read(connection->bev, READ_SIZE_MAX);
     bufferevent_setwatermark(connection->bev, EV_READ, 0, INPUT_SIZE_MAX);
     CHECK(evbuffer_add_cb(bufferevent_get_input(connection->bev), on_input, connection));

@@ -38,6 +38,7 @@ static void set_limits(struct http_limits *limits)
     if (limits->unread_size_max == 0) limits->unread_size_max = 1024 * 1024;
     if (limits->request_ms == 0) limits->request_ms = 10000;
     if (limits->sink_ms == 0) limits->sink_ms = 30 * 60 * 1000;
+    if (limits->handshake_ms == 0) limits->handshake_ms = 10000;
     if (limits->idle_ms == 0) limits->idle_ms = 75000;
     if (limits->answer_budget == 0) limits->answer_budget = 256 * 1024 * 1024;
     if (limits->answer_ms == 0) limits->answer_ms = 60000;
@@ -132,6 +133,18 @@ static void start_evhttp(struct http *http)
     evhttp_set_gencb(http->ev, on_request, http);
 }
 
+static int open_door(struct http *http, const struct http_options *options, char *ret_why,
+                     size_t why_size)
+{
+    int rc = options->tls ? tls_new(options->tls, &http->tls, ret_why, why_size) : 0;
+
+    if (rc < 0) return rc;
+    http->is_plain_anywhere = options->is_plain_anywhere;
+    if (options->socket > 0)
+        return listener_adopt(http, options->socket, &http->listener, ret_why, why_size);
+    return listener_open(http, options->port, &http->listener, ret_why, why_size);
+}
+
 int http_start(struct event_base *base, const struct http_options *options, struct http **ret,
                char *ret_why, size_t why_size)
 {
@@ -151,11 +164,7 @@ int http_start(struct event_base *base, const struct http_options *options, stru
     TAILQ_INIT(&http->connections);
     start_evhttp(http);
     start_events(http);
-
-    if (options->socket > 0)
-        rc = listener_adopt(http, options->socket, &http->listener, ret_why, why_size);
-    else
-        rc = listener_open(http, options->port, &http->listener, ret_why, why_size);
+    rc = open_door(http, options, ret_why, why_size);
     if (rc < 0) {
         http_stop(http);
         return rc;
@@ -177,6 +186,7 @@ void http_stop(struct http *http)
     event_free(http->reaper);
     event_free(http->sweeper);
     evbuffer_free(http->spare);
+    tls_free(http->tls);
     free(http);
 }
 
@@ -194,6 +204,26 @@ const char *http_address(const struct http *http)
 uint16_t http_port(const struct http *http)
 {
     return listener_port(http->listener);
+}
+
+bool http_is_loopback(const struct http *http)
+{
+    return http->is_loopback;
+}
+
+int http_reload_tls(struct http *http, char *ret_why, size_t why_size)
+{
+    return http->tls ? tls_reload(http->tls, ret_why, why_size) : 0;
+}
+
+bool http_is_tls(const struct http *http)
+{
+    return http->tls != NULL;
+}
+
+time_t http_tls_expires(const struct http *http)
+{
+    return http->tls ? tls_expires(http->tls) : 0;
 }
 
 size_t http_connection_count(const struct http *http)

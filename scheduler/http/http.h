@@ -20,6 +20,8 @@
 
 #include "common/base/text.h"
 
+#include <time.h>
+
 struct event_base;
 struct http;
 struct http_request;
@@ -88,14 +90,22 @@ struct http_limits {
     size_t answer_budget;        /* bytes of answers that are being read, 256 MB; beyond it: 503 */
     uint32_t request_ms;         /* from a request's first byte to its last, 10 s */
     uint32_t sink_ms;            /* likewise, where the body goes to a sink, 30 minutes */
+    uint32_t handshake_ms;       /* of TLS, 10 s */
     uint32_t idle_ms;            /* between requests, 75 s */
     uint32_t answer_ms;          /* to read an answer, 60 s, and as long as its size takes at */
     uint32_t answer_rate;        /* this many bytes per ms, 64 */
-    uint32_t sweep_ms;           /* how often the three are looked at, 500 ms */
+    uint32_t sweep_ms;           /* how often these are looked at, 500 ms */
+};
+
+/* The files of a server that speaks TLS, all PEM. Read at the start, and by http_reload_tls(). */
+struct http_tls {
+    const char *certificate; /* the server's, and what stands between it and its authority */
+    const char *key;         /* NULL or "": it stands in the same file */
+    const char *client_ca;   /* NULL or "": none; otherwise probes must show one of its */
 };
 
 struct http_options {
-    const char *address; /* numeric; loopback only, for now */
+    const char *address; /* numeric; beyond loopback nobody comes in while there are no tokens */
     uint16_t port;       /* 0: any free one */
     int socket;          /* listens already, and stands for both; 0: there is none */
     /* NULL: no tokens are configured; loopback may do everything, as "local". */
@@ -111,6 +121,8 @@ struct http_options {
     void (*on_answer)(void *context, const struct http_route *route, int status,
                       uint64_t elapsed_ns); /* route: NULL if none was found */
     const struct http_limits *limits;       /* NULL: the defaults */
+    const struct http_tls *tls;             /* NULL: plain HTTP */
+    bool is_plain_anywhere;                 /* plain HTTP may be spoken beyond loopback */
 };
 
 /* Binds and listens. Returns 0 or -errno; a sentence about why is in `ret_why` (may be NULL). The
@@ -121,6 +133,14 @@ void http_stop(struct http *http);  /* drops what is left; NULL is fine */
 void http_drain(struct http *http); /* no new connections; answers carry Connection: close */
 uint16_t http_port(const struct http *http);
 const char *http_address(const struct http *http); /* where it listens, without the port */
+bool http_is_loopback(const struct http *http);    /* it can be reached from this machine alone */
+
+/* Reads the files of TLS again, for connections from now on. If they are not acceptable, those of
+ * before stay: -EINVAL and a sentence. */
+int http_reload_tls(struct http *http, char *ret_why, size_t why_size);
+bool http_is_tls(const struct http *http);
+time_t http_tls_expires(const struct http *http); /* the certificate; 0 without TLS */
+
 size_t http_connection_count(const struct http *http);
 
 /* What happened at the door since the start. */
@@ -129,6 +149,7 @@ struct http_counts {
     uint64_t accept_errors;      /* accept(2) failed: no descriptors, mostly */
     uint64_t refused;            /* requests that no handler saw */
     uint64_t cut;                /* connections closed for being slow, idle or in the way */
+    uint64_t handshakes_failed;  /* connections that ended before TLS had begun */
     size_t body_size;            /* bytes of bodies held now */
     size_t answer_size;          /* bytes of answers that are being written now */
     size_t waiting_count;        /* requests that were let in and have not had their turn */

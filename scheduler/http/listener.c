@@ -53,15 +53,21 @@ static int parse_address(const char *text, uint16_t port, union address *ret, so
         ret->v4.sin_family = AF_INET;
         ret->v4.sin_port = htons(port);
         *ret_size = sizeof ret->v4;
-        return (ntohl(ret->v4.sin_addr.s_addr) >> 24) == 127 ? 0 : -EACCES;
+        return 0;
     }
     if (inet_pton(AF_INET6, text, &ret->v6.sin6_addr) == 1) {
         ret->v6.sin6_family = AF_INET6;
         ret->v6.sin6_port = htons(port);
         *ret_size = sizeof ret->v6;
-        return IN6_IS_ADDR_LOOPBACK(&ret->v6.sin6_addr) ? 0 : -EACCES;
+        return 0;
     }
     return -EINVAL;
+}
+
+static bool is_loopback(const union address *address)
+{
+    if (address->any.sa_family == AF_INET) return ntohl(address->v4.sin_addr.s_addr) >> 24 == 127;
+    return IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
 }
 
 static void apply(struct listener *listener)
@@ -191,6 +197,16 @@ static int refuse(char *ret_why, size_t why_size, int rc, const char *address, u
     return rc;
 }
 
+/* Tokens are sent in the clear where there is no TLS. */
+static int check_reach(struct http *http, const union address *address, uint16_t port,
+                       char *ret_why, size_t why_size)
+{
+    http->is_loopback = is_loopback(address);
+    if (http->is_loopback || http->tls || http->is_plain_anywhere) return 0;
+    return refuse(ret_why, why_size, -EACCES, http->address, port,
+                  "to listen beyond loopback, give a certificate (tls-cert), or say insecure");
+}
+
 static struct listener *listener_new(struct http *http)
 {
     struct listener *listener = mem_zalloc(1, sizeof *listener);
@@ -222,12 +238,11 @@ int listener_open(struct http *http, uint16_t port, struct listener **ret, char 
     socklen_t size = 0;
     int rc = parse_address(http->address, port, &address, &size);
 
-    if (rc == -EACCES)
-        return refuse(ret_why, why_size, rc, http->address, port,
-                      "listening beyond loopback is not available in this version");
     if (rc < 0)
         return refuse(ret_why, why_size, rc, http->address, port, "this is no numeric address");
 
+    rc = check_reach(http, &address, port, ret_why, why_size);
+    if (rc < 0) return rc;
     listener = listener_new(http);
     rc = listen_on(listener, &address, size);
     if (rc < 0) {
@@ -250,9 +265,9 @@ int listener_adopt(struct http *http, int fd, struct listener **ret, char *ret_w
     if (rc < 0)
         return refuse(ret_why, why_size, rc, "the socket that was handed over", port,
                       "it must listen, by TCP");
-    if (parse_address(http->address, port, &address, &size) == -EACCES)
-        return refuse(ret_why, why_size, -EACCES, http->address, port,
-                      "listening beyond loopback is not available in this version");
+    CHECK(parse_address(http->address, port, &address, &size) == 0);
+    rc = check_reach(http, &address, port, ret_why, why_size);
+    if (rc < 0) return rc;
     listener = listener_new(http);
     rc = listen_with(listener, fd);
     if (rc < 0) {

@@ -8,6 +8,7 @@
  *   sweep.c       deadlines
  *   http.c        routes, dispatch, start and stop
  *   spill.c       bodies that go to a descriptor as they arrive
+ *   tls.c         the server's half of TLS
  *   request.c     what a handler reads
  *   answer.c      what a handler writes, parks or streams */
 #ifndef STAKEOUT_SCHEDULER_HTTP_PRIVATE_H
@@ -18,6 +19,7 @@
 #include "scheduler/http/http.h"
 #include "scheduler/http/route.h"
 #include "scheduler/http/spill.h"
+#include "scheduler/http/tls.h"
 
 #include "common/base/buf.h"
 
@@ -31,7 +33,10 @@ enum {
     ROUTES_MAX = 128,
     CONNECTION_BUCKETS = 4096,
     PIPELINE_MAX = 100,    /* requests of a connection that wait; behind them it is not read */
-    READ_SIZE_MAX = 16384, /* bytes of one read(2): what the gate looks at in one go */
+    READ_SIZE_MAX = 16384, /* bytes of one read(2), or of a record of TLS */
+    /* What the gate looks at in one go: libevent may take two records at once. */
+    STEP_SIZE_MAX = 2 * READ_SIZE_MAX,
+    HELD_SIZE_MAX = STEP_SIZE_MAX + READ_SIZE_MAX, /* and the rest of a record behind it */
     ADDRESS_SIZE_MAX = 46,
     LINGER_MS = 2000,         /* after a refusal, for the client to read it */
     ANSWER_SIZE_FREE = 65536, /* an answer of so few bytes is given even beyond the budget */
@@ -91,6 +96,8 @@ struct http {
     struct event_base *base;
     struct evhttp *ev;
     struct listener *listener;
+    struct tls *tls; /* NULL: plain */
+    bool is_loopback, is_plain_anywhere;
     char address[ADDRESS_SIZE_MAX];
     http_identify_fn identify;
     bool (*has_tokens)(void *context);
@@ -111,7 +118,7 @@ struct http {
     struct evbuffer *spare; /* for cutting the end off an input */
     struct http_counts counts;
     bool is_draining;
-    unsigned char scratch[READ_SIZE_MAX];
+    unsigned char scratch[STEP_SIZE_MAX];
 };
 
 /* listener.c */
@@ -149,6 +156,9 @@ void gate_open(struct connection *connection);
 void gate_close(struct connection *connection);
 void gate_forget(struct connection *connection); /* what is kept and held: it is refused */
 void gate_resume(struct connection *connection); /* a request has had its turn */
+/* Around what adds to the input outside of a read: a plain bufferevent's end is frozen then. */
+void gate_unlock_input(struct connection *connection);
+void gate_lock_input(struct connection *connection);
 
 /* refusal.c */
 void refusal_give_now(struct connection *connection, const struct verdict *verdict, bool is_head);

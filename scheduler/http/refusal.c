@@ -25,6 +25,7 @@ static void on_refused_read(struct bufferevent *bev, void *context)
 static void on_refused_written(struct bufferevent *bev, void *context)
 {
     (void)context;
+    tls_say_goodbye(bev);
     shutdown(bufferevent_getfd(bev), SHUT_WR);
 }
 

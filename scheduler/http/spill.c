@@ -12,7 +12,8 @@
  *
  * INVARIANTS
  *
- * (1) What is kept of a body is at most what one read brought.
+ * (1) What is kept of a body is at most what one read brought, and the rest of a record of TLS,
+ *     which comes although reading has been stopped.
  * (2) A descriptor that breaks takes no more, but the body is read to its end: its handler can tell
  *     the client why, and a client that writes would not read the answer before. */
 #include "scheduler/http/spill.h"
@@ -25,7 +26,6 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 struct spill {
@@ -63,8 +63,7 @@ static void say_continue(struct spill *spill)
     char *expects = value_find(spill->head.data, spill->head.size, "expect");
 
     if (!expects) return;
-    send(bufferevent_getfd(spill->connection->bev), says, sizeof says - 1,
-         MSG_NOSIGNAL | MSG_DONTWAIT);
+    tls_send(spill->connection->bev, says, sizeof says - 1);
 }
 
 static void spill_finish(struct spill *spill, bool from_event)
@@ -74,9 +73,9 @@ static void spill_finish(struct spill *spill, bool from_event)
 
     length_clear(&spill->head);
     connection->is_feeding = true;
-    if (from_event) evbuffer_unfreeze(input, 0);
+    if (from_event) gate_unlock_input(connection);
     CHECK(evbuffer_add(input, spill->head.data, spill->head.size) == 0);
-    if (from_event) evbuffer_freeze(input, 0);
+    if (from_event) gate_lock_input(connection);
     connection->is_feeding = false;
     spill_done(connection);
     bufferevent_enable(connection->bev, EV_READ);
@@ -123,7 +122,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 void spill_take(struct connection *connection, struct text part)
 {
     struct spill *spill = connection->spill;
-    size_t went = spill_write(spill, part);
+    size_t went = spill->rest.size > 0 ? 0 : spill_write(spill, part);
 
     CHECK(part.size <= spill->left);
     spill->left -= part.size;
@@ -169,7 +168,7 @@ int spill_begin(struct connection *connection, struct text head, uint64_t body_s
     spill->connection = connection;
     spill->fd = fd;
     spill->left = body_size;
-    spill->rest = BUF_INIT(READ_SIZE_MAX);
+    spill->rest = BUF_INIT(HELD_SIZE_MAX);
     spill->head = BUF_INIT(HEAD_SIZE_MAX);
     spill->on_writable = event_new(connection->http->base, fd, EV_WRITE, on_writable, spill);
     CHECK(spill->on_writable && buf_text(&spill->head, head) == 0);

@@ -45,6 +45,14 @@ static uint32_t patience_ms(const struct connection *connection)
     return limits->idle_ms;
 }
 
+/* Nothing can be said before TLS has begun. */
+static void cut_silently(struct connection *connection, uint64_t now_ns)
+{
+    if (!is_older(connection->changed_ns, connection->http->limits.handshake_ms, now_ns)) return;
+    connection->http->counts.cut++;
+    evhttp_connection_free(connection->ev);
+}
+
 static void sweep(struct connection *connection, uint64_t now_ns)
 {
     bool is_with_client = connection->is_refused || connection->is_answering;
@@ -54,6 +62,10 @@ static void sweep(struct connection *connection, uint64_t now_ns)
         return;
     }
     if (!connection->ev || connection->request) return;
+    if (tls_is_shaking_hands(connection->bev)) {
+        cut_silently(connection, now_ns);
+        return;
+    }
     if (!is_with_client && connection->coming_since_ns != 0) {
         if (is_older(connection->coming_since_ns, request_ms(connection), now_ns))
             cut_slow_request(connection);

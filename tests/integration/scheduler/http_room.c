@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/integration/scheduler/http_room.h"
 
+#include "tests/integration/scheduler/room_line.h"
 #include "tests/support/loopback.h"
 #include "tests/support/test.h"
 
@@ -18,6 +19,8 @@
 #include <unistd.h>
 
 static const uint64_t patience_ns = 10 * NS_PER_S;
+
+enum { HANDSHAKE_TURNS = 20 }; /* more than it takes, if the server listens at all */
 
 /* --- routes --- */
 
@@ -189,7 +192,8 @@ void room_open(const struct http_limits *limits)
                                     .identify = identify,
                                     .has_tokens = has_tokens,
                                     .on_answer = on_answer,
-                                    .limits = limits };
+                                    .limits = limits,
+                                    .tls = line_server_files() };
 
     memset(&room, 0, sizeof room);
     assert_int_equal(sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL), 0);
@@ -220,6 +224,7 @@ int room_teardown(void **state)
 
 void room_turn(void)
 {
+    line_pump();
     event_base_loop(room.base, EVLOOP_NONBLOCK);
 }
 
@@ -270,6 +275,7 @@ int room_connect(void)
 
     assert_true(fd >= 0);
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    line_begin(fd);
     return fd;
 }
 
@@ -285,7 +291,10 @@ void room_send(int fd, const char *text)
 {
     size_t size = strlen(text);
 
-    assert_int_equal(send(fd, text, size, MSG_NOSIGNAL), (ssize_t)size);
+    assert_int_equal(line_put(fd, text, size), (ssize_t)size);
+    for (int i = 0; i < HANDSHAKE_TURNS && line_is_waiting(fd); i++) {
+        room_turn();
+    }
 }
 
 void room_send_bytes(int fd, const void *data, size_t size)
@@ -294,7 +303,7 @@ void room_send_bytes(int fd, const void *data, size_t size)
     const char *from = data;
 
     while (size > 0) {
-        ssize_t sent = send(fd, from, size, MSG_NOSIGNAL);
+        ssize_t sent = line_put(fd, from, size);
 
         if (sent > 0) from += sent, size -= (size_t)sent;
         if (sent < 0 && errno != EAGAIN) return; /* refused half way: the answer says why */
@@ -308,7 +317,7 @@ static bool receive(int fd)
 {
     for (;;) {
         size_t left = sizeof room.got - 1 - room.got_size;
-        ssize_t size = recv(fd, room.got + room.got_size, left, MSG_DONTWAIT);
+        ssize_t size = line_take(fd, room.got + room.got_size, left);
 
         if (size == 0 || (size < 0 && errno != EAGAIN)) return left > 0;
         if (size < 0) return false;
@@ -357,7 +366,7 @@ size_t room_swallow(int fd, size_t size)
 
     while (left > 0) {
         size_t part = left < sizeof room.got ? left : sizeof room.got;
-        ssize_t got = recv(fd, room.got, part, MSG_DONTWAIT);
+        ssize_t got = line_take(fd, room.got, part);
 
         if (got == 0 || (got < 0 && errno != EAGAIN)) break;
         if (got > 0) left -= (size_t)got;

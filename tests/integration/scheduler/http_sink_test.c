@@ -2,6 +2,7 @@
 /* http_sink_test.c: bodies that are not held: they go to a pipe, which is sometimes full, and
  * sometimes broken. */
 #include "tests/integration/scheduler/http_room.h"
+#include "tests/integration/scheduler/room_line.h"
 
 #include "tests/support/test.h"
 
@@ -42,7 +43,7 @@ static size_t feed(int fd, size_t at, size_t size)
 
     for (size_t i = 0; i < wanted; i++)
         part[i] = byte_at(at + i);
-    sent = wanted > 0 ? send(fd, part, wanted, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+    sent = wanted > 0 ? line_put(fd, part, wanted) : 0;
     return sent > 0 ? (size_t)sent : 0;
 }
 
@@ -83,8 +84,8 @@ static void what_follows_a_body_waits_for_it(void **state)
     assert_int_equal(room.handled_count, 0);
     room_send_bytes(fd, (unsigned char[]){ byte_at(2) }, 1);
     room_send(fd, ROOM_GET("/hello"));
-    room_expect(fd, "\r\n\r\nsunk\n");
     room_expect(fd, "hello\n");
+    assert_non_null(strstr(room.got, "\r\n\r\nsunk\n"));
     while (seen < 3)
         seen += drain(seen, 3);
     close(room.sink_fd);

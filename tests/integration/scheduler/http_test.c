@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http_test.c: what clients say to a server, well-meaning, broken and hostile ones. */
 #include "tests/integration/scheduler/http_room.h"
+#include "tests/integration/scheduler/room_line.h"
 
 #include "common/model/problem.h"
 #include "tests/support/test.h"
@@ -36,7 +37,7 @@ static void a_request_that_comes_byte_by_byte_is_answered(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof request - 1; i++) {
-        assert_int_equal(send(fd, request + i, 1, MSG_NOSIGNAL), 1);
+        assert_int_equal(line_put(fd, request + i, 1), 1);
         room_turn();
     }
     room_expect(fd, "\r\n\r\nhello\n");
@@ -53,7 +54,7 @@ static void requests_that_arrive_in_any_two_parts_are_answered(void **state)
     for (size_t cut = 1; cut < sizeof request - 1; cut++) {
         int fd = room_connect();
 
-        assert_int_equal(send(fd, request, cut, MSG_NOSIGNAL), (ssize_t)cut);
+        assert_int_equal(line_put(fd, request, cut), (ssize_t)cut);
         for (int i = 0; i < 3; i++) {
             room_turn();
         }
@@ -396,7 +397,7 @@ static void misbehave(uint32_t *random)
             size_t part = 1 + next_random(random) % size;
 
             if (part > size - at) part = size - at;
-            if (send(fd, piece + at, part, MSG_NOSIGNAL) < 0) break; /* it has had enough */
+            if (line_put(fd, piece + at, part) < 0) break; /* it has had enough */
             at += part;
             if (next_random(random) % 3 == 0) room_turn();
         }

@@ -59,7 +59,7 @@ static void only_the_same_origin_is_ours(void **state)
         { "http://LOCALHOST:7411", "localhost:7411", true },
         { "http://localhost", "localhost:7411", false },
         { "http://localhost:8080", "localhost:7411", false },
-        { "https://localhost:7411", "localhost:7411", false },
+        { "https://localhost:7411", "localhost:7411", true },
         { "http://evil.com", "localhost:7411", false },
         { "null", "localhost:7411", false },
         { "", "localhost:7411", false },
