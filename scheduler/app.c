@@ -24,6 +24,7 @@
 #include "common/base/own.h"
 #include "scheduler/access/access.h"
 #include "scheduler/api/api.h"
+#include "scheduler/certificate.h"
 #include "scheduler/config.h"
 #include "scheduler/gauges.h"
 #include "scheduler/history/history.h"
@@ -117,11 +118,24 @@ static void tell_status(const struct app *app)
                   *health->says ? health->says : "All is well.");
 }
 
+static bool is_guarded(const struct app *app)
+{
+    return http_is_loopback(app->http) || !access_knows_tokens(app->access) ||
+           access_has_tokens(app->access);
+}
+
 static void on_ready(void *context)
 {
     struct app *app = context;
 
     readiness_look(&app->readiness);
+    if (!is_guarded(app)) {
+        log_event(LOG_ERROR, "to listen beyond loopback there must be tokens",
+                  LOG_STRING("hint", "stakeoutd token create operator NAME"));
+        app->exit_code = 1;
+        event_base_loopbreak(app->base);
+        return;
+    }
     log_event(LOG_INFO, "ready");
     app->is_ready = true;
     notify("READY=1");
@@ -197,12 +211,14 @@ static void on_watchdog(evutil_socket_t fd, short what, void *context)
 static void on_hangup(evutil_socket_t number, short what, void *context)
 {
     struct app *app = context;
+    bool is_done;
 
     (void)number;
     (void)what;
     notify_reloading();
-    reload_settings(&app->reload);
-    metrics_set(app->metrics, METRIC_RELOAD_DONE, NULL, NULL, app->reload.is_refused ? 0 : 1);
+    is_done = reload_settings(&app->reload);
+    is_done = certificate_reload(app->http) && is_done;
+    metrics_set(app->metrics, METRIC_RELOAD_DONE, NULL, NULL, is_done ? 1 : 0);
     if (app->is_ready) notify("READY=1");
 }
 
@@ -270,10 +286,14 @@ static int build_store(struct app *app, struct problem *problem)
 
 static int build_http(struct app *app, struct problem *problem)
 {
+    const struct config *config = app->config;
+    const struct http_tls tls = { config->tls_cert, config->tls_key, config->tls_client_ca };
     int socket = notify_take_socket();
-    struct http_options options = { .address = app->config->address,
+    struct http_options options = { .address = config->address,
                                     .socket = socket,
-                                    .port = app->config->port,
+                                    .port = config->port,
+                                    .tls = *config->tls_cert ? &tls : NULL,
+                                    .is_plain_anywhere = config->insecure,
                                     .identify = access_identify,
                                     .has_tokens = access_has_tokens,
                                     .tokens_are_known = access_knows_tokens,
@@ -387,16 +407,18 @@ static void announce(const struct app *app)
 {
     const struct config *config = app->config;
     const char *address = http_address(app->http);
-    const char *format = strchr(address, ':') ? "http://[%s]:%u" : "http://%s:%u";
+    const char *format = strchr(address, ':') ? "%s://[%s]:%u" : "%s://%s:%u";
+    const char *scheme = http_is_tls(app->http) ? "https" : "http";
     OWN(mem_freep) char *state_dir = realpath(config->state_dir, NULL);
     char url[96];
 
-    snprintf(url, sizeof url, format, address, http_port(app->http));
+    snprintf(url, sizeof url, format, scheme, address, http_port(app->http));
     log_event(LOG_INFO, "stakeoutd listens", LOG_STRING("url", url),
               LOG_STRING("version", STAKEOUT_VERSION),
               LOG_STRING("state", state_dir ? state_dir : config->state_dir),
               LOG_STRING("redis", *config->redis ? "given" : "private"),
               LOG_NUMBER("pid", (uint64_t)getpid()));
+    certificate_look(app->http);
 }
 
 /* Every parked poll is a descriptor; the usual soft limit of 1024 is for programs that select(). */

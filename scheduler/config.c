@@ -250,6 +250,16 @@ static bool is_of_command(const struct config *config, const char *word)
            !text_is_equal(name, TEXT("config"));
 }
 
+/* "--insecure" alone is "--insecure yes". */
+static struct flag as_switch(struct flag flag)
+{
+    const struct setting *setting = setting_find(flag.name);
+    bool is_alone = !flag.value || (flag.used == 2 && strncmp(flag.value, "--", 2) == 0);
+
+    if (!is_alone || !setting || strcmp(setting->argument, "yes|no") != 0) return flag;
+    return (struct flag){ flag.name, "yes", 1 };
+}
+
 static int apply_arguments(int argc, char **argv, const struct reading *reading)
 {
     struct config *config = reading->config;
@@ -268,7 +278,7 @@ static int apply_arguments(int argc, char **argv, const struct reading *reading)
             i++;
             continue;
         }
-        flag = flag_at(argv + i, argc - i);
+        flag = as_switch(flag_at(argv + i, argc - i));
         if (apply_flag(&flag, reading) < 0) return -1;
         i += flag.used;
     }
@@ -332,6 +342,19 @@ int config_make_state_dir(const struct config *config, struct problem *problem)
     }
 }
 
+/* ------------------------------------------------------------------ what goes together */
+
+static int check_certificate(const struct config *config, struct problem *problem)
+{
+    const char *alone = *config->tls_key         ? "tls-key"
+                        : *config->tls_client_ca ? "tls-client-ca"
+                                                 : NULL;
+
+    if (*config->tls_cert || !alone) return 0;
+    return problem_set_field(problem, alone, "%s says nothing without tls-cert, the certificate.",
+                             alone);
+}
+
 /* ------------------------------------------------------------------ the door */
 
 static bool is_asked(int argc, char **argv, const char *flag)
@@ -367,6 +390,7 @@ enum config_outcome config_read(int argc, char **argv, struct config *ret,
     if (file && apply_file(file, &reading) < 0) return CONFIG_REFUSED;
     if (apply_environment(&reading) < 0) return CONFIG_REFUSED;
     if (apply_arguments(argc, argv, &reading) < 0) return CONFIG_REFUSED;
+    if (check_certificate(&config, problem) < 0) return CONFIG_REFUSED;
     if (settle_state_dir(&reading) < 0) return CONFIG_REFUSED;
     *ret = config;
     return is_asked(argc, argv, CHECK_FLAG) ? CONFIG_CHECK : CONFIG_RUN;

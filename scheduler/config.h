@@ -23,8 +23,11 @@ struct config_origins;
 enum { CONFIG_TEXT_SIZE_MAX = 1000, CONFIG_ARGUMENTS_MAX = 96, CONFIG_URLS_MAX = 8 };
 
 struct config {
-    char address[46]; /* numeric, of loopback */
-    uint16_t port;    /* 0: any free one */
+    char address[46];                        /* numeric */
+    uint16_t port;                           /* 0: any free one */
+    char tls_cert[CONFIG_TEXT_SIZE_MAX + 1]; /* empty: plain HTTP */
+    char tls_key[CONFIG_TEXT_SIZE_MAX + 1], tls_client_ca[CONFIG_TEXT_SIZE_MAX + 1];
+    bool insecure;
     char state_dir[CONFIG_TEXT_SIZE_MAX + 1];
     char redis[CONFIG_TEXT_SIZE_MAX + 1];               /* empty: a private one */
     char redis_password_file[CONFIG_TEXT_SIZE_MAX + 1]; /* this and the files of TLS: empty: none */

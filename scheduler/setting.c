@@ -31,13 +31,11 @@ struct place {
 
 /* The readers: each returns 0 and fills the member, or -EINVAL. */
 
-static bool is_loopback(const char *address)
+static bool is_numeric(const char *address)
 {
-    struct in_addr v4;
-    struct in6_addr v6;
+    struct in6_addr room;
 
-    if (inet_pton(AF_INET, address, &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
-    return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+    return inet_pton(AF_INET, address, &room) == 1 || inet_pton(AF_INET6, address, &room) == 1;
 }
 
 /* "127.0.0.1:7411" or "[::1]:7411" */
@@ -56,7 +54,7 @@ static int read_listen(const struct place *place, struct text value)
     if (host.size >= sizeof address || text_to_u64(port, &number) < 0 || number > UINT16_MAX)
         return -EINVAL;
     snprintf(address, sizeof address, "%.*s", TEXT_ARGS(host));
-    if (!is_loopback(address)) return -EINVAL;
+    if (!is_numeric(address)) return -EINVAL;
     memcpy(place->member, address, sizeof address);
     place->config->port = (uint16_t)number;
     return 0;

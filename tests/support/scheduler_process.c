@@ -109,7 +109,7 @@ void scheduler_process_read_log(const struct scheduler_process *scheduler, struc
 /* Of the last start: the log goes on over restarts. */
 static bool find_port(struct scheduler_process *scheduler)
 {
-    static const char words[] = " url=\"http://127.0.0.1:";
+    static const char words[] = " url=\"http";
     OWN(buf_done) struct buf log = BUF_INIT(SCHEDULER_LOG_SIZE_MAX);
     const char *at, *last = NULL;
     unsigned port;
@@ -118,7 +118,9 @@ static bool find_port(struct scheduler_process *scheduler)
     for (at = log.data; at && (at = strstr(at, words)) != NULL; at++) {
         last = at;
     }
-    if (!last || sscanf(last + strlen(words), "%u", &port) != 1) return false;
+    at = last ? strstr(last, "://") : NULL;
+    at = at ? strchr(at + 3, ':') : NULL;
+    if (!at || sscanf(at, ":%u", &port) != 1) return false;
     scheduler->port = (uint16_t)port;
     return true;
 }
@@ -136,6 +138,14 @@ static off_t log_size(const struct scheduler_process *scheduler)
     return (off_t)log.size;
 }
 
+static bool log_says_ready(const struct readiness *readiness)
+{
+    OWN(buf_done) struct buf log = BUF_INIT(SCHEDULER_LOG_SIZE_MAX);
+
+    scheduler_process_read_log(readiness->scheduler, &log);
+    return strstr(log.data + readiness->log_size, "msg=\"ready\"") != NULL;
+}
+
 static bool is_ready(void *context)
 {
     struct readiness *readiness = context;
@@ -150,6 +160,7 @@ static bool is_ready(void *context)
     if (scheduler->error_fd <= 0 &&
         (log_size(scheduler) == readiness->log_size || !find_port(scheduler)))
         return false;
+    if (scheduler->is_tls) return log_says_ready(readiness);
     if (api_try(
             &(struct api_call){ .port = scheduler->port,
                                 .path = scheduler->ready_path ? scheduler->ready_path : "/readyz" },

@@ -12,6 +12,7 @@
 
 #include "common/base/buf.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -25,6 +26,7 @@ struct scheduler_process {
     const char *ready_path; /* what answers 200 once it has started; NULL: /readyz */
     /* What its parent may give it; all set before, and kept over restarts. */
     const char *environment[SCHEDULER_OPTIONS_MAX + 1]; /* "NAME=VALUE" */
+    bool is_tls;   /* --tls-cert is among its options: it is ready when its log says so */
     int error_fd;  /* its standard error instead of `log`, with a port set before; 0: none */
     int listen_fd; /* a socket that listens, as systemd gives it, with its port; 0: none */
 };
