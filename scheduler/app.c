@@ -14,9 +14,10 @@
  * SIGHUP reads the settings again (reload.c). To a service manager we say when we are ready, are
  * reloading or stopping, and that the loop turns (notify.c); it may hand over the socket.
  *
- * THE END. SIGTERM and SIGINT close the door: no new connections, parked polls are answered at
- * once, streams end; when all are gone, or after DRAIN_MS_MAX, the rooms are taken down, Redis
- * last. What was acknowledged is on disk already; a second signal skips the waiting. */
+ * THE END. SIGTERM and SIGINT close the door: who stands at it is let in, nobody after them; parked
+ * polls are answered at once, streams end; when all are gone, or after DRAIN_MS_MAX, the rooms are
+ * taken down, Redis last. What was acknowledged is on disk already; a second signal skips the
+ * waiting. */
 #include "scheduler/app.h"
 
 #include "common/base/check.h"

@@ -106,6 +106,14 @@ static void on_request(struct evhttp_request *ev, void *context)
     }
 }
 
+static void on_drained(evutil_socket_t fd, short what, void *context)
+{
+    struct http *http = context;
+
+    (void)fd, (void)what;
+    http->listener = listener_close(http->listener);
+}
+
 static void start_events(struct http *http)
 {
     uint32_t sweep_ms = http->limits.sweep_ms;
@@ -114,7 +122,8 @@ static void start_events(struct http *http)
     http->reaper = event_new(http->base, -1, 0, connections_reap, http);
     http->sweeper = event_new(http->base, -1, EV_PERSIST, connections_sweep, http);
     http->spare = evbuffer_new();
-    CHECK(http->adopter && http->reaper && http->sweeper && http->spare);
+    http->drainer = evtimer_new(http->base, on_drained, http);
+    CHECK(http->adopter && http->reaper && http->sweeper && http->drainer && http->spare);
     event_add(http->sweeper,
               &(struct timeval){ .tv_sec = sweep_ms / 1000, .tv_usec = sweep_ms % 1000 * 1000 });
 }
@@ -162,6 +171,7 @@ int http_start(struct event_base *base, const struct http_options *options, stru
     set_limits(&http->limits);
     snprintf(http->address, sizeof http->address, "%s", options->address);
     TAILQ_INIT(&http->connections);
+    http->is_socket_given = options->socket > 0;
     start_evhttp(http);
     start_events(http);
     rc = open_door(http, options, ret_why, why_size);
@@ -185,15 +195,21 @@ void http_stop(struct http *http)
     event_free(http->adopter);
     event_free(http->reaper);
     event_free(http->sweeper);
+    event_free(http->drainer);
     evbuffer_free(http->spare);
     tls_free(http->tls);
     free(http);
 }
 
+/* To close a socket resets whoever waits in its queue: they are let in first, by one more turn of
+ * the loop. Behind a socket that was handed over they wait for our successor. */
 void http_drain(struct http *http)
 {
     http->is_draining = true;
-    http->listener = listener_close(http->listener);
+    if (http->is_socket_given)
+        http->listener = listener_close(http->listener);
+    else
+        event_add(http->drainer, &(struct timeval){ .tv_usec = 1000 });
 }
 
 const char *http_address(const struct http *http)

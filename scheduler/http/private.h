@@ -115,6 +115,8 @@ struct http {
     struct event *adopter; /* gives new connections their evhttp_connection */
     struct event *reaper;  /* closes the doomed ones */
     struct event *sweeper;
+    struct event *drainer;  /* closes the listener */
+    bool is_socket_given;   /* somebody else listens on it, too */
     struct evbuffer *spare; /* for cutting the end off an input */
     struct http_counts counts;
     bool is_draining;

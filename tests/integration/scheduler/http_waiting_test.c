@@ -197,6 +197,21 @@ static void a_drain_answers_and_closes(void **state)
     room_close();
 }
 
+/* The kernel has taken the connection, the loop has not had a turn since. */
+static void who_is_at_the_door_at_the_end_is_let_in(void **state)
+{
+    int early;
+
+    (void)state;
+    early = room_connect();
+    assert_int_equal(send(early, ROOM_GET("/hello"), strlen(ROOM_GET("/hello")), 0),
+                     strlen(ROOM_GET("/hello")));
+    http_drain(room.http);
+    room_expect_close(early);
+    assert_non_null(strstr(room.got, "hello\n"));
+    close(early);
+}
+
 /* --- bounds of the house --- */
 
 static void beyond_the_cap_the_longest_idle_makes_room(void **state)
@@ -353,6 +368,7 @@ int main(void)
         IN_ROOM(a_thousand_are_parked_and_woken),
         cmocka_unit_test(a_stop_tells_what_is_parked),
         cmocka_unit_test(a_drain_answers_and_closes),
+        IN_ROOM(who_is_at_the_door_at_the_end_is_let_in),
         cmocka_unit_test(beyond_the_cap_the_longest_idle_makes_room),
         cmocka_unit_test(beyond_the_cap_of_busy_ones_the_next_waits),
         cmocka_unit_test(bodies_have_a_budget),
