@@ -195,6 +195,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     intake_tick(app->intake, now_ns);
     api_tick(app->api, now_ns);
     tell_status(app);
+    access_tick(app->access);
     log_flush(0);
 }
 
@@ -281,7 +282,11 @@ static int build_store(struct app *app, struct problem *problem)
     options.context = app;
     app->store = store_new(&options, problem);
     if (!app->store) return -1;
-    app->access = access_new(app->store);
+    app->access =
+        access_new(&(struct access_options){ .store = app->store,
+                                             .metrics = app->metrics,
+                                             .rate = app->config->rate_limit,
+                                             .probe_rate = app->config->probe_rate_limit });
     return 0;
 }
 
@@ -298,7 +303,10 @@ static int build_http(struct app *app, struct problem *problem)
                                     .identify = access_identify,
                                     .has_tokens = access_has_tokens,
                                     .tokens_are_known = access_knows_tokens,
+                                    .on_stranger = access_on_stranger,
+                                    .pace = access_pace,
                                     .access = app->access,
+                                    .public_hosts = app->config->public_host,
                                     .on_answer = on_answer,
                                     .context = app };
     char why[WHY_SIZE] = "";
@@ -368,6 +376,7 @@ static void open_doors(struct app *app)
                                .live = app->live,
                                .census = app->census,
                                .symbols = app->symbols,
+                               .access = app->access,
                                .metrics = app->metrics,
                                .retention_days = app->config->retention_days,
                                .health = readiness_tell,

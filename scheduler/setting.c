@@ -20,7 +20,11 @@
 #define SYMBOLS_UPLOAD_BYTES_MAX ((uint64_t)4 << 30)
 #define SYMBOLS_BYTES_MIN        ((uint64_t)1 << 20)
 
-enum { DAYS_MAX = 3650, SHOWN_SIZE_MAX = 80 /* of a value in the sentence that refuses it */ };
+enum {
+    RATE_MAX = 1000000,
+    DAYS_MAX = 3650,
+    SHOWN_SIZE_MAX = 80 /* of a value in the sentence that refuses it */
+};
 
 /* Where a value goes: the member that config.def names. */
 struct place {
@@ -99,6 +103,33 @@ static int read_urls(const struct place *place, struct text value)
             (struct text){ rest.data + size + (blank != NULL), rest.size - size - (blank != NULL) };
     }
     return count == 0 ? -EINVAL : read_text(place, value);
+}
+
+/* Names as DNS has them, in ASCII. */
+static int read_hosts(const struct place *place, struct text value)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+    size_t count = 0, size = 0;
+
+    for (size_t i = 0; i < value.size; i++) {
+        if (value.data[i] == ' ') {
+            size = 0;
+            continue;
+        }
+        if (!memchr(letters, value.data[i], sizeof letters - 1)) return -EINVAL;
+        if (size++ == 0) count++;
+    }
+    return count == 0 || count > CONFIG_URLS_MAX ? -EINVAL : read_text(place, value);
+}
+
+static int read_rate(const struct place *place, struct text value)
+{
+    uint64_t rate;
+
+    if (text_to_u64(value, &rate) < 0 || rate > RATE_MAX) return -EINVAL;
+    *(uint32_t *)place->member = (uint32_t)rate;
+    return 0;
 }
 
 static int read_days(const struct place *place, struct text value)

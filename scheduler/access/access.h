@@ -1,27 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* access.h: the doorman: who may come in, and as what.
+/* access.h: the doorman: who may come in, as what, and how often.
  *
- *     struct access *access = access_new(store);
+ *     struct access *access = access_new(&(struct access_options){ .store = store, ... });
  *     http_start(base, &(struct http_options){ .identify = access_identify, ... });
+ *     access_tick(access);                                once a second: the log of who was refused
  *
- * Tokens are store's; here is what a role's name means, and what http is told of who comes. Once
- * there was a token, a good one is needed, also after the last was revoked: a lock does not open
- * because a key was taken away. One event-loop thread. */
+ * Tokens and sessions are store's; here is what a role's name means, and what http is told of who
+ * comes. Once there was a token, a good one is needed, also after the last was revoked: a lock does
+ * not open because a key was taken away. One event-loop thread. */
 #ifndef STAKEOUT_SCHEDULER_ACCESS_ACCESS_H
 #define STAKEOUT_SCHEDULER_ACCESS_ACCESS_H
 
+#include "common/model/problem.h"
 #include "scheduler/http/http.h"
 
 struct access;
+struct metrics;
 struct store;
 
-struct access *access_new(struct store *store);
-struct access *access_free(struct access *access);
+struct access_options {
+    struct store *store;
+    struct metrics *metrics;
+    /* Requests a second that one token may make in the long run, and twice that at once; 0: as many
+     * as it likes. A probe's token is shared by many. */
+    uint32_t rate, probe_rate;
+};
 
-/* For http_options; context is the struct access. */
-int access_identify(void *context, const unsigned char sha256[32], struct http_identity *ret);
-bool access_has_tokens(void *context);
-bool access_knows_tokens(void *context);
+struct access *access_new(const struct access_options *options);
+struct access *access_free(struct access *access);
+void access_tick(struct access *access);
+
+/* For http_options. */
+int access_identify(void *access, const struct http_credential *credential,
+                    struct http_identity *ret);
+bool access_has_tokens(void *access);
+bool access_knows_tokens(void *access);
+uint32_t access_on_stranger(void *access, const struct sockaddr *peer);
+uint32_t access_pace(void *access, const struct http_identity *identity);
+
+/* Begins a session for a viewer's or an operator's token, whose secret is given. `then` is called
+ * once: later, or before this returns if it is refused. */
+enum { SESSION_SECRET_SIZE = 64 };
+struct access_login {
+    struct http_identity identity;
+    char secret[SESSION_SECRET_SIZE + 1]; /* for the cookie alone */
+};
+typedef void (*access_login_fn)(void *context, const struct access_login *login,
+                                const struct problem *problem);
+void access_log_in(struct access *access, struct text token, access_login_fn then, void *context);
+
+/* Ends the session that a request came with; problem: it came with none. */
+typedef void (*access_done_fn)(void *context, const struct problem *problem);
+void access_log_out(struct access *access, const struct http_credential *credential,
+                    access_done_fn then, void *context);
 
 /* A role by its name, as tokens have it. Returns 0 or -EINVAL. */
 int role_parse(struct text name, enum http_role *ret);

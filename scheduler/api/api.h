@@ -16,6 +16,7 @@
 #include "common/model/task.h"
 #include "scheduler/metrics/metrics.h"
 
+struct access;
 struct api;
 struct census;
 struct event_base;
@@ -42,6 +43,7 @@ struct api_options {
     struct live *live;
     struct census *census;
     struct symbols *symbols;
+    struct access *access;
     struct metrics *metrics;
     uint32_t retention_days;
     void (*health)(void *context, struct api_health *ret);

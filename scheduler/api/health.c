@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* health.c: /healthz, /readyz and /api/v1/session: what the scheduler says of itself.
+/* health.c: /healthz and /readyz: what the scheduler says of itself.
  *
  * healthz asks whether this process should be replaced, readyz whether it should get requests.
  * So an absent Redis makes a scheduler not ready, and does not make it ill: another one would
@@ -92,18 +92,4 @@ void on_readyz(struct api *api, struct http_request *request)
     is_ok = check_store(checks, &health) && is_ok;
     is_ok = check_tasks(checks, api) && is_ok;
     answer_health(request, is_ok, checks, &health);
-}
-
-void on_session(struct api *api, struct http_request *request)
-{
-    const struct http_identity *identity = http_identity_of(request);
-    bool is_viewer = identity->role == HTTP_VIEWER;
-    json_t *object = json_object();
-
-    value_set(object, "name", value_text(identity->name));
-    value_set(object, "role", value_text(is_viewer ? "viewer" : "operator"));
-    value_set(object, "version", value_text(STAKEOUT_VERSION));
-    value_set(object, "time", value_time(tasks_now_wall_ms(api->rooms.tasks)));
-    value_set(object, "retention_days", value_count(api->rooms.retention_days));
-    answer_json(request, 200, object);
 }

@@ -7,9 +7,11 @@
 #include "scheduler/http/admit.h"
 
 #include "scheduler/access/scope.h"
+#include "scheduler/http/cookie.h"
 #include "scheduler/http/private.h"
 #include "scheduler/http/route.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -17,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 enum { TOKEN_SIZE_MAX = 256 };
 
@@ -36,6 +39,7 @@ static const struct {
     { 413, "too-large", "The request is too large" },
     { 414, "path-too-long", "The path and query are too long" },
     { 417, "expectation-failed", "This expectation is not met here" },
+    { 429, "too-many-requests", "Too many requests came" },
     { 431, "head-too-large", "The head of the request is too large" },
     { 501, "unknown-method", "No such method is known here" },
     { 503, "busy", "Try again later" },
@@ -107,16 +111,40 @@ static bool is_loopback_v4(struct text host)
     return dots == 3 && digits > 0;
 }
 
-bool host_is_ours(struct text host, const char *listen)
+static bool is_listed(const char *names, struct text name)
 {
+    for (size_t size; *names; names += size, names += strspn(names, " ")) {
+        size = strcspn(names, " ");
+        if (size == name.size && strncasecmp(names, name.data, size) == 0) return true;
+    }
+    return false;
+}
+
+static bool is_number(struct text host)
+{
+    unsigned char room[sizeof(struct in6_addr)];
+    char address[ADDRESS_SIZE_MAX];
+
+    if (host.size >= sizeof address) return false;
+    memcpy(address, host.data, host.size);
+    address[host.size] = '\0';
+    return inet_pton(AF_INET, address, room) == 1 || inet_pton(AF_INET6, address, room) == 1;
+}
+
+bool host_is_ours(struct text host, const char *listen, const char *names)
+{
+    bool is_everywhere = strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
+
     if (!strip_port(&host) || host.size == 0) return false;
     if (host.size == 9 && strncasecmp(host.data, "localhost", 9) == 0) return true;
     if (is_loopback_v4(host)) return true;
     if (host.data[0] == '[' && host.data[host.size - 1] == ']') {
         host.data++, host.size -= 2;
         if (text_is_equal(host, TEXT("::1"))) return true;
+    } else if (is_listed(names, host)) {
+        return true;
     }
-    return text_is_equal(host, text_of(listen));
+    return text_is_equal(host, text_of(listen)) || (is_everywhere && is_number(host));
 }
 
 bool origin_is_ours(struct text origin, struct text host)
@@ -210,14 +238,23 @@ static void find_route(const struct http *http, const struct head *head, struct 
     }
 }
 
+static bool changes(const struct head *head)
+{
+    return head->method == HEAD_POST || head->method == HEAD_PUT || head->method == HEAD_DELETE;
+}
+
 static int admit_browser(const struct http *http, const struct head *head, struct verdict *ret)
 {
-    /* Beyond loopback names are the operator's to choose, and tokens are needed in any case. */
-    if (http->is_loopback && head->host.data && !host_is_ours(head->host, http->address))
-        return verdict_refuse(ret, 403, "The Host header '%.*s' does not name this server.",
+    /* Beyond loopback, where a token is needed in any case, names are the operator's to choose. */
+    bool is_checked = http->is_loopback || *http->public_hosts;
+
+    if (is_checked && head->host.data &&
+        !host_is_ours(head->host, http->address, http->public_hosts))
+        return verdict_refuse(ret, 403,
+                              "The Host header '%.*s' does not name this server; the setting "
+                              "public-host says by which names it may be called.",
                               (int)(head->host.size < 80 ? head->host.size : 80), head->host.data);
-    if (head->method != HEAD_POST && head->method != HEAD_PUT && head->method != HEAD_DELETE)
-        return 0;
+    if (!changes(head)) return 0;
     if (head->origin.data && !origin_is_ours(head->origin, head->host))
         return verdict_refuse(ret, 403, "A page of another origin may not change anything here.");
     if (head->fetch_site.data && !text_is_equal(head->fetch_site, TEXT("same-origin")) &&
@@ -226,12 +263,105 @@ static int admit_browser(const struct http *http, const struct head *head, struc
     return 0;
 }
 
-static int admit_token(const struct http *http, const struct head *head, struct verdict *ret)
+/* A browser sends a cookie also for what a page of a neighbour asks (another port of this host is
+ * the same site to it). So it counts only with what our own pages ask, or a person by himself; and
+ * to change something, the browser must say so. */
+static bool cookie_counts(const struct head *head)
 {
-    unsigned char digest[32];
+    bool is_ours = text_is_equal(head->fetch_site, TEXT("same-origin"));
+
+    if (changes(head)) return is_ours || (!head->fetch_site.data && head->origin.data);
+    return is_ours || !head->fetch_site.data || text_is_equal(head->fetch_site, TEXT("none"));
+}
+
+/* What somebody came with. Returns 0, or the status of *ret, which says what is wrong with it. */
+static int find_credential(const struct http *http, const struct head *head,
+                           struct http_credential *ret_credential, struct verdict *ret)
+{
+    struct text secret = cookie_find(head->cookie, HTTP_COOKIE_SECURE);
+
+    *ret_credential = (struct http_credential){ .kind = HTTP_NO_CREDENTIAL };
+    if (head->authorization.data) {
+        ret_credential->kind = HTTP_TOKEN;
+        if (bearer_digest(head->authorization, ret_credential->sha256) == 0) return 0;
+        return verdict_refuse(ret, 401, "The Authorization header must be 'Bearer TOKEN'.");
+    }
+    if (!secret.data && !http->tls) secret = cookie_find(head->cookie, HTTP_COOKIE);
+    if (secret.size == 0 || secret.size > TOKEN_SIZE_MAX) return 0;
+    if (!cookie_counts(head)) {
+        if (!changes(head)) return 0;
+        return verdict_refuse(ret, 403,
+                              "What a session changes must come from a page of this server: the "
+                              "Origin or Sec-Fetch-Site header must say so.");
+    }
+    ret_credential->kind = HTTP_SESSION;
+    return EVP_Digest(secret.data, secret.size, ret_credential->sha256, NULL, EVP_sha256(), NULL) ==
+                   1
+               ? 0
+               : verdict_refuse(ret, 401, "The session's cookie cannot be read.");
+}
+
+static uint32_t note_stranger(const struct http *http, int fd)
+{
+    struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
+    socklen_t size = sizeof peer;
+
+    if (!http->on_stranger) return 0;
+    if (getpeername(fd, (struct sockaddr *)&peer, &size) < 0) peer.ss_family = AF_UNSPEC;
+    return http->on_stranger(http->access_context, (const struct sockaddr *)&peer);
+}
+
+uint32_t http_note_stranger(struct http_request *request)
+{
+    return note_stranger(request->http, bufferevent_getfd(request->connection->bev));
+}
+
+static int refuse_stranger(const struct http *http, int fd, enum http_credential_kind kind,
+                           struct verdict *ret)
+{
+    uint32_t wait_s = note_stranger(http, fd);
+
+    if (wait_s > 0) {
+        ret->retry_after_s = wait_s;
+        return verdict_refuse(ret, 429,
+                              "Your address came too often with what is not known here; try again "
+                              "in %u s.",
+                              wait_s);
+    }
+    return verdict_refuse(ret, 401,
+                          kind == HTTP_SESSION
+                              ? "The session is over; log in again."
+                              : "This token is not known; it may have been revoked.");
+}
+
+static int check_role(const struct http *http, struct verdict *ret)
+{
+    const struct http_identity *identity = &ret->identity;
+    uint32_t wait_s;
+
+    if (!role_may(identity->role, ret->route->role))
+        return verdict_refuse(ret, 403, "The token '%s' is %s; this needs %s.", identity->name,
+                              role_words[identity->role].has, role_words[ret->route->role].needs);
+    if (ret->route->is_for_all && !scope_is_all(identity->scope))
+        return verdict_refuse(ret, 403,
+                              "The token '%s' is for some applications; this is of all of them.",
+                              identity->name);
+    wait_s = http->pace ? http->pace(http->access_context, identity) : 0;
+    if (wait_s == 0) return 0;
+    ret->retry_after_s = wait_s;
+    return verdict_refuse(ret, 429,
+                          "The token '%s' came with too many requests; try again in %u s.",
+                          identity->name, wait_s);
+}
+
+static int admit_token(const struct http *http, const struct head *head, int fd,
+                       struct verdict *ret)
+{
+    bool is_for_anyone = ret->route->role == HTTP_ANYONE;
+    struct http_credential credential;
 
     if (http->tokens_are_known && !http->tokens_are_known(http->access_context)) {
-        if (ret->route->role == HTTP_ANYONE) return 0;
+        if (is_for_anyone) return 0;
         ret->retry_after_s = 1;
         return verdict_refuse(ret, 503, "It is not known yet who may come in; try again.");
     }
@@ -243,26 +373,15 @@ static int admit_token(const struct http *http, const struct head *head, struct 
         ret->identity = (struct http_identity){ .role = HTTP_OPERATOR, .name = "local" };
         return 0;
     }
-    if (ret->route->role == HTTP_ANYONE && !head->authorization.data) return 0;
-    if (!head->authorization.data)
+    if (find_credential(http, head, &credential, ret) != 0) return ret->status;
+    if (credential.kind == HTTP_NO_CREDENTIAL) {
+        if (is_for_anyone) return 0;
         return verdict_refuse(ret, 401, "Send a token: 'Authorization: Bearer TOKEN'.");
-    if (bearer_digest(head->authorization, digest) < 0)
-        return verdict_refuse(ret, 401, "The Authorization header must be 'Bearer TOKEN'.");
-    if (http->identify(http->access_context, digest, &ret->identity) < 0) {
-        if (ret->route->role == HTTP_ANYONE) return 0;
-        return verdict_refuse(ret, 401, "This token is not known; it may have been revoked.");
     }
-    ret->identity.has_token = true;
-    memcpy(ret->identity.sha256, digest, sizeof digest);
-    if (!role_may(ret->identity.role, ret->route->role))
-        return verdict_refuse(ret, 403, "The token '%s' is %s; this needs %s.", ret->identity.name,
-                              role_words[ret->identity.role].has,
-                              role_words[ret->route->role].needs);
-    if (ret->route->is_for_all && !scope_is_all(ret->identity.scope))
-        return verdict_refuse(ret, 403,
-                              "The token '%s' is for some applications; this is of all of them.",
-                              ret->identity.name);
-    return 0;
+    if (http->identify(http->access_context, &credential, &ret->identity) < 0)
+        return is_for_anyone ? 0 : refuse_stranger(http, fd, credential.kind, ret);
+    ret->identity.credential = credential;
+    return is_for_anyone ? 0 : check_role(http, ret);
 }
 
 bool http_is_still_admitted(struct http_request *request)
@@ -273,15 +392,15 @@ bool http_is_still_admitted(struct http_request *request)
     bool may;
 
     if (verdict->route->role == HTTP_ANYONE) return true;
-    if (!verdict->identity.has_token)
+    if (verdict->identity.credential.kind == HTTP_NO_CREDENTIAL)
         return !http->has_tokens || !http->has_tokens(http->access_context);
-    if (http->identify(http->access_context, verdict->identity.sha256, &now) < 0) return false;
+    if (http->identify(http->access_context, &verdict->identity.credential, &now) < 0) return false;
     may = role_may(now.role, verdict->route->role);
     scope_unref(now.scope);
     return may;
 }
 
-int admit(const struct http *http, const struct head *head, struct verdict *ret)
+int admit(const struct http *http, const struct head *head, int fd, struct verdict *ret)
 {
     *ret = (struct verdict){ 0 };
     if (admit_browser(http, head, ret) != 0) return ret->status;
@@ -298,7 +417,7 @@ int admit(const struct http *http, const struct head *head, struct verdict *ret)
         methods_format(ret->allow, allowed, sizeof allowed);
         return verdict_refuse(ret, 405, "This path allows %s.", allowed);
     }
-    if (admit_token(http, head, ret) != 0) return ret->status;
+    if (admit_token(http, head, fd, ret) != 0) return ret->status;
     if (!ret->route->sink && head->body_size > ret->route->body_size_max)
         return verdict_refuse(ret, 413, "The body has %llu bytes; at most %zu are accepted here.",
                               (unsigned long long)head->body_size, ret->route->body_size_max);

@@ -34,10 +34,12 @@ struct http;
 struct text;
 
 /* Fills *ret, which verdict_done() ends, and returns ret->status. */
-int admit(const struct http *http, const struct head *head, struct verdict *ret);
+int admit(const struct http *http, const struct head *head, int fd, struct verdict *ret);
 
-/* The single questions. `listen` is the numeric address that we listen on. */
-bool host_is_ours(struct text host, const char *listen);
+/* The single questions. `listen` is the numeric address that we listen on; of all addresses
+ * (0.0.0.0 or ::) any number is ours, because no name that leads to us is one. `names` are more,
+ * separated by spaces. */
+bool host_is_ours(struct text host, const char *listen, const char *names);
 bool origin_is_ours(struct text origin, struct text host);
 bool role_may(enum http_role have, enum http_role need);
 

@@ -83,7 +83,7 @@ static bool take_head(struct connection *connection, struct text text, uint64_t 
         refusal_give_why(connection, status, why);
         return false;
     }
-    admit(connection->http, &head, &verdict);
+    admit(connection->http, &head, bufferevent_getfd(connection->bev), &verdict);
     check_certificate(connection, &verdict);
     check_budget(connection->http, &head, &verdict);
     if (verdict.status == 0 && verdict.route && verdict.route->sink && head.body_size > 0)

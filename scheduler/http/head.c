@@ -161,6 +161,7 @@ static int parse_known(struct text name, struct text value, struct head *ret, bo
         { "Origin", offsetof(struct head, origin) },
         { "Sec-Fetch-Site", offsetof(struct head, fetch_site) },
         { "Authorization", offsetof(struct head, authorization) },
+        { "Cookie", offsetof(struct head, cookie) },
     };
 
     for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {

@@ -39,7 +39,7 @@ struct head {
     struct text target; /* "/path?query", or "*" for OPTIONS */
     uint64_t body_size;
     /* Values without the spaces around them; absent: data NULL. None comes twice. */
-    struct text host, origin, fetch_site, authorization;
+    struct text host, origin, fetch_site, authorization, cookie;
 };
 
 /* Where the head ends: the offset behind its empty line, or 0 if it is not complete. */

@@ -165,7 +165,11 @@ int http_start(struct event_base *base, const struct http_options *options, stru
     http->has_tokens = options->has_tokens;
     http->tokens_are_known = options->tokens_are_known;
     http->on_answer = options->on_answer;
+    http->on_stranger = options->on_stranger;
+    http->pace = options->pace;
     http->access_context = options->access;
+    http->public_hosts =
+        mem_text(options->public_hosts, options->public_hosts ? strlen(options->public_hosts) : 0);
     http->options_context = options->context;
     if (options->limits) http->limits = *options->limits;
     set_limits(&http->limits);
@@ -198,6 +202,7 @@ void http_stop(struct http *http)
     event_free(http->drainer);
     evbuffer_free(http->spare);
     tls_free(http->tls);
+    free(http->public_hosts);
     free(http);
 }
 

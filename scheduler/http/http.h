@@ -69,18 +69,35 @@ struct http_route {
     bool is_for_all; /* it shows or changes what is of all applications: a scope may not (403) */
 };
 
+/* What somebody came with: a token in the Authorization header, or the secret of a session in a
+ * cookie. What is known of it is its hash. */
+enum http_credential_kind {
+    HTTP_NO_CREDENTIAL, /* of "local", or nobody */
+    HTTP_TOKEN,
+    HTTP_SESSION,
+};
+struct http_credential {
+    enum http_credential_kind kind;
+    unsigned char sha256[32];
+};
+
+/* The cookie: where the browser's connection is encrypted, the one that nobody else can set. */
+#define HTTP_COOKIE        "stakeout_session"
+#define HTTP_COOKIE_SECURE "__Host-stakeout_session"
+
 /* What a token is good for. Found by the app's token store. */
 struct http_identity {
     enum http_role role;
-    char name[65];            /* the token's; "local" without tokens */
-    struct scope *scope;      /* the applications; NULL: all. Its own reference */
-    bool has_token;           /* false: "local", or nobody */
-    unsigned char sha256[32]; /* of the token */
+    char name[65];                     /* the token's; "local" without tokens */
+    struct scope *scope;               /* the applications; NULL: all. Its own reference */
+    struct http_credential credential; /* what it was found by */
+    unsigned char token[32];           /* the token's SHA-256, also of a session */
 };
 
-/* Looks up a token's SHA-256. Returns 0 and *ret, or -ENOENT. Must not block. */
-typedef int (*http_identify_fn)(void *context, const unsigned char sha256[32],
+/* Looks it up. Returns 0 and *ret, or -ENOENT. Must not block. */
+typedef int (*http_identify_fn)(void *context, const struct http_credential *credential,
                                 struct http_identity *ret);
+struct sockaddr;
 
 /* Bounds; zero stands for the default of each. Tests make them small. */
 struct http_limits {
@@ -115,7 +132,15 @@ struct http_options {
     /* Are they known by now? Until they are, who needs a role is told to try again (503), not
      * that he may not. NULL: always. */
     bool (*tokens_are_known)(void *context);
-    void *access; /* the context of these three */
+    /* Somebody came with what is not known. Returns 0, or how many seconds his address must wait
+     * from now on (429). May be NULL. */
+    uint32_t (*on_stranger)(void *context, const struct sockaddr *peer);
+    /* Somebody who is known asks for something. Returns 0: he may; or how many seconds he must
+     * wait (429). May be NULL. */
+    uint32_t (*pace)(void *context, const struct http_identity *identity);
+    void *access; /* the context of these five */
+    /* Names, separated by spaces, by which browsers may call this server, beside its addresses. */
+    const char *public_hosts; /* NULL: none */
     void *context;
     /* Told once per answered request; may be NULL. */
     void (*on_answer)(void *context, const struct http_route *route, int status,
@@ -201,6 +226,9 @@ void http_unpark(struct http_request *request); /* it may be answered at once, o
 /* Is what it came with still good for what it asks? For those that were parked, and streams: a
  * token may have been revoked meanwhile. */
 bool http_is_still_admitted(struct http_request *request);
+
+/* It brought something that is not known, in its body: as on_stranger of the options. */
+uint32_t http_note_stranger(struct http_request *request);
 
 /* Server-sent events: begins an endless answer; http_stream_send() per event. The request is
  * parked by this: on_gone as above. A client that does not read is closed beyond 1 MB. */

@@ -104,7 +104,10 @@ struct http {
     bool (*tokens_are_known)(void *context);
     void (*on_answer)(void *context, const struct http_route *route, int status,
                       uint64_t elapsed_ns);
+    uint32_t (*on_stranger)(void *context, const struct sockaddr *peer);
+    uint32_t (*pace)(void *context, const struct http_identity *identity);
     void *access_context;
+    char *public_hosts;
     void *options_context;
     struct http_limits limits;
     struct bound_route routes[ROUTES_MAX];

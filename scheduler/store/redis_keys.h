@@ -17,6 +17,8 @@
  *   stakeout:trace:TRACE               ZSET    its samples' ids, by time; forget
  *   stakeout:tokens                    HASH    token's SHA-256 -> record; when full, the oldest
  *   stakeout:tokens:used               HASH    token's SHA-256 -> when it was used; with the token
+ *   stakeout:sessions                  HASH    session's SHA-256 -> token's, since when; its end
+ *   stakeout:sessions:seen             HASH    session's SHA-256 -> when it was used; likewise
  *   stakeout:settings                  HASH    application -> record; nobody
  *   stakeout:lease:WHAT                STRING  the scheduler that does it; its time
  *   stakeout:news                      STREAM  what changed, for other schedulers; the last 10,000
@@ -49,12 +51,14 @@
 #define STORE_LIBRARY        "stakeout_v2"
 #define STORE_FUNCTION(name) STORE_LIBRARY "_" name
 
-#define KEY_APPLICATIONS "stakeout:applications"
-#define KEY_LEASE        "stakeout:lease:"
-#define KEY_NEWS         "stakeout:news"
-#define KEY_TOKENS       "stakeout:tokens"
-#define KEY_TOKENS_USED  "stakeout:tokens:used"
-#define KEY_SETTINGS     "stakeout:settings"
+#define KEY_APPLICATIONS  "stakeout:applications"
+#define KEY_LEASE         "stakeout:lease:"
+#define KEY_NEWS          "stakeout:news"
+#define KEY_TOKENS        "stakeout:tokens"
+#define KEY_TOKENS_USED   "stakeout:tokens:used"
+#define KEY_SESSIONS      "stakeout:sessions"
+#define KEY_SESSIONS_SEEN "stakeout:sessions:seen"
+#define KEY_SETTINGS      "stakeout:settings"
 
 enum {
     KEY_TAG_SIZE = 3 * APPLICATION_SIZE_MAX + 1,

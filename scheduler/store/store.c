@@ -68,6 +68,8 @@ enum prepare_step {
     STEP_TIME,
     STEP_TOKENS,
     STEP_SETTINGS,
+    STEP_SESSIONS,
+    STEP_SESSIONS_SEEN,
     STEP_LIBRARY,
 };
 
@@ -101,6 +103,12 @@ static void on_prepare_answer(void *my, size_t index, const struct redis_value *
         break;
     case STEP_SETTINGS:
         store_settings_read(store, value);
+        break;
+    case STEP_SESSIONS:
+        store_sessions_read(store, value);
+        break;
+    case STEP_SESSIONS_SEEN:
+        store_sessions_read_seen(store, value);
         break;
     case STEP_LIBRARY:
         store_library_read(store, value);
@@ -140,6 +148,7 @@ static void add_readings(struct round *round)
     round_add(round, "TIME");
     store_tokens_request(round);
     store_settings_request(round);
+    store_sessions_request(round);
 }
 
 static void on_conn_up(void *context)
@@ -171,6 +180,7 @@ static void on_refreshed(void *my, const struct problem *problem)
     (void)problem;
     if (!store->is_up) return;
     store_tokens_tell_uses(store);
+    store_sessions_keep(store);
     refresh_later(store);
 }
 
@@ -281,6 +291,7 @@ struct store *store_free(struct store *store)
     event_free(store->defer);
     event_free(store->refresh);
     store_tokens_forget(store);
+    free(store->sessions);
     free(store->settings);
     free(store);
     return NULL;

@@ -386,4 +386,25 @@ const struct store_token *store_token_find(const struct store *store, struct tex
 void store_token_note_use(struct store *store, const struct store_token *token);
 void store_token_read_uses(struct store *store, store_done_fn then, void *context);
 
+/* Sessions ---------------------------------------------------------------------------------- */
+
+enum { SESSIONS_MAX = 1000 }; /* beyond it the one that was used longest ago goes */
+#define SESSION_IDLE_MS_MAX ((uint64_t)12 * 3600 * 1000)     /* without a request */
+#define SESSION_MS_MAX      ((uint64_t)7 * 24 * 3600 * 1000) /* since the login */
+
+/* What a browser has in place of a token, which it stands for; kept as its SHA-256 alone. */
+struct store_session {
+    char hash[TOKEN_HASH_SIZE + 1], token_hash[TOKEN_HASH_SIZE + 1]; /* lower-case hex */
+    uint64_t created_wall_ms, seen_wall_ms;
+};
+
+void store_session_put(struct store *store, const struct store_session *session, store_done_fn then,
+                       void *context); /* from now on */
+void store_session_end(struct store *store, struct text hash, store_done_fn then, void *context);
+
+/* From memory, as tokens. Good: of a good token, neither idle nor old. NULL: there is none. */
+const struct store_session *store_session_find(const struct store *store, struct text hash);
+bool store_session_is_good(const struct store *store, const struct store_session *session);
+void store_session_note_use(struct store *store, const struct store_session *session);
+
 #endif

@@ -12,6 +12,7 @@
 struct embedded_redis;
 struct event;
 struct store_news;
+struct known_session;
 struct token_place;
 
 /* The library of functions/, as one text; made by the build. */
@@ -52,6 +53,8 @@ struct store {
     struct token_place *token_places; /* the same by hash */
     size_t token_count;
     bool tokens_known;
+    struct known_session *sessions; /* by hash; owned */
+    size_t session_count, seen_count;
     struct application_settings *settings; /* by name; owned */
     size_t settings_count;
     store_settings_fn on_settings;
@@ -98,7 +101,12 @@ void store_settings_read(struct store *store, const struct redis_value *value);
 void store_tokens_request(struct round *round);
 void store_tokens_read(struct store *store, const struct redis_value *value);
 void store_tokens_tell_uses(struct store *store);
-void store_tokens_forget(struct store *store); /* before the end */
+void store_tokens_forget(struct store *store);    /* before the end */
+void store_sessions_request(struct round *round); /* two commands */
+void store_sessions_read(struct store *store, const struct redis_value *value);
+void store_sessions_read_seen(struct store *store, const struct redis_value *value);
+/* With every refresh: tells uses, and removes what is over. */
+void store_sessions_keep(struct store *store);
 
 /* What is read every other second is read now. */
 void store_refresh_soon(struct store *store);

@@ -51,9 +51,13 @@ static void send_call(int fd, const struct api_call *call)
     const char *method = call->method ? call->method : call->body.data ? "POST" : "GET";
     const char *type = call->content_type ? call->content_type : "application/json";
 
-    buf_printf(&head, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n", method,
-               call->path, call->port);
+    buf_printf(&head, "%s %s HTTP/1.1\r\nConnection: close\r\n", method, call->path);
+    if (call->host)
+        buf_printf(&head, "Host: %s\r\n", call->host);
+    else
+        buf_printf(&head, "Host: 127.0.0.1:%u\r\n", call->port);
     if (call->token) buf_printf(&head, "Authorization: Bearer %s\r\n", call->token);
+    if (call->headers) buf_text(&head, text_of(call->headers));
     if (call->body.data && *type) buf_printf(&head, "Content-Type: %s\r\n", type);
     if (call->body.data || strcmp(method, "POST") == 0)
         buf_printf(&head, "Content-Length: %zu\r\n", call->body.size);

@@ -21,6 +21,8 @@ struct api_call {
     const char *path;
     const char *content_type; /* NULL: application/json; "": none is sent */
     const char *token;        /* NULL: none */
+    const char *host;         /* NULL: 127.0.0.1 and the port */
+    const char *headers;      /* more of them, each with its "\r\n"; NULL: none */
     struct text body;         /* data NULL: none */
 };
 

@@ -137,7 +137,8 @@ static const struct http_route routes[] = {
 
 /* --- tokens --- */
 
-static int identify(void *context, const unsigned char sha256[32], struct http_identity *ret)
+static int identify(void *context, const struct http_credential *credential,
+                    struct http_identity *ret)
 {
     static const struct http_identity known[] = { { .role = HTTP_VIEWER, .name = "viewer" },
                                                   { .role = HTTP_OPERATOR, .name = "operator" },
@@ -148,7 +149,7 @@ static int identify(void *context, const unsigned char sha256[32], struct http_i
         unsigned char digest[32];
 
         EVP_Digest(known[i].name, strlen(known[i].name), digest, NULL, EVP_sha256(), NULL);
-        if (!http_digest_is_equal(digest, sha256)) continue;
+        if (!http_digest_is_equal(digest, credential->sha256)) continue;
         *ret = known[i];
         return 0;
     }

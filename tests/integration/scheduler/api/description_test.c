@@ -116,6 +116,8 @@ static void every_route_answers_as_the_description_says(void **state)
         {
             /* A cancelled task can be read, and not be changed again. */
             if (strstr(pattern, "/cancel") || strstr(pattern, "/symbols")) continue;
+            if (strstr(pattern, "/session") && strcmp(method, "get") != 0)
+                continue; /* of browsers */
             try_operation(document, pattern, method, operation, &scene);
             count++;
         }

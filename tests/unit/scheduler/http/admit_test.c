@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/test.h"
 
+#include "common/base/check.h"
 #include "common/model/problem.h"
 #include "scheduler/http/admit.h"
+#include "scheduler/http/cookie.h"
 #include "scheduler/http/http.h"
 
 #include <errno.h>
@@ -44,8 +46,71 @@ static void hosts_that_name_this_machine_are_ours(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        if (host_is_ours(text_of(cases[i].host), "127.0.0.5") != cases[i].is_ours)
+        if (host_is_ours(text_of(cases[i].host), "127.0.0.5", "") != cases[i].is_ours)
             fail_msg("'%s'", cases[i].host);
+    }
+}
+
+/* A name is ours if it is said to be. A number is, where we listen on all of them: a page that was
+ * led here by a name of its own comes with that name. */
+static void public_names_are_ours_and_numbers_where_all_are_listened_on(void **state)
+{
+    static const struct {
+        const char *host, *listen;
+        bool is_ours;
+    } cases[] = {
+        { "stakeout.example", "10.0.0.5", true },
+        { "STAKEOUT.example:443", "10.0.0.5", true },
+        { "other", "10.0.0.5", true },
+        { "stakeout.example.evil.com", "10.0.0.5", false },
+        { "evil.stakeout.example", "10.0.0.5", false },
+        { "stakeout", "10.0.0.5", false },
+        { "stakeout.example other", "10.0.0.5", false },
+        { "[other]", "10.0.0.5", false },
+        { "10.0.0.5:7411", "10.0.0.5", true },
+        { "10.0.0.6:7411", "10.0.0.5", false },
+        { "10.0.0.6:7411", "0.0.0.0", true },
+        { "[2001:db8::1]:7411", "::", true },
+        { "evil.com", "0.0.0.0", false },
+        { "10.0.0.6.evil.com", "0.0.0.0", false },
+        { "127.1", "0.0.0.0", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        if (host_is_ours(text_of(cases[i].host), cases[i].listen, "stakeout.example other") !=
+            cases[i].is_ours)
+            fail_msg("'%s' at %s", cases[i].host, cases[i].listen);
+    }
+}
+
+static void a_cookie_is_found_by_its_whole_name(void **state)
+{
+    static const struct {
+        const char *header, *value; /* NULL: none */
+    } cases[] = {
+        { "stakeout_session=abc", "abc" },
+        { "a=1; stakeout_session=abc; b=2", "abc" },
+        { "a=1;stakeout_session=abc", "abc" },
+        { "stakeout_session=", "" },
+        { "stakeout_session=a=b", "a=b" },
+        { "stakeout_session=first; stakeout_session=second", "first" },
+        { "xstakeout_session=abc", NULL },
+        { "stakeout_session", NULL },
+        { "stakeout_sessionx=abc", NULL },
+        { "__Host-stakeout_session=abc", NULL },
+        { "a=stakeout_session=abc", NULL },
+        { "; ;;", NULL },
+        { "", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct text found = cookie_find(text_of(cases[i].header), HTTP_COOKIE);
+
+        if (!cases[i].value != !found.data) fail_msg("'%s'", cases[i].header);
+        if (found.data && !text_is_equal(found, text_of(cases[i].value)))
+            fail_msg("'%s': %.*s", cases[i].header, TEXT_ARGS(found));
     }
 }
 
@@ -59,7 +124,9 @@ static void only_the_same_origin_is_ours(void **state)
         { "http://LOCALHOST:7411", "localhost:7411", true },
         { "http://localhost", "localhost:7411", false },
         { "http://localhost:8080", "localhost:7411", false },
-        { "https://localhost:7411", "localhost:7411", true },
+        { "https://localhost:7411", "localhost:7411", true }, /* a proxy opens it */
+        { "https://localhost", "localhost:7411", false },
+        { "ftp://localhost:7411", "localhost:7411", false },
         { "http://evil.com", "localhost:7411", false },
         { "null", "localhost:7411", false },
         { "", "localhost:7411", false },
@@ -144,6 +211,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_that_name_this_machine_are_ours),
+        cmocka_unit_test(public_names_are_ours_and_numbers_where_all_are_listened_on),
+        cmocka_unit_test(a_cookie_is_found_by_its_whole_name),
         cmocka_unit_test(only_the_same_origin_is_ours),
         cmocka_unit_test(an_operator_may_view_and_nobody_else_may_more_than_named),
         cmocka_unit_test(a_bearer_token_becomes_its_sha256),
