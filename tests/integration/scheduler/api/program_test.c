@@ -44,7 +44,7 @@ static void exit_codes_tell_misuse_from_failure(void **state)
     } cases[] = {
         { "an unknown option", { "--colour", "red" }, 2 },
         { "an unknown command", { "frobnicate" }, 2 },
-        { "beyond loopback", { "--listen", "0.0.0.0:0" }, 2 },
+        { "beyond loopback without tokens", { "--listen", "0.0.0.0:0" }, 1 },
         { "a token command without a verb", { "token" }, 2 },
         { "a Redis of another scheme", { "--redis", "http://127.0.0.1" }, 2 },
         { "a private Redis that is not there", { "--redis-server", "/nowhere/redis" }, 1 },
