@@ -121,9 +121,7 @@ static void truncate_input(struct connection *connection, struct evbuffer *input
 
 static void hold(struct connection *connection, struct text bytes)
 {
-    if (buf_append(&connection->held, bytes.data, bytes.size) < 0 ||
-        tls_take_pending(connection->bev, &connection->held) < 0)
-        connection->must_close = true;
+    if (buf_append(&connection->held, bytes.data, bytes.size) < 0) connection->must_close = true;
     connection->coming_since_ns = 0;
     bufferevent_setwatermark(connection->bev, EV_READ, 0, 1);
 }

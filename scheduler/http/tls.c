@@ -272,22 +272,6 @@ void tls_tell_plain_client(struct bufferevent *bev)
     (void)!recv(fd, unread, sizeof unread, MSG_DONTWAIT);
 }
 
-int tls_take_pending(struct bufferevent *bev, struct buf *to)
-{
-    SSL *ssl = bufferevent_openssl_get_ssl(bev);
-    int size = ssl ? SSL_pending(ssl) : 0;
-    char *room;
-
-    if (size == 0) return 0;
-    room = buf_reserve(to, (size_t)size);
-    if (!room || SSL_read(ssl, room, size) != size) {
-        ERR_clear_error();
-        return -EIO;
-    }
-    buf_commit(to, (size_t)size);
-    return 0;
-}
-
 bool tls_send(struct bufferevent *bev, const void *data, size_t size)
 {
     SSL *ssl = bufferevent_openssl_get_ssl(bev);

@@ -9,9 +9,8 @@
 #ifndef STAKEOUT_SCHEDULER_HTTP_TLS_H
 #define STAKEOUT_SCHEDULER_HTTP_TLS_H
 
-#include "common/base/buf.h"
-
 #include <stdbool.h>
+#include <stddef.h>
 #include <time.h>
 
 struct bufferevent;
@@ -39,10 +38,6 @@ void tls_say_goodbye(struct bufferevent *bev);
 
 /* To a client that speaks plain HTTP to this port, in the same. */
 void tls_tell_plain_client(struct bufferevent *bev);
-
-/* Appends what was decrypted and has not been read. A bufferevent whose reading was suspended
- * comes back for bytes of the socket alone, and these are not there any more. */
-int tls_take_pending(struct bufferevent *bev, struct buf *to);
 
 /* Beside the bufferevent's output, which must be empty. False: it did not go, or only in part. */
 bool tls_send(struct bufferevent *bev, const void *data, size_t size);

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINES_MAX = 8192, WAITING_SIZE_MAX = 4 * 1024 * 1024 };
+enum { LINES_MAX = 8192, WAITING_SIZE_MAX = 16 * 1024 * 1024 };
 
 /* Of a descriptor. Tests close theirs by themselves, and the number leads elsewhere then. */
 static struct line {
