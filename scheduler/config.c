@@ -413,7 +413,9 @@ void config_print_help(FILE *to)
           "                              [--application A]... [--expires TIME] [OPTION]...\n"
           "       stakeoutd token list [OPTION]...\n"
           "       stakeoutd token rotate NAME [--grace TIME] [OPTION]...\n"
-          "       stakeoutd token revoke NAME [OPTION]...\n\n"
+          "       stakeoutd token revoke NAME [OPTION]...\n"
+          "       stakeoutd backup DIR [OPTION]...\n"
+          "       stakeoutd restore DIR [OPTION]...\n\n"
           "The control service of stakeout: keeps tasks, tells probes, takes samples.\n\n",
           to);
     for (size_t i = 0; i < SETTING_COUNT; i++) {

@@ -3,6 +3,7 @@
  * process that reads other people's ELF files for it. */
 #include "common/base/own.h"
 #include "scheduler/app.h"
+#include "scheduler/backup.h"
 #include "scheduler/config.h"
 #include "scheduler/config_check.h"
 #include "scheduler/symbols/symbols.h"
@@ -22,6 +23,8 @@ static int run(const struct config *config, struct config_origins *origins)
 {
     if (config->argument_count == 0) return app_run(config, origins);
     if (strcmp(config->arguments[0], "token") == 0) return tokens_command(config);
+    if (strcmp(config->arguments[0], "backup") == 0) return backup_command(config);
+    if (strcmp(config->arguments[0], "restore") == 0) return restore_command(config);
     fprintf(stderr, "stakeoutd: '%s' is not a command; 'stakeoutd --help' lists them.\n",
             config->arguments[0]);
     return EXIT_MISUSED;

@@ -295,6 +295,13 @@ typedef void (*store_ledgers_fn)(void *context, const struct store_ledgers *ledg
 void store_ledgers(struct store *store, struct text application, const struct task_id *task,
                    store_ledgers_fn then, void *context);
 
+/* Backup ------------------------------------------------------------------------------------ */
+
+/* Has the private Redis write all that it holds, as it is at one moment, into a file, which is the
+ * caller's to take away. A Redis of one's own is refused. */
+typedef void (*store_saved_fn)(void *context, const char *path, const struct problem *problem);
+void store_save(struct store *store, store_saved_fn then, void *context);
+
 /* Retention --------------------------------------------------------------------------------- */
 
 /* One bounded step: forgets the application's oldest tasks that ended `keep_ms` ago or earlier;

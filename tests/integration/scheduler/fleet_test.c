@@ -19,11 +19,30 @@ enum { ROUNDS = 8, CUTS = 5, WAIT_MS = 20000 };
 /* What is not told is found by asking, every 5 s: half of the changes then take longer. */
 enum { TOLD_MS_MAX = 1000 };
 
+static const char takes_it[] = "this scheduler expires and forgets tasks now";
+
 static struct scheduler_process other;
+
+static bool log_has(const struct scheduler_process *process, const char *words)
+{
+    struct buf log = BUF_INIT(SCHEDULER_LOG_SIZE_MAX);
+    bool has;
+
+    scheduler_process_read_log(process, &log);
+    has = log.data && strstr(log.data, words);
+    buf_done(&log);
+    return has;
+}
+
+static bool has_the_lease(void *context)
+{
+    return log_has(context, takes_it);
+}
 
 static int start(void **state)
 {
     scheduler_setup_with_redis(state);
+    assert_true(wait_until(has_the_lease, &scheduler, WAIT_MS)); /* before there is another one */
     other.options[0] = "--redis";
     other.options[1] = scheduler_redis.url;
     scheduler_process_start(&other);
@@ -193,17 +212,6 @@ static void consoles_miss_no_sample_when_the_connection_is_cut(void **state)
 
 /* ------------------------------------------------------------------ what cannot be read */
 
-static bool log_has(const struct scheduler_process *process, const char *words)
-{
-    struct buf log = BUF_INIT(SCHEDULER_LOG_SIZE_MAX);
-    bool has;
-
-    scheduler_process_read_log(process, &log);
-    has = log.data && strstr(log.data, words);
-    buf_done(&log);
-    return has;
-}
-
 static bool other_has_loaded_all(void *context)
 {
     (void)context;
@@ -231,8 +239,6 @@ static void what_was_trimmed_is_loaded(void **state)
 }
 
 /* ------------------------------------------------------------------ the lease */
-
-static const char takes_it[] = "this scheduler expires and forgets tasks now";
 
 /* As if it had ended a year ago. */
 static void age(const char *application, const char *task)
