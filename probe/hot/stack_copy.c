@@ -38,7 +38,8 @@ enum {
     RED_ZONE_SIZE = 128,         /* below the stack pointer, yet in use: the ABI's */
     COOKIE_MAGIC = 0x57a,        /* beside the sequence: chance does not make it */
     CLOCK_HOLDS_NS = 40000,      /* a signal takes 5 to 20 us */
-    YOUNG_NS = 10000000,         /* from the look to the handler: 20 us, or the wait for a CPU */
+    YOUNG_NS = 10000000,         /* from the look to the signal: 20 us, or our wait for a CPU */
+    QUEUED_NS = 1000000000,      /* and to the handler: the thread's */
     HANDLER_FRAMES_SIZE = 16384, /* between the kernel's frame and ours: a sanitizer's, at most */
 };
 
@@ -232,14 +233,24 @@ static bool is_live(const void *context)
     return there > here && there - here < HANDLER_FRAMES_SIZE;
 }
 
-/* Was the thread seen running so shortly before that what it met now began since then? The sampler
- * may have lost its CPU between its look and the signal, and the thread before the handler. */
-static bool was_running_just_now(const struct loan *served)
+static bool is_within(uint64_t from_ticks, uint64_t to_ticks, uint64_t ns)
 {
-    uint64_t late = served->taken_ticks - served->order.seen_ticks;
+    uint64_t passed = to_ticks - from_ticks;
 
     /* Clocks of two cores may differ by a few ticks either way. */
-    return served->order.was_running && ((int64_t)late <= 0 || ticks_to_ns(late) <= YOUNG_NS);
+    return (int64_t)passed <= 0 || ticks_to_ns(passed) <= ns;
+}
+
+/* The sampler may have lost its CPU between its look and the signal. What is late after that is the
+ * thread's own wait for one. */
+bool loan_saw_running(const struct loan *loan)
+{
+    uint64_t seen = loan->order.seen_ticks, taken = loan->taken_ticks;
+    uint64_t sent = atomic_load_explicit(&loan->sent_ticks, memory_order_relaxed);
+
+    if (!loan->order.was_running) return false;
+    if (is_within(seen, taken, YOUNG_NS)) return true;
+    return sent != 0 && is_within(seen, sent, YOUNG_NS) && is_within(sent, taken, QUEUED_NS);
 }
 
 /* A thread that is woken in vain runs, and sleeps on in the same call. So it seems with one that
@@ -254,7 +265,7 @@ static bool is_old_wait(const struct loan_order *order, const ucontext_t *contex
 static enum wait_age wait_age_of(const struct loan *served, const ucontext_t *context)
 {
     if (!served || !served->order.may_repair) return WAIT_AGE_UNKNOWN;
-    if (!was_running_just_now(served)) return WAIT_OLD;
+    if (!loan_saw_running(served)) return WAIT_OLD;
     if (!served->order.was_awake || is_old_wait(&served->order, context)) return WAIT_WOKEN;
     return WAIT_YOUNG;
 }
@@ -424,6 +435,7 @@ int stack_copy_request(const struct loan_order *order)
     atomic_store_explicit(&loan->sequence, sequence, memory_order_relaxed);
     atomic_store_explicit(&loan->account, order->account, memory_order_relaxed);
     atomic_store_explicit(&loan->tid, order->tid, memory_order_relaxed);
+    atomic_store_explicit(&loan->sent_ticks, 0, memory_order_relaxed);
     loan->order = *order;
     atomic_store_explicit(&loan->status, LOAN_LENT, memory_order_release);
     rc = signal_send(order->tid, cookie_make((uint32_t)index, sequence));
@@ -431,6 +443,7 @@ int stack_copy_request(const struct loan_order *order)
         atomic_store_explicit(&loan->status, LOAN_FREE, memory_order_relaxed);
         return rc;
     }
+    atomic_store_explicit(&loan->sent_ticks, ticks_now(), memory_order_relaxed);
     return index;
 }
 

@@ -81,10 +81,11 @@ struct loan_order {
 
 struct loan {
     _Alignas(64) _Atomic uint32_t status;
-    _Atomic uint32_t sequence; /* rises with each request; the sampler's */
-    _Atomic uint32_t account;  /* the order's, also for a handler that comes after its loan */
-    _Atomic uint32_t tid;      /* likewise, for one that looks for its own among all loans */
-    struct loan_order order;   /* written before LENT */
+    _Atomic uint32_t sequence;   /* rises with each request; the sampler's */
+    _Atomic uint32_t account;    /* the order's, also for a handler that comes after its loan */
+    _Atomic uint32_t tid;        /* likewise, for one that looks for its own among all loans */
+    struct loan_order order;     /* written before LENT */
+    _Atomic uint64_t sent_ticks; /* when the signal had been sent; 0: not yet */
     enum loan_outcome outcome;
     uint64_t taken_ticks; /* when the copy was made */
     uint64_t cpu_ns;      /* the thread's CPU clock then */
@@ -130,6 +131,10 @@ void loan_return(int loan);
 void loan_write_off(int loan);
 uint32_t loan_count_lost(void);
 uint32_t loan_count_free(void);
+
+/* Was its thread seen running so shortly before that what the handler met began since then, and had
+ * not waited for longer when the signal was sent? Async-signal-safe. */
+bool loan_saw_running(const struct loan *loan);
 
 /* The bytes of a loan that is back. */
 const unsigned char *loan_bytes(int loan);

@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 1 << 18, WAIT_US_MAX = 2500, SPIN_NS_MAX = 30000 };
+enum { CHUNK = 1 << 17, WAIT_US_MAX = 2500, SPIN_NS_MAX = 15000 };
 
 #define CALL_NS (300 * NS_PER_MS) /* then the call ends, and another begins */
 
@@ -218,25 +218,25 @@ static bool turn_recv_all(struct worker *worker, bool *ret_short)
 
 /* clang-format off */
 const struct work_kind work_kinds[] = {
-    { "poll",            true,  false, turn_poll },
-    { "ppoll",           true,  false, turn_ppoll },
-    { "select",          true,  false, turn_select },
-    { "pselect",         true,  false, turn_pselect },
-    { "epoll_wait",      true,  false, turn_epoll },
-    { "nanosleep",       true,  false, turn_nanosleep },
-    { "clock_nanosleep", true,  false, turn_sleep_until },
-    { "recv",            true,  false, turn_recv },
-    { "read",            true,  false, turn_read },
-    { "accept",          true,  false, turn_accept },
-    { "sem_timedwait",   true,  false, turn_semaphore },
-    { "semtimedop",      true,  false, turn_semop },
-    { "sigtimedwait",    true,  false, turn_signal },
-    { "write",           true,  true,  turn_write },
-    { "send",            true,  true,  turn_send },
-    { "writev",          false, true,  turn_writev },
-    { "sendmsg",         false, true,  turn_sendmsg },
-    { "sendfile",        false, true,  turn_sendfile },
-    { "recv WAITALL",    false, true,  turn_recv_all },
+    { "poll",            true,  true,  false, turn_poll },
+    { "ppoll",           true,  true,  false, turn_ppoll },
+    { "select",          true,  true,  false, turn_select },
+    { "pselect",         true,  true,  false, turn_pselect },
+    { "epoll_wait",      false, true,  false, turn_epoll },
+    { "nanosleep",       true,  true,  false, turn_nanosleep },
+    { "clock_nanosleep", true,  true,  false, turn_sleep_until },
+    { "recv",            false, true,  false, turn_recv },
+    { "read",            false, true,  false, turn_read },
+    { "accept",          false, true,  false, turn_accept },
+    { "sem_timedwait",   true,  true,  false, turn_semaphore },
+    { "semtimedop",      false, true,  false, turn_semop },
+    { "sigtimedwait",    false, true,  false, turn_signal },
+    { "write",           false, true,  true,  turn_write },
+    { "send",            false, true,  true,  turn_send },
+    { "writev",          false, false, true,  turn_writev },
+    { "sendmsg",         false, false, true,  turn_sendmsg },
+    { "sendfile",        false, false, true,  turn_sendfile },
+    { "recv WAITALL",    false, false, true,  turn_recv_all },
 };
 /* clang-format on */
 const uint32_t work_kind_count = sizeof work_kinds / sizeof *work_kinds;

@@ -31,7 +31,8 @@ struct worker {
 
 struct work_kind {
     const char *name;
-    bool is_repaired; /* to the last one: nothing of ours is ever seen in it */
+    bool is_exact;    /* at any age: nothing of ours is ever seen in it */
+    bool is_repaired; /* all but never, on a machine that keeps up */
     bool is_stream;   /* of which there is one: one worker at most */
     /* One system call. False: it ended otherwise than it should, errno says how; *ret_short: with
      * less than it was asked for. */

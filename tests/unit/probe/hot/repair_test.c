@@ -173,10 +173,23 @@ static void assert_repaired(const char *says, size_t i, enum wait_age age, bool 
     assert_int_equal(registers[REG_RIP], is_restarted ? behind - 2 : behind);
 }
 
+/* Of a call that may be made again while it is young, and was met while it was not. */
+static void assert_asks_for_age(size_t i)
+{
+    struct made_call call = { .number = rules[i].number };
+
+    memcpy(call.arguments, rules[i].arguments, sizeof call.arguments);
+    if (rules[i].again == NEVER) return;
+    if (repair_asks_for_age(&call) !=
+        (rules[i].again == IF_YOUNG && !rules[i].is_kept && !ends_when_woken(rules[i].number)))
+        fail_msg("%s: its age", rules[i].says);
+}
+
 static void a_call_is_made_again_where_that_is_exact(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        assert_asks_for_age(i);
         assert_repaired("young", i, WAIT_YOUNG, rules[i].again != NEVER);
         assert_repaired("old", i, WAIT_OLD, rules[i].again == ALWAYS);
         assert_repaired("woken", i, WAIT_WOKEN,

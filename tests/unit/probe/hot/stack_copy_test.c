@@ -304,6 +304,40 @@ static void a_signal_that_is_not_ours_goes_to_the_hosts_handler(void **state)
 }
 
 /* Last: the signal is another's from here on. */
+/* Ticks of a time, roughly. */
+static uint64_t ticks_of_ms(uint64_t ms)
+{
+    uint64_t ticks = 1;
+
+    while (ticks_to_ns(ticks) < ms * NS_PER_MS) {
+        ticks *= 2;
+    }
+    return ticks;
+}
+
+static bool saw_running(uint64_t sent_after, uint64_t taken_after)
+{
+    uint64_t seen = ticks_of_ms(100000);
+    struct loan loan = { .order = { .was_running = true, .seen_ticks = seen },
+                         .taken_ticks = seen + taken_after };
+
+    if (sent_after != 0) atomic_store(&loan.sent_ticks, seen + sent_after);
+    return loan_saw_running(&loan);
+}
+
+static void what_a_late_handler_meets_is_as_old_as_its_signal(void **state)
+{
+    uint64_t soon = ticks_of_ms(1), late = ticks_of_ms(50), too_late = ticks_of_ms(4000);
+
+    (void)state;
+    assert_true(saw_running(soon, 2 * soon));
+    assert_true(saw_running(0, soon)); /* it came before the sending was over */
+    assert_true(saw_running(soon, late));
+    assert_false(saw_running(0, late));
+    assert_false(saw_running(late, late + soon)); /* the sampler had no CPU */
+    assert_false(saw_running(soon, too_late));
+}
+
 static void a_later_handler_is_never_replaced(void **state)
 {
     struct sigaction theirs = { .sa_handler = on_foreign }, now;
@@ -353,6 +387,7 @@ int main(void)
         cmocka_unit_test(a_loan_that_a_dead_thread_had_is_used_again),
         cmocka_unit_test(a_loan_that_is_being_copied_can_be_written_off),
         cmocka_unit_test(a_signal_that_is_not_ours_goes_to_the_hosts_handler),
+        cmocka_unit_test(what_a_late_handler_meets_is_as_old_as_its_signal),
         cmocka_unit_test(a_later_handler_is_never_replaced),
         cmocka_unit_test(a_pause_is_charged_up_to_what_a_copy_can_take),
     };

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -83,6 +84,26 @@ static void who_asks_is_running(void **state)
     assert_int_equal(thread_files_syscall(&files, (uint32_t)syscall(SYS_gettid), line, sizeof line),
                      0);
     assert_int_equal(strncmp(line, "running", 7) == 0 || strncmp(line, "17 ", 3) == 0, 1);
+    thread_files_done(&files);
+}
+
+/* Whoever runs was given a CPU once more often than he gave it up. */
+static void turns_are_counted(void **state)
+{
+    uint32_t self = (uint32_t)syscall(SYS_gettid);
+    struct thread_files files;
+    struct rusage before, after;
+    uint64_t turns;
+
+    (void)state;
+    thread_files_init(&files, 3);
+    do { /* others may take the CPU in between */
+        getrusage(RUSAGE_THREAD, &before);
+        turns = thread_files_turns(&files, self);
+        getrusage(RUSAGE_THREAD, &after);
+    } while (before.ru_nvcsw != after.ru_nvcsw || before.ru_nivcsw != after.ru_nivcsw);
+    assert_int_equal(turns, after.ru_nvcsw + after.ru_nivcsw + 1);
+    assert_int_equal(thread_files_turns(&files, 0x3fffff), 0);
     thread_files_done(&files);
 }
 
@@ -167,6 +188,7 @@ int main(void)
         cmocka_unit_test(files_are_kept_open_up_to_their_bound),
         cmocka_unit_test(without_places_none_is_kept),
         cmocka_unit_test(who_asks_is_running),
+        cmocka_unit_test(turns_are_counted),
         cmocka_unit_test(a_clock_that_runs_is_told_from_one_that_stands),
         cmocka_unit_test(a_blocked_signal_is_put_off),
     };
