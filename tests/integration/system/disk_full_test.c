@@ -9,13 +9,12 @@
  * mount it, the test is skipped. */
 #include "common/base/clock.h"
 #include "tests/integration/system/reporters.h"
-#include "tests/support/api_client.h"
+#include "tests/support/namespaces.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,34 +28,6 @@ static struct reporters reporters;
 static bool may_mount;
 
 /* ---- a file system of our own ---- */
-
-static void write_line(const char *path, const char *line)
-{
-    FILE *file = fopen(path, "we");
-
-    assert_non_null(file);
-    assert_true(fputs(line, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-/* Before there is a second thread. Whoever is not root becomes it in a name space of its own. */
-static bool leave_the_others_mounts(void)
-{
-    unsigned uid = (unsigned)geteuid(), gid = (unsigned)getegid();
-    char map[64];
-
-    if (uid != 0) {
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) return false;
-        write_line("/proc/self/setgroups", "deny");
-        snprintf(map, sizeof map, "0 %u 1", uid);
-        write_line("/proc/self/uid_map", map);
-        snprintf(map, sizeof map, "0 %u 1", gid);
-        write_line("/proc/self/gid_map", map);
-    } else if (unshare(CLONE_NEWNS) < 0) {
-        return false;
-    }
-    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-}
 
 static void directory_open(void)
 {
@@ -125,9 +96,8 @@ static bool has_refused(void *context)
 static void assert_is_alive(void)
 {
     struct fake_probe probe = FAKE_PROBE(house.scheduler.port, "disk", "poll");
-    json_t *health = house_get(&house, "/healthz");
 
-    json_decref(health);
+    house_assert_is_alive(&house);
     assert_true(fake_probe_is_served(&probe));
 }
 
@@ -171,7 +141,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_loses_nothing_that_was_acknowledged),
     };
 
-    may_mount = leave_the_others_mounts();
+    may_mount = namespaces_leave(NAMESPACE_MOUNTS);
     if (!may_mount) printf("no right to mount: %s\n", strerror(errno));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,6 +197,19 @@ json_t *house_get(struct house *house, const char *format, ...)
     return json;
 }
 
+static bool is_alive(void *context)
+{
+    json_t *health = house_try(context, "/healthz");
+
+    json_decref(health);
+    return health != NULL;
+}
+
+void house_assert_is_alive(struct house *house)
+{
+    if (!wait_until(is_alive, house, RECOVER_MS_MAX)) fail_msg("it is ill");
+}
+
 void house_cancel(struct house *house, const struct task_id *task)
 {
     char path[PATH_SIZE_MAX];

@@ -59,6 +59,9 @@ struct order {
 /* Creates a task, for five minutes. */
 void house_order(struct house *house, const struct order *order, struct task_id *ret);
 
+/* /healthz answers with 200, if not at this moment, in which the machine may be busy, then soon. */
+void house_assert_is_alive(struct house *house);
+
 /* GETs a path, which must be answered with 200. The caller json_decref()s the answer. */
 json_t *house_get(struct house *house, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

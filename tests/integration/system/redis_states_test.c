@@ -122,23 +122,17 @@ static bool has_refused(void *context)
     return atomic_load(&reporters.again_count) >= *(unsigned *)context;
 }
 
-static void ask(const char *path, const char *body, struct api_answer *ret)
-{
-    struct api_call call = { .port = house.scheduler.port, .path = path, .body = text_of(body) };
-
-    if (!body) call.body = (struct text){ 0 };
-    api_ask(&call, ret);
-}
-
 /* An operator's order is refused, with a reason and a time. */
 static void assert_refuses_orders(const struct state *state)
 {
     struct api_answer answer;
     const char *detail;
 
-    ask("/api/v1/tasks",
-        "{\"application\": \"orders\", \"interface\": \"GET /x\", \"duration_min\": 5, "
-        "\"threshold_ms\": 100}",
+    api_ask(
+        &(struct api_call){ .port = house.scheduler.port,
+                            .path = "/api/v1/tasks",
+                            .body = TEXT("{\"application\": \"orders\", \"interface\": \"GET /x\", "
+                                         "\"duration_min\": 5, \"threshold_ms\": 100}") },
         &answer);
     if (answer.status == 201) fail_msg("%s: an order was taken", state->name);
     assert_in_range(answer.status, 500, 599);
@@ -153,11 +147,8 @@ static void assert_refuses_orders(const struct state *state)
 static void assert_is_alive(void)
 {
     struct fake_probe probe = FAKE_PROBE(house.scheduler.port, reporters.probe.application, "poll");
-    struct api_answer answer;
 
-    ask("/healthz", NULL, &answer);
-    assert_int_equal(answer.status, 200);
-    api_answer_done(&answer);
+    house_assert_is_alive(&house);
     assert_true(fake_probe_is_served(&probe));
 }
 
