@@ -13,7 +13,7 @@
  *   ---------------------------------  ------  -------------------------------------------------
  *   stakeout:applications              ZSET    application -> when it last got a task; trim
  *   stakeout:task:TASK                 STRING  its application; forget. An hour, until created
- *   stakeout:sample:SAMPLE             STRING  "TASK APPLICATION"; forget. An hour, until taken
+ *   stakeout:sample:SAMPLE             STRING  "TASK APPLICATION"; a refusal, forget
  *   stakeout:trace:TRACE               ZSET    its samples' ids, by time; forget
  *   stakeout:tokens                    HASH    token's SHA-256 -> record; when full, the oldest
  *   stakeout:tokens:used               HASH    token's SHA-256 -> when it was used; with the token

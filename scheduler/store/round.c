@@ -3,7 +3,7 @@
  *
  * Answers come in the order of the commands, so what a round sends may build upon itself
  * (SET, then FCALL). A call that met a Redis without our functions is the exception: it is sent
- * again behind a FUNCTION LOAD, once. */
+ * again behind a FUNCTION LOAD, once, and both by the store's own connection. */
 #include "scheduler/store/round.h"
 
 #include <errno.h>
@@ -107,7 +107,7 @@ struct redis_command *round_add(struct round *round, const char *name)
     return &call->request.command;
 }
 
-void round_send(struct round *round)
+void round_send_by(struct round *round, struct redis_conn *conn)
 {
     round->open = round->count;
     if (round->count == 0) {
@@ -116,6 +116,11 @@ void round_send(struct round *round)
     }
     /* The last answer frees the round, but never before redis_conn_send() returned. */
     for (struct call *call = round->first; call; call = call->next) {
-        redis_conn_send(round->store->conn, &call->request);
+        redis_conn_send(conn, &call->request);
     }
+}
+
+void round_send(struct round *round)
+{
+    round_send_by(round, round->store->conn);
 }

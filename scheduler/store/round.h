@@ -17,6 +17,7 @@
 
 struct problem;
 struct redis_command;
+struct redis_conn;
 struct redis_value;
 struct round;
 struct store;
@@ -30,6 +31,8 @@ struct round *round_new(struct store *store, round_answer_fn on_answer, round_do
 struct redis_command *round_add(struct round *round, const char *name);
 /* Refusals by Redis do not count as a problem of the round (on_answer is given them instead). */
 void round_tolerate(struct round *round);
+/* By another connection than the store's own. */
+void round_send_by(struct round *round, struct redis_conn *conn);
 void round_send(struct round *round);
 
 #endif

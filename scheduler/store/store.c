@@ -22,6 +22,7 @@
 #include "scheduler/store/redis/embedded_redis.h"
 #include "scheduler/store/redis/redis_tls.h"
 #include "scheduler/store/redis/timer.h"
+#include "scheduler/store/store_lanes.h"
 #include "scheduler/store/store_private.h"
 
 enum { REFRESH_MS = 2000 };
@@ -126,11 +127,14 @@ static void refresh_later(struct store *store)
 static void on_prepared(void *my, const struct problem *problem)
 {
     struct store *store = my;
+    struct redis_address place;
 
     if (problem || store->is_up) return; /* the connection is down again already, or refreshed */
     if (!redis_conn_is_up(store->conn) || store->down_says[0]) return;
     store->is_up = true;
     redis_conn_note_good(store->conn);
+    redis_conn_read_place(store->conn, &place);
+    store_lanes_open(store->lanes, &place);
     if (store->embedded) embedded_redis_note_up(store->embedded);
     refresh_later(store);
     for (size_t i = 0; i < store->listener_count; i++) {
@@ -170,6 +174,7 @@ static void on_conn_down(void *context, const char *why)
 
     store->is_up = false;
     event_del(store->refresh);
+    store_lanes_close(store->lanes);
     snprintf(store->down_says, sizeof(store->down_says), "%s", why);
 }
 
@@ -270,6 +275,7 @@ struct store *store_new(const struct store_options *options, struct problem *pro
     snprintf(store->down_says, sizeof(store->down_says), "it has not been reached yet");
     store->conn = redis_conn_new(&(struct redis_conn_options){
         .base = options->base, .on_up = on_conn_up, .on_down = on_conn_down, .context = store });
+    store->lanes = store_lanes_new(options->base);
     snprintf(store->name, sizeof(store->name), "%016" PRIx64, random_u64());
     store->news = store_news_new(store);
     if (open_redis(store, problem) < 0) return store_free(store);
@@ -283,10 +289,13 @@ struct store *store_free(struct store *store)
     store->is_up = false;
     store->news = store_news_free(store->news);
     redis_conn_close(store->conn);
-    while (redis_conn_answer_failed(store->conn) || store->deferred) {
+    store_lanes_close(store->lanes);
+    while (redis_conn_answer_failed(store->conn) || store_lanes_answer_failed(store->lanes) ||
+           store->deferred) {
         run_deferred(store);
     }
     store->conn = redis_conn_free(store->conn);
+    store->lanes = store_lanes_free(store->lanes);
     store->embedded = embedded_redis_free(store->embedded);
     event_free(store->defer);
     event_free(store->refresh);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "scheduler/store/redis/embedded_redis.h"
+#include "scheduler/store/store_lanes.h"
 #include "scheduler/store/store_private.h"
 
 enum { REDIS_MAJOR_MIN = 7 };
@@ -135,6 +136,7 @@ void store_statistics(const struct store *store, struct store_statistics *ret)
     struct redis_conn_figures figures;
 
     redis_conn_read_figures(store->conn, &figures);
+    store_lanes_add_figures(store->lanes, &figures);
     *ret = (struct store_statistics){
         .commands = figures.commands,
         .errors = figures.errors,

@@ -11,6 +11,7 @@
 
 struct embedded_redis;
 struct event;
+struct store_lanes;
 struct store_news;
 struct known_session;
 struct token_place;
@@ -28,6 +29,7 @@ struct store {
     struct store_options options;
     struct redis_address address;
     struct redis_conn *conn;
+    struct store_lanes *lanes; /* for reports; open while `conn` is */
     struct store_news *news;
     char name[17];                   /* of this store, among all on this Redis; random */
     struct embedded_redis *embedded; /* NULL with a Redis of one's own */

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store_reports.c: taking a sample. Stage, commit, settle:
  *
- *   1  SET blob NX PX, SET pointer NX PX, ZADD trace   staged: what has a time dies by itself
- *      FCALL commit                                   the one decision, in the same round trip
- *   2  taken or known: PERSIST the pointer             before anybody is told, so that a sample
- *                                                      that was acknowledged can be found
- *      refused, and the id not held: both are deleted
- *      with replicas: WAIT 1                           before the acknowledgement
+ *   1  SET pointer, ZADD trace    first, so that a sample that was acknowledged can be found
+ *      SET blob NX PX             staged: it dies by itself unless it is taken
+ *      FCALL commit               the one decision, in the same round trip
+ *   2  refused, and the id not held: pointer and trace's entry are deleted
+ *      taken, with replicas: WAIT 1, before the acknowledgement
  *
- * A trace's entry has no time of its own (its key may be shared with samples that are kept). If
- * we end before step 2, the probe sends again, and step 2 is done then.
+ * So a report that is taken costs one round trip. If we end between the two steps of one that is
+ * refused, its pointers stay, about 100 bytes, and lead nowhere.
  *
  * The bytes go by SET because a function that is handed them copies them (2.5 times the cost).
  * A blob's key carries the revision, so a resend never touches what is there, and a new revision
@@ -22,12 +21,14 @@
 #include "common/base/check.h"
 #include "scheduler/store/blob.h"
 #include "scheduler/store/record.h"
+#include "scheduler/store/store_lanes.h"
 #include "scheduler/store/store_private.h"
 
 enum { REPORT_TRIES_MAX = 5, BLOB_SIZE_MAX = REPORT_SIZE_MAX + 65536, WAIT_MS = 1000 };
 
 struct report {
     struct store *store;
+    struct redis_conn *conn; /* of this try: WAIT is about what its connection wrote */
     struct key_tag tag;
     struct sample_summary summary;
     struct buf blob;
@@ -38,7 +39,7 @@ struct report {
     bool again, misread, is_held;
     struct store_commit commit;
     struct task task;
-    bool is_waiting, is_replicated; /* WAIT was sent; and answered well, or not needed */
+    bool is_waiting, is_replicated; /* WAIT was sent; and answered well */
 };
 
 static void report_send(struct report *report);
@@ -80,13 +81,13 @@ static void report_end(struct report *report, const struct problem *problem)
     free(report);
 }
 
-/* Settling the pointers --------------------------------------------------------------------- */
+/* Settling ---------------------------------------------------------------------------------- */
 
 static void on_settle_answer(void *my, size_t index, const struct redis_value *value)
 {
     struct report *report = my;
 
-    if (index == 1 && report->is_waiting) report->is_replicated = redis_value_u64(value) > 0;
+    if (index == 0 && report->is_waiting) report->is_replicated = redis_value_u64(value) > 0;
 }
 
 static void on_settle_done(void *my, const struct problem *problem)
@@ -94,7 +95,7 @@ static void on_settle_done(void *my, const struct problem *problem)
     struct report *report = my;
     struct problem alone;
 
-    if (!problem && !report->is_replicated) {
+    if (!problem && report->is_waiting && !report->is_replicated) {
         problem_set(&alone, PROBLEM_STORE_DOWN,
                     "No replica of Redis confirmed the sample; try again later.");
         problem = &alone;
@@ -104,28 +105,32 @@ static void on_settle_done(void *my, const struct problem *problem)
 
 static void settle(struct report *report)
 {
-    struct round *round = round_new(report->store, on_settle_answer, on_settle_done, report);
     bool is_kept = report->is_held || report->commit.outcome <= REPORT_KNOWN;
     struct redis_command *command;
+    struct round *round;
 
-    report->is_replicated = true;
-    key_add_sample_pointer(round_add(round, is_kept ? "PERSIST" : "DEL"), &report->summary.id);
-    if (!is_kept) {
-        command = round_add(round, "ZREM");
-        key_add_trace(command, &report->summary.trace);
-        redis_command_add(command, text_of(report->summary.id.text));
-    } else if (report->store->health.replica_count > 0) {
+    if (is_kept && report->store->health.replica_count == 0) {
+        report_end(report, NULL);
+        return;
+    }
+    round = round_new(report->store, on_settle_answer, on_settle_done, report);
+    report->is_waiting = is_kept;
+    if (is_kept) {
         command = round_add(round, "WAIT");
         redis_command_add_u64(command, 1);
         redis_command_add_u64(command, WAIT_MS);
-        report->is_waiting = true;
+    } else {
+        key_add_sample_pointer(round_add(round, "DEL"), &report->summary.id);
+        command = round_add(round, "ZREM");
+        key_add_trace(command, &report->summary.trace);
+        redis_command_add(command, text_of(report->summary.id.text));
     }
-    round_send(round);
+    round_send_by(round, report->conn);
 }
 
 /* Staging and committing -------------------------------------------------------------------- */
 
-enum stage_step { STAGE_BLOB, STAGE_POINTER, STAGE_TRACE, STAGE_COMMIT };
+enum stage_step { STAGE_POINTER, STAGE_TRACE, STAGE_BLOB, STAGE_COMMIT };
 
 static void on_commit_answer(void *my, size_t index, const struct redis_value *value)
 {
@@ -176,23 +181,20 @@ static void add_stage(struct round *round, const struct report *report)
     const struct sample_summary *it = &report->summary;
     struct redis_command *command = round_add(round, "SET");
 
-    key_add_blob(command, &report->tag, &it->id, it->revision);
-    redis_command_add(command, buf_peek(&report->blob));
-    redis_command_add(command, TEXT("NX"));
-    redis_command_add(command, TEXT("PX"));
-    redis_command_add_u64(command, STAGED_MS);
-
-    command = round_add(round, "SET");
     key_add_sample_pointer(command, &it->id);
     redis_command_add_format(command, "%s %s", it->task.text, it->application);
-    redis_command_add(command, TEXT("NX"));
-    redis_command_add(command, TEXT("PX"));
-    redis_command_add_u64(command, POINTER_MS);
 
     command = round_add(round, "ZADD");
     key_add_trace(command, &it->trace);
     redis_command_add_u64(command, it->at_wall_ms);
     redis_command_add(command, text_of(it->id.text));
+
+    command = round_add(round, "SET");
+    key_add_blob(command, &report->tag, &it->id, it->revision);
+    redis_command_add(command, buf_peek(&report->blob));
+    redis_command_add(command, TEXT("NX"));
+    redis_command_add(command, TEXT("PX"));
+    redis_command_add_u64(command, STAGED_MS);
 }
 
 static void add_commit(struct round *round, const struct report *report)
@@ -225,11 +227,13 @@ static void report_send(struct report *report)
 {
     struct round *round = round_new(report->store, on_commit_answer, on_commit_done, report);
 
+    report->conn = store_lanes_pick(report->store->lanes);
+    if (!report->conn) report->conn = report->store->conn;
     report->again = false;
     report->tries++;
     add_stage(round, report);
     add_commit(round, report);
-    round_send(round);
+    round_send_by(round, report->conn);
 }
 
 static void refuse_size(void *context)

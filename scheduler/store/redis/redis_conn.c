@@ -310,6 +310,12 @@ void redis_conn_note_good(struct redis_conn *conn)
     conn->retry_ms = RETRY_MS_MIN;
 }
 
+void redis_conn_read_place(const struct redis_conn *conn, struct redis_address *ret)
+{
+    *ret = *conn->place;
+    ret->shape = REDIS_SINGLE;
+}
+
 bool redis_conn_is_up(const struct redis_conn *conn)
 {
     return conn->is_up;

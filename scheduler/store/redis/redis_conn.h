@@ -41,7 +41,8 @@ struct redis_conn_figures {
 struct redis_conn *redis_conn_new(const struct redis_conn_options *options);
 
 /* The end, in three steps, none of them from a callback of ours: close it, after which whatever is
- * sent fails; answer what has failed, until that says that there was nothing; free it. */
+ * sent fails, and on_down comes no more; answer what has failed, until that says that there was
+ * nothing; free it. What was only closed may be connected again. */
 void redis_conn_close(struct redis_conn *conn);
 bool redis_conn_answer_failed(struct redis_conn *conn);
 struct redis_conn *redis_conn_free(struct redis_conn *conn);
@@ -52,6 +53,8 @@ void redis_conn_connect(struct redis_conn *conn, const struct redis_address *add
 void redis_conn_drop(struct redis_conn *conn, const char *why);
 /* This Redis will do: the next loss begins with the shortest wait. */
 void redis_conn_note_good(struct redis_conn *conn);
+/* Where it is connected to, as an address of a single Redis. */
+void redis_conn_read_place(const struct redis_conn *conn, struct redis_address *ret);
 bool redis_conn_is_up(const struct redis_conn *conn);
 void redis_conn_send(struct redis_conn *conn, struct redis_request *request);
 void redis_conn_read_figures(const struct redis_conn *conn, struct redis_conn_figures *ret);

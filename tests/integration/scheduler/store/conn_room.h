@@ -23,7 +23,7 @@ struct line {
 struct line *line_new(const char *config);
 void line_free(struct line *line);
 
-/* Turns the loop until the count is reached; fails the test after 20 s. */
+/* Turns the loop until the count is reached; fails the test after 45 s. */
 void wait_for(struct line *line, const unsigned *count, unsigned wanted);
 
 /* An address with the files of TLS (NULL: none). */

@@ -75,7 +75,7 @@ static void while_redis_is_away_tasks_end_on_time(void **state)
     const struct task *told[8];
 
     (void)state;
-    pass_time(fixture, &task, 5 * 60000 - 2500);
+    pass_time(fixture, &task, 5 * 60000 - 6000);
     do {
         event_base_loop(fixture->base, EVLOOP_ONCE);
         assert_int_equal(polled(fixture, told), 1);

@@ -29,7 +29,7 @@ struct fixture *fixture_new(const char *redis_config);
 struct fixture *fixture_join(const struct fixture *other);
 struct fixture *fixture_free(struct fixture *fixture);
 
-/* Turns the loop until the condition holds; fails the test after 20 s. Ticks the tasks. */
+/* Turns the loop until the condition holds; fails the test after 45 s. Ticks the tasks. */
 typedef bool (*fixture_condition_fn)(struct fixture *fixture, void *context);
 void fixture_wait(struct fixture *fixture, fixture_condition_fn condition, void *context);
 void fixture_wait_ready(struct fixture *fixture);
