@@ -14,7 +14,7 @@ static void ask(const struct head *head)
     struct pieces pieces = { 0 };
     unsigned char digest[32];
 
-    if (head->host.data) host_is_ours(head->host, "127.0.0.1");
+    if (head->host.data) host_is_ours(head->host, "127.0.0.1", "a.example b");
     if (head->origin.data && head->host.data) origin_is_ours(head->origin, head->host);
     if (head->authorization.data) bearer_digest(head->authorization, digest);
     route_matches("/api/v1/tasks/{id}/log", head->target, &pieces);
