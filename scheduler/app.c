@@ -286,6 +286,7 @@ static int build_store(struct app *app, struct problem *problem)
         access_new(&(struct access_options){ .store = app->store,
                                              .metrics = app->metrics,
                                              .rate = app->config->rate_limit,
+                                             .audit_days = app->config->audit_days,
                                              .probe_rate = app->config->probe_rate_limit });
     return 0;
 }

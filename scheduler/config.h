@@ -29,7 +29,8 @@ struct config {
     char tls_key[CONFIG_TEXT_SIZE_MAX + 1], tls_client_ca[CONFIG_TEXT_SIZE_MAX + 1];
     bool insecure;
     char public_host[CONFIG_TEXT_SIZE_MAX + 1]; /* names, separated by spaces; empty: none */
-    uint32_t rate_limit, probe_rate_limit;      /* 0: none */
+    uint32_t audit_days;
+    uint32_t rate_limit, probe_rate_limit; /* 0: none */
     char state_dir[CONFIG_TEXT_SIZE_MAX + 1];
     char redis[CONFIG_TEXT_SIZE_MAX + 1];               /* empty: a private one */
     char redis_password_file[CONFIG_TEXT_SIZE_MAX + 1]; /* this and the files of TLS: empty: none */

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SECRET_SIZE = 32, ANSWER_S_MAX = 20 };
 
@@ -65,17 +66,39 @@ static int make_secret(struct command *command)
     return 0;
 }
 
-static void on_put(void *context, const struct problem *problem)
+/* Who runs a command has no token: the audit log has the user's number. */
+static void audit(struct command *command, const char *what, store_done_fn then)
+{
+    const struct token_order *order = &command->order;
+    struct store_audit entry = { .at_wall_ms = 0 };
+
+    snprintf(entry.who, sizeof entry.who, "uid %u", (unsigned)getuid());
+    snprintf(entry.what, sizeof entry.what, "%s", what);
+    snprintf(entry.subject, sizeof entry.subject, "%s", order->name);
+    if (order->role) snprintf(entry.detail, sizeof entry.detail, "%s", order->role);
+    store_audit_put(command->store, &entry, then, command);
+}
+
+static void print_secret(void *context, const struct problem *problem)
 {
     struct command *command = context;
 
-    if (problem) {
-        fail(command, problem->detail);
-        return;
-    }
+    if (problem)
+        fprintf(stderr, "stakeoutd: The audit log does not have it: %s\n", problem->detail);
     fprintf(stderr, "The token '%s'; it is not shown again:\n", command->order.name);
     printf("%s\n", command->secret);
     end(command, 0);
+}
+
+static void on_put(void *context, const struct problem *problem)
+{
+    struct command *command = context;
+    bool is_new = command->order.verb == TOKEN_CREATE;
+
+    if (problem)
+        fail(command, problem->detail);
+    else
+        audit(command, is_new ? "token-created" : "token-rotated", print_secret);
 }
 
 static void run_create(struct command *command)
@@ -102,16 +125,22 @@ static void run_rotate(struct command *command)
                        on_put, command);
 }
 
-static void on_revoked(void *context, const struct problem *problem)
+static void on_revocation_noted(void *context, const struct problem *problem)
 {
     struct command *command = context;
 
-    if (problem) {
-        fail(command, problem->detail);
-        return;
-    }
+    if (problem)
+        fprintf(stderr, "stakeoutd: The audit log does not have it: %s\n", problem->detail);
     fprintf(stderr, "The token '%s' is revoked.\n", command->order.name);
     end(command, 0);
+}
+
+static void on_revoked(void *context, const struct problem *problem)
+{
+    if (problem)
+        fail(context, problem->detail);
+    else
+        audit(context, "token-revoked", on_revocation_noted);
 }
 
 static void run_revoke(struct command *command)

@@ -27,7 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHA256_SIZE = TOKEN_HASH_SIZE / 2 };
+enum { SHA256_SIZE = TOKEN_HASH_SIZE / 2, AUDIT_TRIM_S = 60 };
 
 static const struct pace stranger_pace = { .interval_ns = 2 * NS_PER_S, .burst = 10 };
 
@@ -39,6 +39,7 @@ struct access {
     /* Since the log spoke of it last. */
     uint64_t failed_count, slowed_count;
     char failed_last[INET6_ADDRSTRLEN];
+    uint64_t audit_ms, trim_due_ns; /* how long entries are kept; when some go next */
 };
 
 /* ------------------------------------------------------------------ roles */
@@ -175,8 +176,18 @@ uint32_t access_pace(void *context, const struct http_identity *identity)
     return seconds_of(wait_ns);
 }
 
+static void trim_audit(struct access *access)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+
+    if (now_ns < access->trim_due_ns || !store_is_up(access->store)) return;
+    access->trim_due_ns = now_ns + AUDIT_TRIM_S * NS_PER_S;
+    store_audit_trim(access->store, access->audit_ms);
+}
+
 void access_tick(struct access *access)
 {
+    trim_audit(access);
     if (access->failed_count == 0) return;
     log_event(LOG_WARN, "somebody came with tokens or sessions that are not known",
               LOG_NUMBER("attempts", access->failed_count),
@@ -265,6 +276,31 @@ void access_log_out(struct access *access, const struct http_credential *credent
     store_session_end(access->store, text_of(hash), then, context);
 }
 
+/* ------------------------------------------------------------------ the audit log */
+
+/* It stands in the program's log in any case. */
+static void on_audited(void *context, const struct problem *problem)
+{
+    (void)context;
+    if (problem)
+        log_event(LOG_WARN, "an entry of the audit log could not be kept",
+                  LOG_STRING("why", problem->detail));
+}
+
+void access_audit(struct access *access, const struct store_audit *entry)
+{
+    log_event(LOG_INFO, "audit", LOG_STRING("what", entry->what), LOG_STRING("who", entry->who),
+              LOG_STRING("from", entry->from), LOG_STRING("application", entry->application),
+              LOG_STRING("subject", entry->subject), LOG_STRING("detail", entry->detail));
+    store_audit_put(access->store, entry, on_audited, access);
+}
+
+void access_audit_read(struct access *access, const struct store_audit_query *query,
+                       access_audit_fn then, void *context)
+{
+    store_audit_read(access->store, query, then, context);
+}
+
 /* ------------------------------------------------------------------ life */
 
 static struct pace pace_of(uint32_t rate)
@@ -283,6 +319,7 @@ struct access *access_new(const struct access_options *options)
     access->tokens = pacer_new();
     access->pace = pace_of(options->rate);
     access->probe_pace = pace_of(options->probe_rate);
+    access->audit_ms = (uint64_t)options->audit_days * 24 * 3600 * 1000;
     return access;
 }
 

@@ -13,10 +13,10 @@
 
 #include "common/model/problem.h"
 #include "scheduler/http/http.h"
+#include "scheduler/store/store.h"
 
 struct access;
 struct metrics;
-struct store;
 
 struct access_options {
     struct store *store;
@@ -24,6 +24,7 @@ struct access_options {
     /* Requests a second that one token may make in the long run, and twice that at once; 0: as many
      * as it likes. A probe's token is shared by many. */
     uint32_t rate, probe_rate;
+    uint32_t audit_days; /* how long entries are kept */
 };
 
 struct access *access_new(const struct access_options *options);
@@ -53,6 +54,14 @@ void access_log_in(struct access *access, struct text token, access_login_fn the
 typedef void (*access_done_fn)(void *context, const struct problem *problem);
 void access_log_out(struct access *access, const struct http_credential *credential,
                     access_done_fn then, void *context);
+
+/* The audit log: who (whose name and address are known), did what, to what. An entry goes to the
+ * program's log at once and to the store, where access_audit_read() finds it. */
+void access_audit(struct access *access, const struct store_audit *entry);
+typedef void (*access_audit_fn)(void *context, const struct store_audit_page *page,
+                                const struct problem *problem);
+void access_audit_read(struct access *access, const struct store_audit_query *query,
+                       access_audit_fn then, void *context);
 
 /* A role by its name, as tokens have it. Returns 0 or -EINVAL. */
 int role_parse(struct text name, enum http_role *ret);

@@ -134,6 +134,11 @@ static void answer_export(struct job *job, struct buf *take_body)
     snprintf(name, sizeof name, "stakeout-%s-%s.%s",
              job->subject_count == 1 ? subject_noun(first) : "diff", subject_id(first),
              export_format_suffix(format));
+    if (format != EXPORT_JSON)
+        pending_audit(&job->pending,
+                      &(struct deed){ "exported",
+                                      job->count > 0 ? job->samples[0]->application : NULL,
+                                      subject_id(first), name });
     job_end(job);
     pending_file(&job->pending, export_format_type(format), format == EXPORT_JSON ? NULL : name,
                  take_body);

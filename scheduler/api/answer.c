@@ -4,6 +4,7 @@
 #include "scheduler/api/answer.h"
 
 #include "common/base/check.h"
+#include "scheduler/access/access.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,8 +43,28 @@ void *pending_new(struct api *api, struct http_request *request, size_t size)
     CHECK(size >= sizeof *pending);
     pending->api = api;
     pending->request = request;
+    snprintf(pending->who, sizeof pending->who, "%s", http_identity_of(request)->name);
+    snprintf(pending->from, sizeof pending->from, "%.*s", TEXT_ARGS(http_peer(request)));
     http_park(request, on_gone, pending);
     return pending;
+}
+
+static void copy(const char *from, char *ret, size_t size)
+{
+    if (from) ret[text_clean(text_of(from), ret, size - 1)] = '\0';
+}
+
+void pending_audit(const struct pending *pending, const struct deed *deed)
+{
+    struct store_audit entry = { .at_wall_ms = 0 };
+
+    copy(pending->who, entry.who, sizeof entry.who);
+    copy(pending->from, entry.from, sizeof entry.from);
+    copy(deed->what, entry.what, sizeof entry.what);
+    copy(deed->application, entry.application, sizeof entry.application);
+    copy(deed->subject, entry.subject, sizeof entry.subject);
+    copy(deed->detail, entry.detail, sizeof entry.detail);
+    access_audit(pending->api->rooms.access, &entry);
 }
 
 void pending_json(struct pending *pending, int status, json_t *take_body)

@@ -22,10 +22,18 @@ void answer_problem(struct http_request *request, const struct problem *problem)
 struct pending {
     struct api *api;
     struct http_request *request; /* NULL: the client is gone */
+    /* Who it was, for what outlives the client. */
+    char who[AUTHOR_SIZE_MAX + 1], from[HOST_IP_SIZE_MAX + 1];
 };
 
 /* Parks the request. `size` is that of the struct that begins with the pending; the rest is 0. */
 void *pending_new(struct api *api, struct http_request *request, size_t size);
+
+/* Notes in the audit log what was done; before it is answered. Only `what` is needed. */
+struct deed {
+    const char *what, *application, *subject, *detail;
+};
+void pending_audit(const struct pending *pending, const struct deed *deed);
 
 /* Each answers, if there is still somebody to hear it, and frees `pending`. */
 void pending_json(struct pending *pending, int status, json_t *take_body);

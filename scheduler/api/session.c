@@ -87,6 +87,9 @@ static void refuse_login(struct pending *pending, const struct problem *problem)
 
     if (pending->request && problem->code == PROBLEM_UNAUTHORIZED)
         wait_s = http_note_stranger(pending->request);
+    if (wait_s == 0) /* of those that are slowed only the log tells how many they are */
+        pending_audit(pending,
+                      &(struct deed){ .what = "login-refused", .detail = problem->detail });
     if (wait_s > 0) {
         char seconds[16];
 
@@ -109,6 +112,8 @@ static void on_logged_in(void *context, const struct access_login *login,
         refuse_login(pending, problem);
         return;
     }
+    snprintf(pending->who, sizeof pending->who, "%s", login->identity.name);
+    pending_audit(pending, &(struct deed){ .what = "logged-in" });
     if (pending->request) set_cookie(pending, login->secret, COOKIE_AGE_S);
     pending_json(pending, 201, session_value(pending->api, &login->identity, true));
 }
@@ -151,6 +156,7 @@ static void on_logged_out(void *context, const struct problem *problem)
         pending_problem(pending, problem);
         return;
     }
+    pending_audit(pending, &(struct deed){ .what = "logged-out" });
     if (pending->request) set_cookie(pending, "", 0);
     pending_json(pending, 200, json_object());
 }

@@ -163,6 +163,10 @@ static void on_set(void *context, const struct problem *problem)
     }
     now = tasks_settings(change->pending.api->rooms.tasks, text_of(change->settings.application));
     log_change(now ? now : &change->settings);
+    pending_audit(&change->pending,
+                  &(struct deed){ .what = "settings-changed",
+                                  .application = change->settings.application,
+                                  .detail = change->settings.is_off ? "probe off" : "probe on" });
     pending_json(&change->pending, 200, settings_value(now ? now : &change->settings));
 }
 

@@ -74,6 +74,8 @@ static void on_uploaded(void *context, const struct symbol_upload_result *result
     object = file_value(result->file);
     value_set(object, "has_lines", json_boolean(result->has_lines));
     value_set(object, "has_names", json_boolean(result->has_names));
+    pending_audit(pending,
+                  &(struct deed){ .what = "symbols-uploaded", .subject = result->file->build_id });
     pending_json(pending, 201, object);
 }
 
@@ -133,6 +135,7 @@ void on_symbol_remove(struct api *api, struct http_request *request)
     struct text build_id = http_param(request, "build_id");
     const struct symbol_file *file = symbols_file_find(api->rooms.symbols, build_id);
     struct problem problem = { 0 };
+    struct pending *pending;
     json_t *object;
 
     if (!file) {
@@ -141,7 +144,9 @@ void on_symbol_remove(struct api *api, struct http_request *request)
         answer_problem(request, &problem);
         return;
     }
+    pending = pending_new(api, request, sizeof *pending);
+    pending_audit(pending, &(struct deed){ .what = "symbols-removed", .subject = file->build_id });
     object = file_value(file);
     CHECK(symbols_file_remove(api->rooms.symbols, build_id) == 0);
-    answer_json(request, 200, object);
+    pending_json(pending, 200, object);
 }

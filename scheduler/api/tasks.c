@@ -32,6 +32,24 @@ static void on_task(void *context, const struct task *task, const struct problem
             task_value(pending->api, task, WARN_WITH_NEAREST, request_scope(pending->request)));
 }
 
+static void on_changed(struct pending *pending, const char *what, const struct task *task,
+                       const struct problem *problem)
+{
+    if (!problem)
+        pending_audit(pending, &(struct deed){ what, task->spec.application, task->id.text, NULL });
+    on_task(pending, task, problem);
+}
+
+static void on_cancelled(void *context, const struct task *task, const struct problem *problem)
+{
+    on_changed(context, "task-cancelled", task, problem);
+}
+
+static void on_extended(void *context, const struct task *task, const struct problem *problem)
+{
+    on_changed(context, "task-extended", task, problem);
+}
+
 /* The id of the path, or its refusal is answered. */
 static bool task_id_of(struct http_request *request, struct task_id *ret)
 {
@@ -68,6 +86,8 @@ static void on_created(void *context, const struct task *task, const struct prob
         pending_problem(pending, problem);
         return;
     }
+    pending_audit(pending, &(struct deed){ "task-created", task->spec.application, task->id.text,
+                                           task->spec.interface });
     if (pending->request) {
         snprintf(location, sizeof location, "/api/v1/tasks/%s", task->id.text);
         http_answer_header(pending->request, "Location", location);
@@ -111,7 +131,7 @@ void on_task_cancel(struct api *api, struct http_request *request)
     struct task_id id;
 
     if (!task_id_of(request, &id)) return;
-    tasks_cancel(api->rooms.tasks, &id, http_identity_of(request)->name, on_task,
+    tasks_cancel(api->rooms.tasks, &id, http_identity_of(request)->name, on_cancelled,
                  pending_new(api, request, sizeof(struct pending)));
 }
 
@@ -120,7 +140,7 @@ void on_task_extend(struct api *api, struct http_request *request)
     struct task_id id;
 
     if (!task_id_of(request, &id)) return;
-    tasks_extend(api->rooms.tasks, &id, http_identity_of(request)->name, on_task,
+    tasks_extend(api->rooms.tasks, &id, http_identity_of(request)->name, on_extended,
                  pending_new(api, request, sizeof(struct pending)));
 }
 

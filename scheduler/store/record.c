@@ -517,3 +517,32 @@ int record_read_token(struct text hash, struct text record, struct store_token *
     *ret = token;
     return 0;
 }
+
+/* The audit log ----------------------------------------------------------------------------- */
+
+void record_write_audit(struct buf *to, const struct store_audit *entry)
+{
+    const char *const lines[] = { entry->who,         entry->from,    entry->what,
+                                  entry->application, entry->subject, entry->detail };
+
+    for (size_t i = 0; i < ARRAY_COUNT(lines); i++) {
+        write_line(to, lines[i]);
+        CHECK(buf_text(to, TEXT("\n")) == 0);
+    }
+}
+
+int record_read_audit(struct text record, struct store_audit *ret)
+{
+    struct reader reader = { .rest = record };
+    struct store_audit entry = { .at_wall_ms = 0 };
+
+    read_line(&reader, entry.who, sizeof(entry.who) - 1);
+    read_line(&reader, entry.from, sizeof(entry.from) - 1);
+    read_line(&reader, entry.what, sizeof(entry.what) - 1);
+    read_line(&reader, entry.application, sizeof(entry.application) - 1);
+    read_line(&reader, entry.subject, sizeof(entry.subject) - 1);
+    read_line(&reader, entry.detail, sizeof(entry.detail) - 1);
+    if (reader.failed || !*entry.what) return -EBADMSG;
+    *ret = entry;
+    return 0;
+}

@@ -54,4 +54,7 @@ int record_read_settings(struct text application, struct text record,
 
 int record_read_conflict(struct text id, struct text live, struct store_conflict *ret);
 
+void record_write_audit(struct buf *to, const struct store_audit *entry);
+int record_read_audit(struct text record, struct store_audit *ret);
+
 #endif

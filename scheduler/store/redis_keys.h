@@ -17,6 +17,7 @@
  *   stakeout:trace:TRACE               ZSET    its samples' ids, by time; forget
  *   stakeout:tokens                    HASH    token's SHA-256 -> record; when full, the oldest
  *   stakeout:tokens:used               HASH    token's SHA-256 -> when it was used; with the token
+ *   stakeout:audit                     STREAM  entry -> record.h; the oldest, by count and age
  *   stakeout:sessions                  HASH    session's SHA-256 -> token's, since when; its end
  *   stakeout:sessions:seen             HASH    session's SHA-256 -> when it was used; likewise
  *   stakeout:settings                  HASH    application -> record; nobody
@@ -56,6 +57,7 @@
 #define KEY_NEWS          "stakeout:news"
 #define KEY_TOKENS        "stakeout:tokens"
 #define KEY_TOKENS_USED   "stakeout:tokens:used"
+#define KEY_AUDIT         "stakeout:audit"
 #define KEY_SESSIONS      "stakeout:sessions"
 #define KEY_SESSIONS_SEEN "stakeout:sessions:seen"
 #define KEY_SETTINGS      "stakeout:settings"

@@ -414,4 +414,38 @@ const struct store_session *store_session_find(const struct store *store, struct
 bool store_session_is_good(const struct store *store, const struct store_session *session);
 void store_session_note_use(struct store *store, const struct store_session *session);
 
+/* The audit log ----------------------------------------------------------------------------- */
+
+/* Who did what, to what. Texts are printable; empty ones do not apply. */
+struct store_audit {
+    uint64_t at_wall_ms; /* this and the id are Redis' own, of what was read */
+    char id[42];
+    char who[AUTHOR_SIZE_MAX + 1], from[HOST_IP_SIZE_MAX + 1]; /* a token's name; its address */
+    char what[24];                                             /* "task-created", ... */
+    char application[APPLICATION_SIZE_MAX + 1];
+    char subject[TOKEN_HASH_SIZE + 1 + 16]; /* an id, a build-id, a token's name */
+    char detail[PROBLEM_DETAIL_SIZE];
+};
+void store_audit_put(struct store *store, const struct store_audit *entry, store_done_fn then,
+                     void *context);
+/* Forgets what is older, some of it at a time. */
+void store_audit_trim(struct store *store, uint64_t keep_ms);
+
+/* Newest first, within from <= at < to (0: open), before the entry of an id (size 0: from the
+ * end). Such a cursor must be one that was given. */
+struct store_audit_query {
+    uint64_t from_wall_ms, to_wall_ms;
+    struct text before;
+    uint32_t limit;
+};
+struct store_audit_page {
+    const struct store_audit *entries;
+    size_t count;
+    bool has_more; /* perhaps */
+};
+typedef void (*store_audit_fn)(void *context, const struct store_audit_page *page,
+                               const struct problem *problem);
+void store_audit_read(struct store *store, const struct store_audit_query *query,
+                      store_audit_fn then, void *context);
+
 #endif

@@ -3,6 +3,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "scheduler/http/admit.h"
+#include "scheduler/http/cookie.h"
 #include "scheduler/http/head.h"
 #include "scheduler/http/route.h"
 
@@ -14,7 +15,8 @@ static void ask(const struct head *head)
     struct pieces pieces = { 0 };
     unsigned char digest[32];
 
-    if (head->host.data) host_is_ours(head->host, "127.0.0.1", "a.example b");
+    cookie_find(head->cookie, HTTP_COOKIE);
+    if (head->host.data) host_is_ours(head->host, "127.0.0.1", "stakeout.example other");
     if (head->origin.data && head->host.data) origin_is_ours(head->origin, head->host);
     if (head->authorization.data) bearer_digest(head->authorization, digest);
     route_matches("/api/v1/tasks/{id}/log", head->target, &pieces);

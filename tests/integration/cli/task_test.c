@@ -224,6 +224,30 @@ static void the_frequency_line_says_what_the_budget_made_of_it(void **state)
     cancel(task);
 }
 
+static void what_was_done_is_in_the_audit_log(void **state)
+{
+    char task[TASK_TEXT_SIZE];
+
+    (void)state;
+    create_task("audited", NO_MORE, task);
+    cancel(task);
+    RUN("audit", "--since", "1h");
+    assert_code(0);
+    assert_out("task-cancelled");
+    assert_out("local");
+    assert_out("audited");
+    assert_out(task);
+    RUN("audit", "--limit", "1", "--json");
+    assert_code(0);
+    assert_out("\"task-cancelled\"");
+    assert_null(strstr(run.out, "task-created"));
+    RUN("audit", "--until", "1h");
+    assert_code(0);
+    assert_string_equal(run.out, "");
+    RUN("audit", "--limit", "0");
+    assert_code(2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +258,7 @@ int main(void)
         cmocka_unit_test(json_is_the_answer_of_the_api),
         cmocka_unit_test(lists_show_what_has_reported),
         cmocka_unit_test(the_frequency_line_says_what_the_budget_made_of_it),
+        cmocka_unit_test(what_was_done_is_in_the_audit_log),
     };
 
     return cmocka_run_group_tests(tests, cli_setup, scheduler_teardown);

@@ -4,8 +4,13 @@
 #include "tests/integration/cli/program.h"
 #include "tests/support/fake_probe.h"
 
+#include "common/base/check.h"
+
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void watch_start(struct program *program, const char *task)
 {
@@ -123,6 +128,44 @@ static void watch_redraws_in_place_on_a_terminal(void **state)
     buf_done(&program.text);
 }
 
+static bool is_on_command_line(pid_t pid, const char *word)
+{
+    char path[64], line[4096];
+    ssize_t size;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    size = read(fd, line, sizeof line);
+    close(fd);
+    assert_true(size > 0);
+    return memmem(line, (size_t)size, word, strlen(word)) != NULL;
+}
+
+/* What was given as --token is taken off the line, in either form; the rest stays. */
+static void a_token_is_not_left_on_the_command_line(void **state)
+{
+    static const char *const forms[][2] = { { "--token", "stakeout_hush" },
+                                            { "--token=stakeout_hush", "--json" } };
+    struct program program;
+    char task[TASK_TEXT_SIZE];
+
+    (void)state;
+    create_task("hush", NO_MORE, task);
+    for (size_t i = 0; i < ARRAY_COUNT(forms); i++) {
+        program_start(&program, (const char *const[]){ "stakeout", "task", "watch", task,
+                                                       forms[i][0], forms[i][1], NULL });
+        program_wait_for(&program, "ACTIVE");
+        assert_true(is_on_command_line(program.pid, task));
+        assert_false(is_on_command_line(program.pid, "stakeout_hush"));
+        if (i == 1) cancel(task);
+        if (i == 0) assert_int_equal(kill(program.pid, SIGINT), 0);
+        program_end(&program);
+        buf_done(&program.text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +175,7 @@ int main(void)
         cmocka_unit_test(watch_redraws_in_place_on_a_terminal),
         cmocka_unit_test(watch_says_when_a_task_starts),
         cmocka_unit_test(watch_outlives_a_restart_of_the_scheduler),
+        cmocka_unit_test(a_token_is_not_left_on_the_command_line),
     };
 
     return cmocka_run_group_tests(tests, cli_setup, scheduler_teardown);
