@@ -59,8 +59,9 @@ set(CPACK_DEBIAN_PROGRAMS_PACKAGE_RECOMMENDS "redis-server, libstakeout0")
 
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libstakeout0)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
-# Opened when the probe starts, not linked: see probe/README.md.
+# Opened when the probe starts, not linked: see probe/README.md. libssl3 only for https.
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_DEPENDS libunwind8)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_RECOMMENDS libssl3)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION
     "The probe: what an application that is linked with stakeout needs to run.")
 

@@ -16,6 +16,7 @@
 #include "probe/agent/base/invariant.h"
 #include "probe/agent/engine/sampler.h"
 #include "probe/agent/link/link.h"
+#include "probe/agent/link/tls_library.h"
 #include "probe/hot/call.h"
 #include "probe/include/stakeout/stakeout.h"
 
@@ -128,6 +129,7 @@ static int start_link(void)
     invariant_forget();
     fork_gate_open();
     if (agent.identity.incarnation == 0) agent.identity.incarnation = random_u64();
+    if (agent.settings.target.is_tls) tls_library_open(stakeout_stop);
     rc = link_start(&agent.settings, &agent.identity, &agent.link);
     if (rc < 0) complain(&agent.settings, strerrordesc_np(-rc) ? strerrordesc_np(-rc) : "error");
     return rc;

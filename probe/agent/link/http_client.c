@@ -86,13 +86,15 @@ int http_target_parse(struct text url, struct http_target *ret, char *ret_why, s
     struct text rest = url, host, port;
     uint64_t number = HTTP_PORT_DEFAULT;
 
-    if (text_starts_with(url, TEXT("https://")))
-        return refuse(ret_why, why_size, "https is not available in this version: use http://");
-    if (!text_starts_with(url, TEXT("http://")))
-        return refuse(ret_why, why_size, "the server must be http://HOST:PORT, not '%.*s'",
+    bool is_tls = text_starts_with(url, TEXT("https://"));
+
+    if (!is_tls && !text_starts_with(url, TEXT("http://")))
+        return refuse(ret_why, why_size,
+                      "the server must be http://HOST:PORT or https://HOST:PORT, not '%.*s'",
                       TEXT_ARGS(url));
-    rest.data += 7;
-    rest.size -= 7;
+    rest.data += is_tls ? 8 : 7;
+    rest.size -= is_tls ? 8 : 7;
+    if (is_tls) number = HTTPS_PORT_DEFAULT;
     if (rest.size > 0 && rest.data[rest.size - 1] == '/') rest.size--;
     if (split_authority(rest, &host, &port) < 0 || !is_host(host))
         return refuse(ret_why, why_size, "the server's host name is malformed in '%.*s'",
@@ -106,6 +108,7 @@ int http_target_parse(struct text url, struct http_target *ret, char *ret_why, s
     memset(ret, 0, sizeof *ret);
     memcpy(ret->host, host.data, host.size);
     ret->port = (uint16_t)number;
+    ret->is_tls = is_tls;
     return 0;
 }
 
@@ -127,6 +130,7 @@ void http_client_init(struct http_client *client, const struct http_client_optio
 /* A number that leads elsewhere by now is not ours to close. */
 static void disconnect(struct http_client *client)
 {
+    tls_line_end(&client->tls);
     if (descriptor_is(client->fd, client->fd_identity)) close(client->fd);
     client->fd = -1;
 }
@@ -134,6 +138,7 @@ static void disconnect(struct http_client *client)
 void http_client_done(struct http_client *client)
 {
     disconnect(client);
+    tls_line_done(&client->tls);
 }
 
 static uint64_t moment_of_giving_up(const struct http_client *client)
@@ -242,33 +247,9 @@ static int connect_address(struct http_client *client, const struct sockaddr_sto
     return 0;
 }
 
-static int connect_target(struct http_client *client)
-{
-    const struct http_target *target = client->options.target;
-    struct name_query query = { target->host, target->port };
-    struct name_addresses found;
-    int rc;
+/* ---- bytes, and TLS on them ---- */
 
-    rc = name_lookup(&query, still_patient, client, &found);
-    if (rc < 0) return rc;
-    for (size_t i = 0; i < found.count; i++) {
-        rc = connect_address(client, &found.addresses[i], found.sizes[i]);
-        if (rc == 0 || rc == -ECANCELED) return rc;
-    }
-    return rc;
-}
-
-/* A kept connection has nothing to say between requests: if it does, it is closed or confused. */
-static bool is_usable(const struct http_client *client)
-{
-    struct pollfd idle = { .fd = client->fd, .events = POLLIN };
-
-    return descriptor_is(client->fd, client->fd_identity) && poll(&idle, 1, 0) == 0;
-}
-
-/* ---- the exchange ---- */
-
-static int send_all(struct http_client *client, struct text bytes)
+static int send_bytes(struct http_client *client, struct text bytes)
 {
     size_t at = 0;
 
@@ -286,6 +267,117 @@ static int send_all(struct http_client *client, struct text bytes)
         }
     }
     return 0;
+}
+
+/* Bytes; 0: the peer has ended; -EAGAIN: nothing yet, and it was waited for. */
+static ssize_t receive_bytes(struct http_client *client, char *ret, size_t size)
+{
+    ssize_t got;
+    int rc;
+
+    if (!descriptor_is(client->fd, client->fd_identity)) return -EBADF;
+    got = recv(client->fd, ret, size, 0);
+    if (got >= 0) return got;
+    if (errno == EINTR) return -EAGAIN;
+    if (errno != EAGAIN) return -errno;
+    rc = await(client, POLLIN);
+    return rc < 0 ? rc : -EAGAIN;
+}
+
+/* What TLS has for the server goes out, then what the server says comes in. */
+static int carry_out(struct http_client *client)
+{
+    char bytes[RECEIVE_SIZE];
+    size_t size;
+
+    while ((size = tls_line_take(&client->tls, bytes, sizeof bytes)) > 0) {
+        int rc = send_bytes(client, (struct text){ bytes, size });
+
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+static int carry_in(struct http_client *client)
+{
+    char bytes[RECEIVE_SIZE];
+    ssize_t got;
+
+    do {
+        got = receive_bytes(client, bytes, sizeof bytes);
+    } while (got == -EAGAIN);
+    if (got <= 0) return got == 0 ? -ECONNRESET : (int)got;
+    return tls_line_feed(&client->tls, (struct text){ bytes, (size_t)got });
+}
+
+static int shake_hands(struct http_client *client)
+{
+    int rc = tls_line_begin(&client->tls, client->options.identity, client->options.target->host);
+
+    if (rc < 0) return rc;
+    for (;;) {
+        int said = tls_line_shake(&client->tls);
+
+        rc = carry_out(client);
+        if (said != -EAGAIN) return said;
+        if (rc == 0) rc = carry_in(client);
+        if (rc < 0) return rc;
+    }
+}
+
+static int connect_target(struct http_client *client)
+{
+    const struct http_target *target = client->options.target;
+    struct name_query query = { target->host, target->port };
+    struct name_addresses found;
+    int rc;
+
+    rc = name_lookup(&query, still_patient, client, &found);
+    if (rc < 0) return rc;
+    for (size_t i = 0; i < found.count; i++) {
+        rc = connect_address(client, &found.addresses[i], found.sizes[i]);
+        if (rc == 0 || rc == -ECANCELED) break;
+    }
+    return rc == 0 && target->is_tls ? shake_hands(client) : rc;
+}
+
+/* A kept connection has nothing to say between requests: if it does, it is closed or confused. */
+static bool is_usable(const struct http_client *client)
+{
+    struct pollfd idle = { .fd = client->fd, .events = POLLIN };
+
+    return descriptor_is(client->fd, client->fd_identity) && poll(&idle, 1, 0) == 0;
+}
+
+/* ---- the exchange ---- */
+
+static int send_all(struct http_client *client, struct text bytes)
+{
+    if (!client->options.target->is_tls) return send_bytes(client, bytes);
+    while (bytes.size > 0) {
+        ssize_t put = tls_line_write(&client->tls, bytes);
+        int rc = carry_out(client);
+
+        if (rc == 0 && put == -EAGAIN) rc = carry_in(client);
+        if (rc < 0) return rc;
+        if (put == 0) return -ECONNRESET;
+        if (put < 0 && put != -EAGAIN) return (int)put;
+        if (put > 0) bytes = (struct text){ bytes.data + put, bytes.size - (size_t)put };
+    }
+    return 0;
+}
+
+/* As receive_bytes(). */
+static ssize_t receive_plain(struct http_client *client, char *ret, size_t size)
+{
+    ssize_t got;
+    int rc;
+
+    if (!client->options.target->is_tls) return receive_bytes(client, ret, size);
+    got = tls_line_read(&client->tls, ret, size);
+    rc = carry_out(client);
+    if (rc == 0 && got == -EAGAIN) rc = carry_in(client);
+    return rc < 0 ? rc : got;
 }
 
 static int send_request(struct http_client *client, const struct http_request *request)
@@ -318,13 +410,9 @@ static int receive_some(struct http_client *client, struct http_answer *ret)
     ssize_t got;
     int rc;
 
-    if (!descriptor_is(client->fd, client->fd_identity)) return -EBADF;
-    got = recv(client->fd, bytes, sizeof bytes, 0);
+    got = receive_plain(client, bytes, sizeof bytes);
     if (got == 0) return http_answer_end(ret);
-    if (got < 0) {
-        if (errno == EINTR) return 0;
-        return errno == EAGAIN ? await(client, POLLIN) : -errno;
-    }
+    if (got < 0) return got == -EAGAIN ? 0 : (int)got;
     rc = http_answer_feed(ret, (struct text){ bytes, (size_t)got }, &taken);
     if (rc < 0) return rc;
     return taken < (size_t)got ? -EPROTO : 0; /* more than one answer to one request */

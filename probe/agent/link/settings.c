@@ -108,6 +108,31 @@ static int read_token(struct reading *reading)
     return 0;
 }
 
+static int read_path(struct reading *reading, const char *option, const char *variable,
+                     char ret[SETTINGS_PATH_SIZE])
+{
+    const char *value = setting_or(option, variable);
+
+    if (strlen(value) >= SETTINGS_PATH_SIZE)
+        return refuse(reading, "%s is longer than %d bytes", variable, SETTINGS_PATH_SIZE - 1);
+    snprintf(ret, SETTINGS_PATH_SIZE, "%s", value);
+    return 0;
+}
+
+static int read_identity(struct reading *reading)
+{
+    const struct stakeout_options *options = &reading->options;
+    struct settings *settings = reading->settings;
+    int rc = read_path(reading, options->ca, "STAKEOUT_CA", settings->ca);
+
+    if (rc == 0)
+        rc = read_path(reading, options->certificate, "STAKEOUT_CERT", settings->certificate);
+    if (rc == 0) rc = read_path(reading, options->key, "STAKEOUT_KEY", settings->key);
+    if (rc == 0 && *settings->key && !*settings->certificate)
+        return refuse(reading, "STAKEOUT_KEY says nothing without STAKEOUT_CERT");
+    return rc;
+}
+
 static bool may_be_taken(int number)
 {
     static const int standard[] = { SIGURG,  SIGUSR1,   SIGUSR2,  SIGPROF,
@@ -267,7 +292,7 @@ static int read_budgets(struct reading *reading)
 
 static int (*const readers[])(struct reading *) = {
     read_application, read_instance,   read_server,  read_token,           read_signal,
-    read_engine,      read_statistics, read_budgets, read_complete_writes,
+    read_engine,      read_statistics, read_budgets, read_complete_writes, read_identity,
 };
 
 int settings_read_switch(struct settings *ret, char *ret_why, size_t why_size)

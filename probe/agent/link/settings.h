@@ -8,6 +8,10 @@
  *     STAKEOUT_APPLICATION    default: the program's name
  *     STAKEOUT_SERVER         default: http://127.0.0.1:7411
  *     STAKEOUT_TOKEN          default: none
+ *     STAKEOUT_CA             for https, who may sign the server's certificate (a file, PEM);
+ *                             default: who the system trusts
+ *     STAKEOUT_CERT           a certificate to show, where the server asks for one; default: none
+ *     STAKEOUT_KEY            its key; default: in the same file
  *     STAKEOUT_INSTANCE       default: host name ":" pid
  *     STAKEOUT_SIGNAL         a name or a number; default: SIGURG
  *     STAKEOUT_ENGINE         how stacks of running threads are had: "signal", the default; "perf":
@@ -32,6 +36,8 @@
 
 struct stakeout_options;
 
+enum { SETTINGS_PATH_SIZE = 1024 };
+
 struct settings {
     bool is_off;
     bool is_statistics_off;
@@ -44,6 +50,9 @@ struct settings {
     char instance[INSTANCE_SIZE_MAX + 1];
     char token[HTTP_TOKEN_SIZE_MAX + 1];  /* "": none */
     char log[PATH_MAX];                   /* "": silent */
+    char ca[SETTINGS_PATH_SIZE];          /* for https, PEM; "": who the system trusts */
+    char certificate[SETTINGS_PATH_SIZE]; /* "": none is shown */
+    char key[SETTINGS_PATH_SIZE];         /* "": in the same file */
     char server[HOST_NAME_SIZE_MAX + 32]; /* as given, for the log */
     struct http_target target;
 };

@@ -12,9 +12,13 @@
 
 void uplink_init(struct uplink *uplink, const struct uplink_options *options)
 {
-    *uplink = (struct uplink){ .settings = options->settings, .purpose = options->purpose };
+    const struct settings *settings = options->settings;
+
+    *uplink = (struct uplink){ .settings = settings, .purpose = options->purpose };
+    uplink->identity = (struct tls_identity){ settings->ca, settings->certificate, settings->key };
     http_client_init(&uplink->client, &(struct http_client_options){
                                           .target = &options->settings->target,
+                                          .identity = &uplink->identity,
                                           .token = options->settings->token,
                                           .cut_ns = options->cut_ns,
                                           .wake_fd = options->wake_fd,
@@ -117,7 +121,9 @@ int uplink_post(struct uplink *uplink, struct uplink_lane *lane, const struct ht
 
     lane->retry_at_ns = 0;
     if (rc == -ECANCELED) return rc;
-    if (rc < 0) return rest(uplink, lane, 0, error_sentence(rc));
+    if (rc < 0)
+        return rest(uplink, lane, 0,
+                    *uplink->client.tls.why ? uplink->client.tls.why : error_sentence(rc));
     return judge(uplink, lane, ret);
 }
 

@@ -27,6 +27,7 @@ enum {
 struct uplink {
     const struct settings *settings;
     const char *purpose; /* for the log: "tasks", "reports" */
+    struct tls_identity identity;
     struct http_client client;
     struct http_answer answer;
     char reason[UPLINK_REASON_SIZE]; /* why it rests; "": it does not */

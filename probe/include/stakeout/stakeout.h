@@ -54,6 +54,12 @@ struct stakeout_options {
      * "off" is no bound); default: 1 and 0.5 */
     double budget_core_percent;
     double budget_thread_percent;
+
+    /* For https, files in PEM form: who may sign the server's certificate (default: who the system
+     * trusts), and what is shown to a server that asks. STAKEOUT_CA, STAKEOUT_CERT, STAKEOUT_KEY */
+    const char *ca;
+    const char *certificate; /* default: none */
+    const char *key;         /* default: in the certificate's file */
 };
 
 #ifndef STAKEOUT_OFF

@@ -49,14 +49,14 @@ static void a_server_that_cannot_be_is_refused_with_a_sentence(void **state)
     scene_want_log(scene);
     snprintf(line, sizeof line, "STAKEOUT_LOG=%s", scene->log);
     scene->host = host_process_start(
-        scene_program, (const char *[]){ "STAKEOUT_SERVER=https://localhost:7411", line, NULL });
+        scene_program, (const char *[]){ "STAKEOUT_SERVER=ftp://localhost:7411", line, NULL });
     snprintf(expected, sizeof expected, "start %d", -EINVAL);
     scene_ask(scene, "start", expected);
     log = fopen(scene->log, "re");
     assert_non_null(log);
     assert_non_null(fgets(line, sizeof line, log));
     fclose(log);
-    assert_non_null(strstr(line, "https is not available"));
+    assert_non_null(strstr(line, "or https://HOST:PORT, not"));
 }
 
 static void the_log_says_where_it_connects_and_why_not(void **state)

@@ -13,9 +13,19 @@
 #include <unistd.h>
 
 static const char *const variables[] = {
-    "STAKEOUT",          "STAKEOUT_APPLICATION",     "STAKEOUT_SERVER", "STAKEOUT_TOKEN",
-    "STAKEOUT_INSTANCE", "STAKEOUT_SIGNAL",          "STAKEOUT_ENGINE", "STAKEOUT_STATISTICS",
-    "STAKEOUT_LOG",      "STAKEOUT_COMPLETE_WRITES",
+    "STAKEOUT",
+    "STAKEOUT_APPLICATION",
+    "STAKEOUT_SERVER",
+    "STAKEOUT_TOKEN",
+    "STAKEOUT_INSTANCE",
+    "STAKEOUT_SIGNAL",
+    "STAKEOUT_CA",
+    "STAKEOUT_CERT",
+    "STAKEOUT_KEY",
+    "STAKEOUT_ENGINE",
+    "STAKEOUT_STATISTICS",
+    "STAKEOUT_LOG",
+    "STAKEOUT_COMPLETE_WRITES",
 };
 
 static int setup(void **state)
@@ -208,7 +218,7 @@ static const struct {
     { "STAKEOUT_APPLICATION", "\xff", "application" },
     { "STAKEOUT_INSTANCE", "a\tb",
       "'instance' has a control character; it must be 1 to 255 bytes of printable UTF-8." },
-    { "STAKEOUT_SERVER", "https://h:1", "https" },
+    { "STAKEOUT_KEY", "/k", "STAKEOUT_KEY says nothing without STAKEOUT_CERT" },
     { "STAKEOUT_SERVER", "h:1", "http://HOST:PORT" },
     { "STAKEOUT_TOKEN", "two words", "token" },
     { "STAKEOUT_SIGNAL", "SIGKILL", "SIGKILL" },
