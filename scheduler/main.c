@@ -6,6 +6,7 @@
 #include "scheduler/backup.h"
 #include "scheduler/config.h"
 #include "scheduler/config_check.h"
+#include "scheduler/init.h"
 #include "scheduler/symbols/symbols.h"
 #include "scheduler/tokens.h"
 
@@ -35,7 +36,9 @@ int main(int argc, char **argv)
     OWN(config_origins_done) struct config_origins origins = { 0 };
     struct problem problem = { 0 };
     struct config config;
+    int exit_code = init_split(); /* first: before it, process 1 is deaf to SIGTERM */
 
+    if (exit_code >= 0) return exit_code;
     if (symbols_worker_is_meant(argc, argv)) return symbols_worker_run(argc, argv);
     switch (config_read(argc, argv, &config, &origins, &problem)) {
     case CONFIG_HELP:
