@@ -272,7 +272,7 @@ static int run(struct cli *cli)
         return cli_misused(OPTION_NONE, &problem);
     }
     if (warning.size > 0) cli_say("%s", warning.data);
-    cli->client = client_new(cli->config.server, cli->config.token);
+    cli->client = client_new(cli->config.server, cli->config.token, cli->config.ca);
     code = cli->line->command->run(cli);
     cli->client = client_free(cli->client);
     written = cli_flush(cli);

@@ -65,10 +65,6 @@ static int set_settings(struct cli *cli)
     int rc = put_rules(cli->line, &rules);
 
     if (rc != CLI_DONE) return rc;
-    if (!is_default && strncmp(cli->config.server, "http://", 7) != 0) {
-        cli_say("the server is '%s'; a probe takes http:// only", cli->config.server);
-        return CLI_MISUSED;
-    }
     if (token_file && (!realpath(token_file, path) || access(path, R_OK) < 0)) {
         cli_say("--token-file: '%s' cannot be read: %s", token_file, strerror(errno));
         return CLI_MISUSED;
@@ -76,6 +72,7 @@ static int set_settings(struct cli *cli)
     if (rules.size > 0) rc = set("STAKEOUT_RUN_RULES", rules.data);
     if (rc == CLI_DONE) rc = set("STAKEOUT_RUN_TOKEN_FILE", token_file ? path : NULL);
     if (rc == CLI_DONE) rc = set("STAKEOUT_SERVER", is_default ? NULL : cli->config.server);
+    if (rc == CLI_DONE) rc = set("STAKEOUT_CA", *cli->config.ca ? cli->config.ca : NULL);
     if (rc == CLI_DONE) rc = set("STAKEOUT_TOKEN", line_value(cli->line, OPTION_TOKEN));
     if (rc == CLI_DONE) rc = set("STAKEOUT_APPLICATION", line_value(cli->line, OPTION_APPLICATION));
     return rc;

@@ -209,6 +209,39 @@ static void a_bad_certificate_is_refused_and_the_old_one_stays(void **state)
     assert_int_equal(rename(saved, files.server), 0);
 }
 
+/* --- the command line --- */
+
+static int run_cli(const char *ca, char *ret, size_t size)
+{
+    char server[64];
+    size_t got;
+    FILE *said;
+
+    snprintf(server, sizeof server, "https://localhost:%u", (unsigned)scheduler.port);
+    setenv("STAKEOUT_SERVER", server, 1);
+    if (ca)
+        setenv("STAKEOUT_CA", ca, 1);
+    else
+        unsetenv("STAKEOUT_CA");
+    said = popen(STAKEOUT_PATH " task list 2>&1", "re");
+    assert_non_null(said);
+    got = fread(ret, 1, size - 1, said);
+    ret[got] = '\0';
+    return pclose(said);
+}
+
+static void the_command_line_verifies_too(void **state)
+{
+    char said[4096];
+
+    (void)state;
+    assert_int_equal(run_cli(files.ca, said, sizeof said), 0);
+    assert_int_not_equal(run_cli(files.stranger_ca, said, sizeof said), 0);
+    assert_non_null(strstr(said, "is not acceptable"));
+    assert_non_null(strstr(said, "--ca or STAKEOUT_CA names who may sign it"));
+    assert_int_not_equal(run_cli(NULL, said, sizeof said), 0);
+}
+
 /* --- beyond loopback --- */
 
 static void expect_refusal(struct scheduler_process *process, const char *says)
@@ -258,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_stranger_s_certificate_ends_the_connection),
         cmocka_unit_test(a_hangup_takes_the_new_certificate),
         cmocka_unit_test(a_bad_certificate_is_refused_and_the_old_one_stays),
+        cmocka_unit_test(the_command_line_verifies_too),
         cmocka_unit_test(beyond_loopback_there_must_be_tls_and_tokens),
     };
 

@@ -27,7 +27,7 @@ static const struct command rows[] = {
 #include "tools/cli/line/command.def"
 };
 
-const enum option_id global_options[] = { OPTION_SERVER, OPTION_TOKEN,   OPTION_JSON,
+const enum option_id global_options[] = { OPTION_SERVER, OPTION_TOKEN,   OPTION_CA,  OPTION_JSON,
                                           OPTION_HELP,   OPTION_VERSION, OPTION_NONE };
 
 const struct option_row *option_get(enum option_id id)

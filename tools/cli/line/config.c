@@ -57,29 +57,32 @@ struct file {
     char path[4096];
     struct buf content;
     bool is_private; /* nobody else can read it */
-    struct text server, token;
+    struct text server, token, ca;
 };
+
+static struct text *place_of(struct file *file, struct text key)
+{
+    if (text_is_equal(key, TEXT("server"))) return &file->server;
+    if (text_is_equal(key, TEXT("token"))) return &file->token;
+    return text_is_equal(key, TEXT("ca")) ? &file->ca : NULL;
+}
 
 static int read_line(struct file *file, struct text line, unsigned number, struct problem *problem)
 {
     const char *equals;
-    struct text key, value;
+    struct text key, *place;
 
     line = trim(line);
     if (line.size == 0 || line.data[0] == '#') return 0;
     equals = memchr(line.data, '=', line.size);
     key = trim((struct text){ line.data, equals ? (size_t)(equals - line.data) : line.size });
-    if (!equals || (!text_is_equal(key, TEXT("server")) && !text_is_equal(key, TEXT("token")))) {
+    place = place_of(file, key);
+    if (!equals || !place) {
         return problem_set(problem, PROBLEM_BAD_FIELD,
-                           "%s, line %u: write 'server = URL' or 'token = TOKEN'", file->path,
-                           number);
+                           "%s, line %u: write 'server = URL', 'token = TOKEN' or 'ca = FILE'",
+                           file->path, number);
     }
-    value = trim((struct text){ equals + 1, (size_t)(line.data + line.size - equals) - 1 });
-    if (text_is_equal(key, TEXT("server"))) {
-        file->server = value;
-    } else {
-        file->token = value;
-    }
+    *place = trim((struct text){ equals + 1, (size_t)(line.data + line.size - equals) - 1 });
     return 0;
 }
 
@@ -128,16 +131,14 @@ static int load_file(struct file *file, struct problem *problem)
 static int set_server(struct config *config, struct text server, const char *from,
                       struct problem *problem)
 {
-    bool is_url = text_starts_with(server, TEXT("http://"));
+    size_t scheme_size = text_starts_with(server, TEXT("https://"))  ? sizeof "https://" - 1
+                         : text_starts_with(server, TEXT("http://")) ? sizeof "http://" - 1
+                                                                     : 0;
 
-    if (text_starts_with(server, TEXT("https://"))) {
-        return problem_set(problem, PROBLEM_BAD_FIELD,
-                           "%s: https is not available in this version: use http://", from);
-    }
     while (server.size > 0 && server.data[server.size - 1] == '/') {
         server.size--;
     }
-    if (!is_url || server.size < sizeof "http://" || server.size > SERVER_SIZE_MAX ||
+    if (scheme_size == 0 || server.size <= scheme_size || server.size > SERVER_SIZE_MAX ||
         !text_is_printable(server) || memchr(server.data, '@', server.size) ||
         memchr(server.data, ' ', server.size)) {
         return problem_set(problem, PROBLEM_BAD_FIELD,
@@ -209,6 +210,20 @@ static int choose_token(const struct line *line, const struct file *file, struct
     return set_token(config, file->token, "the file's token", problem);
 }
 
+static int choose_ca(const struct line *line, const struct file *file, struct config *config,
+                     struct problem *problem)
+{
+    const char *option = line_value(line, OPTION_CA), *environment = variable("STAKEOUT_CA");
+    struct text ca = option ? text_of(option) : environment ? text_of(environment) : file->ca;
+
+    if (ca.size > CA_SIZE_MAX)
+        return problem_set(problem, PROBLEM_BAD_FIELD, "the path of the authority is too long");
+    snprintf(config->ca, sizeof config->ca, "%.*s", TEXT_ARGS(ca));
+    if (ca.size == 0 || access(config->ca, R_OK) == 0) return 0;
+    return problem_set(problem, PROBLEM_BAD_FIELD, "the authority '%s' cannot be read: %s",
+                       config->ca, strerror(errno));
+}
+
 int config_load(const struct line *line, struct config *ret, struct buf *warning,
                 struct problem *problem)
 {
@@ -218,6 +233,7 @@ int config_load(const struct line *line, struct config *ret, struct buf *warning
 
     if (rc == 0) rc = choose_server(line, &file, &config, problem);
     if (rc == 0) rc = choose_token(line, &file, &config, warning, problem);
+    if (rc == 0) rc = choose_ca(line, &file, &config, problem);
     buf_done(&file.content);
     if (rc < 0) return -1;
     *ret = config;

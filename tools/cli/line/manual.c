@@ -138,14 +138,16 @@ static void put_ends(struct buf *to)
              "program's."),
         to);
     (void)buf_text(to, TEXT(".SH ENVIRONMENT\n"));
-    put_tagged(TEXT("STAKEOUT_SERVER, STAKEOUT_TOKEN"),
-               TEXT("The scheduler and the token, where --server and --token do not name them."),
+    put_tagged(TEXT("STAKEOUT_SERVER, STAKEOUT_TOKEN, STAKEOUT_CA"),
+               TEXT("The scheduler, the token, and for https the authority of its certificate, "
+                    "where --server, --token and --ca do not name them."),
                to);
     put_tagged(TEXT("NO_COLOR, COLUMNS, TZ"),
                TEXT("No colour; the width of the output; the zone of its clocks."), to);
     (void)buf_text(to, TEXT(".SH FILES\n"));
     put_tagged(TEXT("$XDG_CONFIG_HOME/stakeout/config"),
-               TEXT("Lines as \"server = " SERVER_DEFAULT "\" and \"token = TOKEN\"; "
+               TEXT("Lines as \"server = " SERVER_DEFAULT
+                    "\", \"token = TOKEN\" and \"ca = FILE\"; "
                     "$HOME/.config where XDG_CONFIG_HOME is not set. If others can read the file, "
                     "its token is not used."),
                to);

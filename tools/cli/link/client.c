@@ -14,7 +14,7 @@
 
 struct client {
     CURL *curl;
-    char *server, *authorization; /* the second may be NULL */
+    char *server, *authorization, *ca; /* the last two may be NULL */
     char curl_error[CURL_ERROR_SIZE];
 };
 
@@ -32,7 +32,7 @@ static void answer_reset(struct answer *answer)
     *answer = (struct answer){ .body = answer->body };
 }
 
-struct client *client_new(const char *server, const char *token)
+struct client *client_new(const char *server, const char *token, const char *ca)
 {
     struct client *client = mem_zalloc(1, sizeof *client);
 
@@ -40,6 +40,7 @@ struct client *client_new(const char *server, const char *token)
     client->curl = curl_easy_init();
     CHECK(client->curl);
     client->server = mem_text(server, strlen(server));
+    if (ca && *ca) client->ca = mem_text(ca, strlen(ca));
     if (token && *token) {
         size_t size = strlen(token) + sizeof "Authorization: Bearer ";
 
@@ -56,6 +57,7 @@ struct client *client_free(struct client *client)
     curl_global_cleanup();
     free(client->server);
     free(client->authorization);
+    free(client->ca);
     free(client);
     return NULL;
 }
@@ -136,7 +138,8 @@ static void set_up(struct client *client, const struct request *request, const c
     curl_easy_reset(curl);
     client->curl_error[0] = '\0';
     curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    if (client->ca) curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->curl_error);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S_MAX);
@@ -199,6 +202,11 @@ static int refuse(const struct client *client, CURLcode code, const struct answe
         snprintf(error, CLIENT_ERROR_SIZE,
                  "no scheduler answers at %s (%s); is stakeoutd running? --server or "
                  "STAKEOUT_SERVER names another one",
+                 client->server, why);
+    } else if (code == CURLE_PEER_FAILED_VERIFICATION) {
+        snprintf(error, CLIENT_ERROR_SIZE,
+                 "the certificate of %s is not acceptable: %s; --ca or STAKEOUT_CA names who may "
+                 "sign it",
                  client->server, why);
     } else if (answer->body.failed) {
         snprintf(error, CLIENT_ERROR_SIZE, "the answer of %s is larger than %d MB", client->server,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* client.h: asking the scheduler, over HTTP. libcurl's one door.
  *
- *     struct client *client = client_new("http://127.0.0.1:7411", token);
+ *     struct client *client = client_new("http://127.0.0.1:7411", token, NULL);
  *     struct answer answer = ANSWER_INIT;
  *     rc = client_ask(client, &(struct request){ .path = "/api/v1/tasks" }, &answer, error);
  *     ... answer.status, answer.body, answer.document ...
@@ -54,8 +54,8 @@ struct answer {
 
 void answer_done(struct answer *answer);
 
-/* token: empty or NULL for none. Both are copied. */
-struct client *client_new(const char *server, const char *token);
+/* token: empty or NULL for none; ca: a file in PEM form, likewise. They are copied. */
+struct client *client_new(const char *server, const char *token, const char *ca);
 struct client *client_free(struct client *client);
 OWN_TYPE(client)
 

@@ -283,8 +283,9 @@ static void ids_and_filters_are_refused_before_anything_is_asked(void **state)
         { { "task", "list", "--application", "" }, "'application' is empty" },
         { { "task", "list", "--interface", "" }, "'interface' is empty" },
         { { "task", "show", "--server", "nowhere", TASK }, "is no server" },
-        { { "task", "list", "--server", "https://h" },
-          "--server: https is not available in this version: use http://" },
+        { { "task", "list", "--server", "https://" }, "is no server" },
+        { { "task", "list", "--ca", "/nowhere/ca.pem" },
+          "the authority '/nowhere/ca.pem' cannot be read" },
         { { "doctor", "--token", "a b" }, "is no token" },
     };
 
