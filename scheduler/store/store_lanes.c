@@ -14,6 +14,8 @@
 struct store_lanes {
     struct redis_conn *conns[STORE_LANES];
     size_t next;
+    struct redis_address address;
+    bool is_open, is_used; /* may be used; was picked from since then */
 };
 
 static void on_up(void *context)
@@ -52,13 +54,14 @@ struct store_lanes *store_lanes_free(struct store_lanes *lanes)
 void store_lanes_open(struct store_lanes *lanes, const struct redis_address *address)
 {
     CHECK(address->shape == REDIS_SINGLE);
-    for (size_t i = 0; i < STORE_LANES; i++) {
-        redis_conn_connect(lanes->conns[i], address);
-    }
+    lanes->address = *address;
+    lanes->is_open = true;
+    lanes->is_used = false;
 }
 
 void store_lanes_close(struct store_lanes *lanes)
 {
+    lanes->is_open = false;
     for (size_t i = 0; i < STORE_LANES; i++) {
         redis_conn_close(lanes->conns[i]);
     }
@@ -74,8 +77,17 @@ bool store_lanes_answer_failed(struct store_lanes *lanes)
     return had_some;
 }
 
+static void connect_all(struct store_lanes *lanes)
+{
+    lanes->is_used = true;
+    for (size_t i = 0; i < STORE_LANES; i++) {
+        redis_conn_connect(lanes->conns[i], &lanes->address);
+    }
+}
+
 struct redis_conn *store_lanes_pick(struct store_lanes *lanes)
 {
+    if (lanes->is_open && !lanes->is_used) connect_all(lanes);
     for (size_t i = 0; i < STORE_LANES; i++) {
         struct redis_conn *conn = lanes->conns[lanes->next++ % STORE_LANES];
 

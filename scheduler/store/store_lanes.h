@@ -33,7 +33,8 @@ void store_lanes_close(struct store_lanes *lanes);
 /* Like redis_conn_answer_failed(), of all. */
 bool store_lanes_answer_failed(struct store_lanes *lanes);
 
-/* In turn, of those that are up. */
+/* In turn, of those that are up. They connect when the first is asked for: who takes no reports
+ * has no lanes. */
 struct redis_conn *store_lanes_pick(struct store_lanes *lanes);
 
 /* Adds their figures to these. */

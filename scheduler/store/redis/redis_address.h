@@ -35,8 +35,9 @@ struct redis_place {
 
 /* PEM files for TLS, lent as long as the address is used; NULL or empty: none. */
 struct redis_tls_files {
-    const char *ca;         /* who may sign the server's certificate; none: who the system trusts */
-    const char *cert, *key; /* what we show of ourselves */
+    const char *ca;   /* who may sign the server's certificate; none: who the system trusts */
+    const char *cert; /* what we show of ourselves */
+    const char *key;  /* of that; none: it is in the same file */
 };
 
 struct redis_address {

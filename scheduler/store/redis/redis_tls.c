@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* redis_tls.c: OpenSSL's contexts and sessions, and its errors in words.
  *
- * The bytes that are written may lie elsewhere at a second attempt, and be fewer than asked
- * (SSL_MODE_...): libevent hands over pieces of a buffer, not whole commands. */
+ * The bytes that are written may lie elsewhere at a second attempt (ACCEPT_MOVING_WRITE_BUFFER),
+ * because buffers grow meanwhile. They must be written whole (no ENABLE_PARTIAL_WRITE): libevent
+ * hands over several pieces of a buffer one after the other, and takes each that succeeded for
+ * done. */
 #include "scheduler/store/redis/redis_tls.h"
 
 #include <arpa/inet.h>
@@ -53,23 +55,23 @@ static int load_authorities(SSL_CTX *context, const struct redis_tls_files *file
     return -1;
 }
 
+/* One file may hold both. */
 static int load_own(SSL_CTX *context, const struct redis_tls_files *files, char *ret_why,
                     size_t why_size)
 {
-    const char *setting = "redis-cert", *path = files->cert;
+    const char *key = is_given(files->key) ? files->key : files->cert;
+    bool has_cert;
 
-    if (!is_given(files->cert) && !is_given(files->key)) return 0;
-    if (!is_given(files->cert) || !is_given(files->key)) {
-        snprintf(ret_why, why_size, "'redis-cert' and 'redis-key' need each other");
+    if (!is_given(key)) return 0;
+    if (!is_given(files->cert)) {
+        snprintf(ret_why, why_size, "'redis-key' needs 'redis-cert'");
         return -1;
     }
-    if (SSL_CTX_use_certificate_chain_file(context, files->cert) == 1) {
-        setting = "redis-key";
-        path = files->key;
-        if (SSL_CTX_use_PrivateKey_file(context, files->key, SSL_FILETYPE_PEM) == 1) return 0;
-    }
-    snprintf(ret_why, why_size, "the file '%.*s' of '%s' cannot be used: %s", SHOWN_PATH_SIZE, path,
-             setting, last_error());
+    has_cert = SSL_CTX_use_certificate_chain_file(context, files->cert) == 1;
+    if (has_cert && SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1) return 0;
+    snprintf(ret_why, why_size, "the file '%.*s' of '%s' cannot be used: %s", SHOWN_PATH_SIZE,
+             has_cert ? key : files->cert,
+             has_cert && key == files->key ? "redis-key" : "redis-cert", last_error());
     return -1;
 }
 
@@ -82,7 +84,7 @@ static SSL_CTX *context_new(const struct redis_tls_files *files, char *ret_why, 
     ERR_clear_error();
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     if (load_authorities(context, files, ret_why, why_size) < 0) return NULL;
     if (load_own(context, files, ret_why, why_size) < 0) return NULL;
     ready = context;

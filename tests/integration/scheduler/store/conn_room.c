@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <event2/event.h>
+#include <openssl/evp.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -104,4 +105,65 @@ void ask(struct line *line, struct asked *asked, const char *verb, struct text a
     redis_command_add(&asked->request.command, argument);
     redis_conn_send(line->conn, &asked->request);
     assert_int_equal(asked->answered, 0); /* never before it returned */
+}
+
+/* Every third is large: referred to, not copied. */
+static size_t body_size(unsigned number)
+{
+    return number % 3 == 0 ? 300000 + number : 400;
+}
+
+static char *body_new(size_t size, unsigned seed)
+{
+    char *body = mem_alloc(size);
+
+    for (size_t i = 0; i < size; i++) {
+        body[i] = (char)((i * 31 + seed * 7 + i / 251) % 256);
+    }
+    return body;
+}
+
+static void add_body(struct redis_command *command, size_t size, unsigned seed)
+{
+    char *body = body_new(size, seed);
+
+    redis_command_add(command, (struct text){ body, size });
+    free(body);
+}
+
+static void body_sha1(size_t size, unsigned seed, char ret[41])
+{
+    unsigned char digest[20];
+    char *body = body_new(size, seed);
+
+    assert_int_equal(EVP_Digest(body, size, digest, NULL, EVP_sha1(), NULL), 1);
+    text_to_hex(digest, sizeof(digest), ret);
+    free(body);
+}
+
+void assert_bodies_arrive(struct line *line)
+{
+    enum { COUNT = 60 };
+    struct asked *asked = mem_zalloc(COUNT, sizeof(*asked));
+    unsigned order = 0;
+
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct redis_command *command = &asked[i].request.command;
+
+        asked[i].order = &order;
+        asked[i].request.on_answer = asked_on_answer;
+        *command = redis_command_make("EVAL");
+        redis_command_add(command, TEXT("return redis.sha1hex(ARGV[1])"));
+        redis_command_add_u64(command, 0);
+        add_body(command, body_size(i), i);
+        redis_conn_send(line->conn, &asked[i].request);
+    }
+    wait_for(line, &order, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        char wanted[41];
+
+        body_sha1(body_size(i), i, wanted);
+        assert_string_equal(asked[i].text, wanted);
+    }
+    free(asked);
 }

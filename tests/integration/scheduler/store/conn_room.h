@@ -43,4 +43,7 @@ struct asked {
 void asked_on_answer(struct redis_request *request, const struct redis_value *value, int rc);
 void ask(struct line *line, struct asked *asked, const char *verb, struct text argument);
 
+/* Sends commands of 400 bytes and of 300 KB, mixed, all at once; Redis tells their digests. */
+void assert_bodies_arrive(struct line *line);
+
 #endif
