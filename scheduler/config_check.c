@@ -6,6 +6,8 @@
 
 #include "common/base/own.h"
 #include "scheduler/config.h"
+#include "scheduler/http/http.h"
+#include "scheduler/http/tls.h"
 #include "scheduler/store/redis/redis_address.h"
 
 #include <arpa/inet.h>
@@ -17,9 +19,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { NAME_WIDTH = 22, VALUE_WIDTH = 32 };
+enum { NAME_WIDTH = 22, VALUE_WIDTH = 32, WHY_SIZE = 512 };
 
 struct check {
     const struct config *config;
@@ -74,6 +77,28 @@ static socklen_t address_of(const struct config *config, union address *ret)
     return sizeof ret->v4;
 }
 
+static bool is_loopback(const union address *address)
+{
+    if (address->any.sa_family == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
+    return ntohl(address->v4.sin_addr.s_addr) >> 24 == 127;
+}
+
+/* Certificate, key and authority are read as the door reads them. */
+static void check_tls(struct check *check)
+{
+    const struct config *config = check->config;
+    const struct http_tls files = { config->tls_cert, config->tls_key, config->tls_client_ca };
+    char why[WHY_SIZE] = "";
+    struct tls *tls = NULL;
+
+    if (!*config->tls_cert) return;
+    if (tls_new(&files, &tls, why, sizeof why) < 0)
+        complain(check, "tls: %s.", why);
+    else if (tls_expires(tls) <= time(NULL))
+        complain(check, "tls-cert: the certificate in '%s' has expired.", config->tls_cert);
+    tls_free(tls);
+}
+
 /* A port that is taken may be taken by the stakeoutd that runs now, whose settings these are. */
 static void check_listen(struct check *check)
 {
@@ -83,6 +108,8 @@ static void check_listen(struct check *check)
     OWN(fd_closep) int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int one = 1;
 
+    if (!is_loopback(&address) && !*config->tls_cert && !config->insecure)
+        complain(check, "listen: beyond loopback it needs tls-cert, or insecure.");
     if (fd < 0) {
         complain(check, "listen: there are no sockets of this kind here: %s.", strerror(errno));
         return;
@@ -185,6 +212,7 @@ unsigned config_check(const struct config *config, const struct config_origins *
     }
     fflush(to);
     check_listen(&check);
+    check_tls(&check);
     check_state_dir(&check);
     check_redis(&check);
     check_files(&check, origins);
