@@ -309,12 +309,23 @@ static struct pace pace_of(uint32_t rate)
     return (struct pace){ .interval_ns = NS_PER_S / rate, .burst = 2 * rate };
 }
 
+/* Each is there before it happens: a rate sees the first one as well. */
+static void begin_at_zero(struct metrics *metrics)
+{
+    metrics_add(metrics, METRIC_ACCESS_FAILED, "refused", NULL, 0);
+    metrics_add(metrics, METRIC_ACCESS_FAILED, "slowed", NULL, 0);
+    for (size_t i = 0; i < ARRAY_COUNT(roles); i++) {
+        metrics_add(metrics, METRIC_ACCESS_PACED, roles[i].name, NULL, 0);
+    }
+}
+
 struct access *access_new(const struct access_options *options)
 {
     struct access *access = mem_zalloc(1, sizeof *access);
 
     access->store = options->store;
     access->metrics = options->metrics;
+    begin_at_zero(options->metrics);
     access->strangers = pacer_new();
     access->tokens = pacer_new();
     access->pace = pace_of(options->rate);

@@ -61,8 +61,8 @@ static void network_build(void)
     network_run(&host_place, "ip route add 127.0.0.1/32 via 10.77.0.1 dev eth0 src 10.77.0.2");
 }
 
-/* Both ways to cut it, and to mend it. What vanishes does so on its way back, so that who asks hears
- * nothing at all. */
+/* Both ways to cut it, and to mend it. What vanishes does so on its way back, so that who asks
+ * hears nothing at all. */
 static const struct cut {
     const char *name;
     const struct network_place *where;
