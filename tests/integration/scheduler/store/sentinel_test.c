@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "tests/integration/scheduler/store/conn_room.h"
 #include "tests/integration/scheduler/store/storm.h"
+#include "tests/support/authority.h"
 #include "tests/support/free_port.h"
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
@@ -23,7 +24,7 @@ struct family {
 
 static void start_sentinel(struct family *family, size_t index, const char *more)
 {
-    char config[512];
+    char config[1024];
 
     family->sentinel_ports[index] = free_port();
     snprintf(config, sizeof(config),
@@ -147,6 +148,42 @@ static void sentinels_are_asked_in_turn_with_words_of_their_own(void **state)
     redis_process_stop(&family.sentinels[0]);
 }
 
+static void sentinels_and_master_may_be_behind_tls(void **state)
+{
+    char dir[] = "/tmp/stakeout-tls-XXXXXX", tls[512], config[700], url[192], ca[64];
+    struct family family = { .master_port = free_port() };
+    struct redis_tls_files files = { .ca = ca };
+    struct authority *authority;
+    struct line *line;
+    int sentinel_port;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    authority = authority_new(dir, "ca");
+    authority_issue(authority,
+                    &(struct certificate_order){ .file = "server", .names = "IP:127.0.0.1" });
+    authority_path(authority, "ca", ca, sizeof(ca));
+    authority_free(authority);
+    snprintf(tls, sizeof(tls),
+             "tls-cert-file %s/server.pem\ntls-key-file %s/server.pem\ntls-ca-cert-file %s\n"
+             "tls-auth-clients no\ntls-replication yes\n",
+             dir, dir, ca);
+    snprintf(config, sizeof(config), "port 0\ntls-port %d\nbind 127.0.0.1\n%s", family.master_port,
+             tls);
+    line = line_new(config);
+    sentinel_port = free_port();
+    snprintf(config, sizeof(config), "port 0\ntls-port %d\n%s", sentinel_port, tls);
+    start_sentinel(&family, 0, config); /* of two ports in a configuration, the last one counts */
+    snprintf(url, sizeof(url), "rediss+sentinel://127.0.0.1:%d/house", sentinel_port);
+    connect_by_tls(line, url, &files);
+    wait_for(line, &line->ups, 1);
+    assert_bodies_arrive(line);
+    line_free(line);
+    redis_process_stop(&family.sentinels[0]);
+    snprintf(config, sizeof(config), "rm -rf '%s'", dir);
+    assert_int_equal(system(config), 0);
+}
+
 static const struct {
     const char *says, *url, *why;
 } nobodies[] = {
@@ -222,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_master_that_hangs_is_left_when_they_name_another),
         cmocka_unit_test(sentinels_are_asked_in_turn_with_words_of_their_own),
+        cmocka_unit_test(sentinels_and_master_may_be_behind_tls),
         cmocka_unit_test(who_names_no_master_is_said_and_asked_again),
         cmocka_unit_test(a_redis_that_is_no_master_is_left),
         cmocka_unit_test(the_master_is_killed_under_load_and_nothing_is_lost),
