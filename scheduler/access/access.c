@@ -29,6 +29,9 @@
 
 enum { SHA256_SIZE = TOKEN_HASH_SIZE / 2, AUDIT_TRIM_S = 60 };
 
+/* Refused logins in the audit log: ten days of them fill it. */
+static const struct pace refusal_pace = { .interval_ns = 10 * NS_PER_S, .burst = 20 };
+
 static const struct pace stranger_pace = { .interval_ns = 2 * NS_PER_S, .burst = 10 };
 
 struct access {
@@ -293,6 +296,13 @@ void access_audit(struct access *access, const struct store_audit *entry)
               LOG_STRING("from", entry->from), LOG_STRING("application", entry->application),
               LOG_STRING("subject", entry->subject), LOG_STRING("detail", entry->detail));
     store_audit_put(access->store, entry, on_audited, access);
+}
+
+bool access_may_audit_refusal(struct access *access)
+{
+    static const struct pacer_key everybody = { { 0 } };
+
+    return pacer_take(access->strangers, &everybody, &refusal_pace, clock_monotonic_ns()) == 0;
 }
 
 void access_audit_read(struct access *access, const struct store_audit_query *query,

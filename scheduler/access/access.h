@@ -58,6 +58,9 @@ void access_log_out(struct access *access, const struct http_credential *credent
 /* The audit log: who (whose name and address are known), did what, to what. An entry goes to the
  * program's log at once and to the store, where access_audit_read() finds it. */
 void access_audit(struct access *access, const struct store_audit *entry);
+/* May a refused login be written there? Of these anybody can make as many as he likes: so few of
+ * them are that they cannot wash away what was done. */
+bool access_may_audit_refusal(struct access *access);
 typedef void (*access_audit_fn)(void *context, const struct store_audit_page *page,
                                 const struct problem *problem);
 void access_audit_read(struct access *access, const struct store_audit_query *query,

@@ -87,7 +87,8 @@ static void refuse_login(struct pending *pending, const struct problem *problem)
 
     if (pending->request && problem->code == PROBLEM_UNAUTHORIZED)
         wait_s = http_note_stranger(pending->request);
-    if (wait_s == 0) /* of those that are slowed only the log tells how many they are */
+    /* Of those that are slowed, and of many, only the log tells how many they are. */
+    if (wait_s == 0 && access_may_audit_refusal(pending->api->rooms.access))
         pending_audit(pending,
                       &(struct deed){ .what = "login-refused", .detail = problem->detail });
     if (wait_s > 0) {

@@ -395,7 +395,9 @@ void store_token_read_uses(struct store *store, store_done_fn then, void *contex
 
 /* Sessions ---------------------------------------------------------------------------------- */
 
-enum { SESSIONS_MAX = 1000 }; /* beyond it the one that was used longest ago goes */
+/* Beyond either the one that was used longest ago goes; of one token, so that its holder ends no
+ * sessions but his own. */
+enum { SESSIONS_MAX = 1000, SESSIONS_OF_TOKEN_MAX = 32 };
 #define SESSION_IDLE_MS_MAX ((uint64_t)12 * 3600 * 1000)     /* without a request */
 #define SESSION_MS_MAX      ((uint64_t)7 * 24 * 3600 * 1000) /* since the login */
 

@@ -4,6 +4,8 @@
  *   sessions        HASH  session's SHA-256 -> "TOKEN'S SHA-256 CREATED"
  *   sessions:seen   HASH  session's SHA-256 -> when it was used last, to the minute
  *
+ * A look-up may take its time, as that of a token: what it could tell is of a hash.
+ *
  * Two, so that a note of a use, which may come late, cannot bring back a session that was ended
  * elsewhere meanwhile. What it leaves behind then, and all that is over, goes with a refresh. */
 #include <inttypes.h>
@@ -232,21 +234,38 @@ static void send(struct store *store, struct round *round, struct session_change
     round_send(round);
 }
 
-/* The one that was used longest ago. */
-static const struct store_session *idlest(const struct store *store)
+/* Of a token's sessions (NULL: of all) the one that was used longest ago; and how many they are. */
+static const struct store_session *idlest(const struct store *store, const char *token_hash,
+                                          size_t *ret_count)
 {
-    const struct store_session *idle = &store->sessions[0].session;
+    const struct store_session *idle = NULL;
 
-    for (size_t i = 1; i < store->session_count; i++) {
-        if (store->sessions[i].session.seen_wall_ms < idle->seen_wall_ms)
-            idle = &store->sessions[i].session;
+    *ret_count = 0;
+    for (size_t i = 0; i < store->session_count; i++) {
+        const struct store_session *session = &store->sessions[i].session;
+
+        if (token_hash && strcmp(session->token_hash, token_hash) != 0) continue;
+        ++*ret_count;
+        if (!idle || session->seen_wall_ms < idle->seen_wall_ms) idle = session;
     }
     return idle;
+}
+
+/* Who must go for another session of this token; NULL: nobody. */
+static const struct store_session *in_the_way(const struct store *store, const char *token_hash)
+{
+    size_t count;
+    const struct store_session *idle = idlest(store, token_hash, &count);
+
+    if (count >= SESSIONS_OF_TOKEN_MAX) return idle;
+    idle = idlest(store, NULL, &count);
+    return count >= SESSIONS_MAX ? idle : NULL;
 }
 
 void store_session_put(struct store *store, const struct store_session *session, store_done_fn then,
                        void *context)
 {
+    const struct store_session *leaves = in_the_way(store, session->token_hash);
     struct session_change *change;
     struct round *round = begin(store, then, context, &change);
     struct redis_command *command = round_add(round, "HSET");
@@ -255,8 +274,8 @@ void store_session_put(struct store *store, const struct store_session *session,
     redis_command_add(command, TEXT(KEY_SESSIONS));
     redis_command_add(command, text_of(session->hash));
     redis_command_add_format(command, "%s %" PRIu64, session->token_hash, store_now_wall_ms(store));
-    if (store->session_count >= SESSIONS_MAX) {
-        add_removal(round, idlest(store)->hash);
+    if (leaves) {
+        add_removal(round, leaves->hash);
         count += 2;
     }
     send(store, round, change, count);

@@ -18,8 +18,9 @@
 #include "scheduler/store/store_private.h"
 
 enum {
-    USE_TOLD_MS = 60 * 1000
-}; /* a use is told to Redis when it is so much later than the last */
+    HASH_PREFIX_SIZE = 16,   /* so many digits of a hash tell almost all from each other */
+    USE_TOLD_MS = 60 * 1000, /* a use is told to Redis when it is so much later than the last */
+};
 
 struct token_place {
     struct store_token *token;
@@ -49,20 +50,20 @@ void store_tokens_request(struct round *round)
     redis_command_add(round_add(round, "HGETALL"), TEXT(KEY_TOKENS));
 }
 
-static struct token_place *find_place(struct token_place *places, size_t count, struct text hash)
+/* The first whose hash does not begin lower than this one. */
+static size_t lower_bound(const struct store *store, struct text hash)
 {
-    enum { PREFIX_SIZE = 16 };
-    size_t low = 0, high = count;
+    size_t low = 0, high = store->token_count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (memcmp(places[middle].token->hash, hash.data, PREFIX_SIZE) < 0)
+        if (memcmp(store->token_places[middle].token->hash, hash.data, HASH_PREFIX_SIZE) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < count ? &places[low] : NULL;
+    return low;
 }
 
 /* Not 0 if they differ; looks at every byte, so that the time tells nothing. */
@@ -78,11 +79,14 @@ static unsigned differ(const char *left, const char *right, size_t size)
 
 static struct token_place *place_of(const struct store *store, struct text hash)
 {
-    struct token_place *place;
-
     if (hash.size != TOKEN_HASH_SIZE) return NULL;
-    place = find_place(store->token_places, store->token_count, hash);
-    return place && differ(place->token->hash, hash.data, hash.size) == 0 ? place : NULL;
+    for (size_t i = lower_bound(store, hash); i < store->token_count; i++) {
+        struct token_place *place = &store->token_places[i];
+
+        if (memcmp(place->token->hash, hash.data, HASH_PREFIX_SIZE) != 0) break;
+        if (differ(place->token->hash, hash.data, TOKEN_HASH_SIZE) == 0) return place;
+    }
+    return NULL;
 }
 
 void store_tokens_forget(struct store *store)
@@ -334,7 +338,7 @@ static struct store_token ended(const struct store_token *token, const struct to
     struct store_token result = *token;
     uint64_t until_ms = now_ms + change->grace_ms;
 
-    if (change->kind == TOKEN_REVOKE || change->grace_ms == 0) {
+    if (change->kind == TOKEN_REVOKE) {
         result.revoked_wall_ms = now_ms;
         return result;
     }

@@ -156,6 +156,7 @@ static void what_is_done_to_a_task_is_in_it(void **state)
     (void)state;
     make_task(otto, "walled", task_id);
     expect("task-created", "otto", "walled", task_id);
+    assert_true(scheduler_log_has("msg=\"audit\" what=\"task-created\" who=\"otto\""));
     snprintf(path, sizeof path, "/api/v1/tasks/%s/extend", task_id);
     assert_int_equal(status_of("POST", path, otto, TEXT("{}")), 200);
     expect("task-extended", "otto", "walled", task_id);

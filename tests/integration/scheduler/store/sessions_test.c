@@ -183,16 +183,60 @@ static void a_use_brings_no_ended_session_back(void **state)
     fixture_free(other);
 }
 
-/* One more than there may be: the one that was used longest ago goes. */
-static void a_full_house_forgets_the_idlest(void **state)
+/* Who logs in again and again ends his own sessions, the idlest first, and nobody else's. */
+static void a_token_s_sessions_make_room_for_each_other(void **state)
 {
-    static const char fill_up[] = "EVAL 'for i=1,1000 do redis.call(\"HSET\",\"stakeout:sessions\","
+    static const char fill_up[] = "EVAL 'for i=1,32 do redis.call(\"HSET\",\"stakeout:sessions\","
                                   "string.format(\"%064x\",i),"
                                   "string.rep(\"a\",64)..\" \"..(ARGV[1]+i)) end return 0' 0 ";
     struct fixture *fixture = *state;
     char command[1024], hash[TOKEN_HASH_SIZE + 1];
 
     put_token(fixture, 'a');
+    put_token(fixture, 'b');
+    put_old(fixture, '9', 3600000, 3600000);
+    put_session(fixture, '8', 'b');
+    snprintf(command, sizeof(command), "%s %llu", fill_up,
+             (unsigned long long)store_now_wall_ms(fixture->store) - 10000);
+    assert_string_equal(redis_process_ask(&fixture->redis, command), "0");
+    put_session(fixture, '7', 'b'); /* and reads them: 33 of a, 2 of b */
+    put_session(fixture, 'c', 'a');
+    assert_null(find_session(fixture, '9')); /* the idlest of a */
+    snprintf(hash, sizeof(hash), "%064x", 1);
+    assert_non_null(store_session_find(fixture->store, text_of(hash)));
+    put_session(fixture, 'd', 'a');
+    assert_null(store_session_find(fixture->store, text_of(hash)));
+    assert_non_null(find_session(fixture, 'c'));
+    assert_non_null(find_session(fixture, 'd'));
+    assert_non_null(find_session(fixture, '8'));
+    assert_non_null(find_session(fixture, '7'));
+}
+
+static void put_numbered_token(struct fixture *fixture, unsigned number)
+{
+    struct store_token token = { .role = "viewer" };
+    struct change change = { 0 };
+
+    snprintf(token.hash, sizeof(token.hash), "%064x", number);
+    snprintf(token.name, sizeof(token.name), "n%u", number);
+    store_token_put(fixture->store, &token, on_change, &change);
+    fixture_wait(fixture, is_done, &change);
+    assert_int_equal(change.code, PROBLEM_NONE);
+}
+
+/* One more than there may be: the one that was used longest ago goes. */
+static void a_full_house_forgets_the_idlest(void **state)
+{
+    static const char fill_up[] =
+        "EVAL 'for i=1,1000 do redis.call(\"HSET\",\"stakeout:sessions\","
+        "string.format(\"%064x\",i),"
+        "string.format(\"%064x\",i)..\" \"..(ARGV[1]+i)) end return 0' 0 ";
+    struct fixture *fixture = *state;
+    char command[1024], hash[TOKEN_HASH_SIZE + 1];
+
+    put_token(fixture, 'a');
+    put_numbered_token(fixture, 1);
+    put_numbered_token(fixture, 2);
     snprintf(command, sizeof(command), "%s %llu", fill_up,
              (unsigned long long)store_now_wall_ms(fixture->store) - 10000);
     assert_string_equal(redis_process_ask(&fixture->redis, command), "0");
@@ -213,6 +257,7 @@ int main(void)
         CASE(a_session_is_good_as_long_as_its_token),
         CASE(a_session_ends_when_it_is_idle_and_when_it_is_old),
         CASE(a_use_brings_no_ended_session_back),
+        CASE(a_token_s_sessions_make_room_for_each_other),
         CASE(a_full_house_forgets_the_idlest),
 #undef CASE
     };
