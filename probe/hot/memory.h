@@ -79,6 +79,7 @@ struct hot {
     struct loan loans[STACK_COPIES_MAX];
     _Alignas(PAGE_SIZE_BYTES) unsigned char stack_bytes[STACK_COPIES_MAX][STACK_COPY_SIZE_MAX];
     struct unfinished unfinished[UNFINISHED_MAX];
+    _Atomic bool has_left_files; /* some of them hold files of threads that are gone */
     _Atomic uint32_t interrupted[INTERRUPTION_ACCOUNTS]; /* calls that may have seen our signal */
 };
 

@@ -152,7 +152,7 @@ struct slot *slot_acquire(void)
     return slot;
 }
 
-static bool thread_is_gone(uint32_t tid)
+bool thread_is_gone(uint32_t tid)
 {
     return syscall(SYS_tgkill, (long)hot.pid, (long)tid, 0L) != 0 && errno == ESRCH;
 }

@@ -354,6 +354,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     if (for_us) call_mend(cookie_of(info), is_served ? loan : NULL, context, &mending);
     if (loan) loan_give_back(loan, is_served, entered_ticks);
     if (mending.unfinished) mending_end(&mending, context);
+    if (atomic_load_explicit(&hot.has_left_files, memory_order_relaxed)) transfer_close_left();
     if (!for_us) pass_on(number, info, context);
     errno = error;
 }
@@ -395,11 +396,6 @@ static int signal_send(uint32_t tid, uint64_t cookie)
     if (syscall(SYS_rt_tgsigqueueinfo, (long)hot.pid, (long)tid, (long)info.si_signo, &info) != 0)
         return -errno;
     return 0;
-}
-
-static bool thread_is_gone(uint32_t tid)
-{
-    return syscall(SYS_tgkill, (long)hot.pid, (long)tid, 0L) != 0 && errno == ESRCH;
 }
 
 /* A loan for a thread: one that is free, or was lost to a thread that no longer exists. While a

@@ -9,7 +9,7 @@
  * A signal of the host's ends the wait, as it would have ended the write: it is let in by ppoll()
  * alone, so that none can be handled before the wait. Its handler may leave by a jump, and our
  * frame with it: what this thread held is then found by its tid the next time, and closed if it is
- * still the same file. */
+ * still the same file. So is, by another thread's handler, what one held that was cancelled. */
 #include "probe/hot/transfer.h"
 
 #include "probe/hot/memory.h"
@@ -138,6 +138,24 @@ struct unfinished *transfer_begin(const struct made_call *call, const ucontext_t
     atomic_fetch_sub_explicit(&beginning_count, 1, memory_order_seq_cst);
     if (transfer) unfinished_show(transfer, call, context);
     return transfer;
+}
+
+void transfer_close_left(void)
+{
+    uint32_t tid = (uint32_t)syscall(SYS_gettid);
+
+    atomic_store_explicit(&hot.has_left_files, false, memory_order_relaxed);
+    for (int i = 0; i < UNFINISHED_MAX; i++) {
+        struct unfinished *left = &hot.unfinished[i];
+        uint32_t nobody = 0;
+
+        if (atomic_load_explicit(&left->held.fd, memory_order_relaxed) == 0) continue;
+        if (!atomic_compare_exchange_strong_explicit(&left->tid, &nobody, tid, memory_order_acquire,
+                                                     memory_order_relaxed))
+            continue;
+        file_close_left(&left->held);
+        atomic_store_explicit(&left->tid, 0, memory_order_release);
+    }
 }
 
 /* ---- forks ---- */

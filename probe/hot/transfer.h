@@ -39,4 +39,7 @@ struct unfinished *transfer_begin(const struct made_call *call, const ucontext_t
 void transfer_complete(struct unfinished *transfer, const struct made_call *call,
                        ucontext_t *context);
 
+/* Closes what threads held that are gone; in a handler, because the descriptors are the host's. */
+void transfer_close_left(void);
+
 #endif

@@ -6,6 +6,7 @@
 #include "probe/hot/unfinished.h"
 
 #include "probe/hot/memory.h"
+#include "probe/hot/slot.h"
 
 #include <string.h>
 #include <sys/syscall.h>
@@ -62,6 +63,20 @@ bool unfinished_has_stack(const ucontext_t *context, uint64_t low)
 
     if (here - of_signals < context->uc_stack.ss_size) low = of_signals;
     return low == 0 || here - low >= STACK_SIZE_MIN;
+}
+
+void unfinished_sweep(void)
+{
+    for (int i = 0; i < UNFINISHED_MAX; i++) {
+        struct unfinished *unfinished = &hot.unfinished[i];
+        uint32_t tid = atomic_load_explicit(&unfinished->tid, memory_order_acquire);
+
+        if (tid == 0 || !thread_is_gone(tid)) continue;
+        if (atomic_load_explicit(&unfinished->held.fd, memory_order_relaxed) != 0)
+            atomic_store_explicit(&hot.has_left_files, true, memory_order_relaxed);
+        atomic_compare_exchange_strong_explicit(&unfinished->tid, &tid, 0, memory_order_release,
+                                                memory_order_relaxed);
+    }
 }
 
 bool unfinished_read(uint32_t tid, struct unfinished_view *ret)

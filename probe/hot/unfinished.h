@@ -12,7 +12,8 @@
  * and not our handler. There are two kinds: writes (transfer.h) and waits (rest.h).
  *
  * A handler of the host's that runs meanwhile may leave by a jump, and our frame with it. Then the
- * place stays taken, until the thread's tid comes for one again. */
+ * place stays taken, until the thread's tid comes for one again. Or the thread is cancelled, and
+ * never does: unfinished_sweep() gives its place back, and the next handler closes what it held. */
 #ifndef STAKEOUT_PROBE_HOT_UNFINISHED_H
 #define STAKEOUT_PROBE_HOT_UNFINISHED_H
 
@@ -48,6 +49,9 @@ uint64_t unfinished_mask(const ucontext_t *context);
 /* Does the stack that the handler runs on hold a handler of the host's on top of ours? `low`: where
  * the interrupted stack ends, if that is the one; 0: that is not known. */
 bool unfinished_has_stack(const ucontext_t *context, uint64_t low);
+
+/* Gives back the places of threads that are gone. Threads: the sampler's. */
+void unfinished_sweep(void);
 
 /* What a thread is truly in, if its handler is at it. Threads: the sampler's. */
 bool unfinished_read(uint32_t tid, struct unfinished_view *ret);

@@ -395,7 +395,10 @@ void sampler_cost(struct sampler_cost *ret)
 {
     *ret = (struct sampler_cost){ 0 };
     pthread_mutex_lock(&sampler.lock);
-    if (filters_allow(TRIED_tgkill)) slot_sweep();
+    if (filters_allow(TRIED_tgkill)) {
+        slot_sweep();
+        unfinished_sweep();
+    }
     ret->cpu_ns = sampler_cpu_ns();
     ret->memory_size = memory_in_use();
     ret->is_off = sampler.is_off;

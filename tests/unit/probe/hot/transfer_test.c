@@ -479,6 +479,51 @@ static int close_all(void **state)
     return 0;
 }
 
+/* ---- a writer that is cancelled ---- */
+
+static size_t places_taken(void)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < UNFINISHED_MAX; i++) {
+        count += atomic_load(&hot.unfinished[i].tid) != 0;
+    }
+    return count;
+}
+
+static void of_a_writer_that_is_cancelled_nothing_stays_open(void **state)
+{
+    struct writing writing = { .size = SIZE };
+    unsigned char bytes[4096];
+    size_t before = places_taken();
+    pthread_t thread;
+    void *result;
+
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* a sanitizer does not hear of frames that are unwound by force */
+#endif
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    thread = writer_start(&writing);
+    assert_true(wait_until(is_transferring, NULL, 10000));
+    assert_int_equal(pthread_cancel(thread), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, PTHREAD_CANCELED);
+    assert_int_equal(places_taken(), before + 1);
+
+    unfinished_sweep();
+    assert_int_equal(places_taken(), before);
+    assert_true(atomic_load(&hot.has_left_files));
+    raise(stack_copy_signal()); /* not ours: any handler will do */
+    assert_false(atomic_load(&hot.has_left_files));
+    close(ends[0]);
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    while (read(ends[1], bytes, sizeof bytes) > 0)
+        continue;
+    /* The end, and not EAGAIN: nobody holds the other end any more. */
+    assert_int_equal(read(ends[1], bytes, sizeof bytes), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,6 +541,7 @@ int main(void)
         cmocka_unit_test_teardown(what_has_a_time_out_of_its_own_is_counted, pair_close),
         cmocka_unit_test_teardown(a_child_does_not_keep_what_the_handler_holds, pair_close),
         cmocka_unit_test_teardown(during_a_fork_a_count_stays_short, pair_close),
+        cmocka_unit_test_teardown(of_a_writer_that_is_cancelled_nothing_stays_open, pair_close),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);
