@@ -340,7 +340,7 @@ static uint64_t list_interval_ms(const struct tasks *tasks)
 uint32_t tasks_tick(struct tasks *tasks)
 {
     uint64_t now_ms = store_now_wall_ms(tasks->store), now_ns = clock_monotonic_ns();
-    uint64_t next_ms = now_ms + TICK_MS_MAX;
+    uint64_t next_ms = now_ms + TICK_MS_MAX, chore_ms;
 
     for (size_t i = 0; i < tasks->cache.application_count; i++) {
         struct cached_application *application = tasks->cache.applications[i];
@@ -350,11 +350,9 @@ uint32_t tasks_tick(struct tasks *tasks)
         }
     }
     if (now_ns - tasks->listed_ns >= ms_to_ns(list_interval_ms(tasks))) list_applications(tasks);
-    tasks_do_chores(tasks, now_ns);
+    chore_ms = tasks_do_chores(tasks, now_ns);
     if (tasks_are_ready(tasks)) tasks_retry_departures(tasks);
-    if (tasks->chore.due_ns > now_ns && next_ms > now_ms + ns_to_ms(tasks->chore.due_ns - now_ns)) {
-        next_ms = now_ms + ns_to_ms(tasks->chore.due_ns - now_ns);
-    }
+    if (next_ms > now_ms + chore_ms) next_ms = now_ms + chore_ms;
     return next_ms > now_ms ? (uint32_t)(next_ms - now_ms) : 1;
 }
 

@@ -13,7 +13,7 @@
 enum {
     LEASE_MS = 6000,
     PAUSE_MS = 30000, /* between two walks */
-    STEP_MS = 20,     /* between two steps */
+    STEP_MS = 5,      /* between two steps, each of which takes Redis and the loop less than that */
     DAY_MS = 86400000
 };
 
@@ -97,10 +97,15 @@ static void step(struct tasks *tasks)
     }
 }
 
-void tasks_do_chores(struct tasks *tasks, uint64_t now_ns)
+uint32_t tasks_do_chores(struct tasks *tasks, uint64_t now_ns)
 {
+    struct chore *chore = &tasks->chore;
+
     renew_lease(tasks, now_ns);
-    if (tasks->chore.is_under_way || now_ns < tasks->chore.due_ns) return;
-    if (!tasks_are_ready(tasks) || !tasks_have_lease(tasks)) return;
-    if (tasks->chore.index < tasks->cache.application_count) step(tasks);
+    if (!tasks_are_ready(tasks) || !tasks_have_lease(tasks)) return PAUSE_MS;
+    if (!chore->is_under_way && now_ns >= chore->due_ns &&
+        chore->index < tasks->cache.application_count)
+        step(tasks);
+    if (chore->is_under_way) return STEP_MS; /* to begin the next one as soon as this has ended */
+    return now_ns < chore->due_ns ? (uint32_t)ns_to_ms(chore->due_ns - now_ns) + 1 : PAUSE_MS;
 }

@@ -48,9 +48,10 @@ struct tasks {
 struct cached_task *tasks_learn(struct tasks *tasks, const struct task *task, uint64_t version,
                                 const struct sample_summary *sample);
 
-/* The lease, and what is done under it; from every tick. */
+/* The lease, and what is done under it; from every tick. Returns in how many ms it wants to be
+ * called again, at the latest. */
 bool tasks_have_lease(const struct tasks *tasks);
-void tasks_do_chores(struct tasks *tasks, uint64_t now_ns);
+uint32_t tasks_do_chores(struct tasks *tasks, uint64_t now_ns);
 
 /* Tells Redis of the departures that it missed, and asks it again who was there. */
 void tasks_retry_departures(struct tasks *tasks);

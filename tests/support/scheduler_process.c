@@ -51,7 +51,8 @@ static void give_environment(const struct scheduler_process *scheduler)
 /* In the child: nothing of the tester's own settings, and its end with ours. */
 static void run(const struct scheduler_process *scheduler, const char *const *words, int output)
 {
-    const char *argv[2 * SCHEDULER_OPTIONS_MAX + 16] = { STAKEOUTD_PATH };
+    const char *argv[2 * SCHEDULER_OPTIONS_MAX + 16] = { scheduler->program ? scheduler->program
+                                                                            : STAKEOUTD_PATH };
     char state[PATH_SIZE], log[PATH_SIZE];
     size_t count = 1;
     int fd;

@@ -23,6 +23,7 @@ struct scheduler_process {
     uint16_t port;      /* 0 before the first start: a free one */
     char directory[64]; /* made by the first start; holds `state/` and `log` */
     const char *options[SCHEDULER_OPTIONS_MAX + 1]; /* more for its command line; set before */
+    const char *program;                            /* NULL: the one that was built with the test */
     const char *ready_path; /* what answers 200 once it has started; NULL: /readyz */
     /* What its parent may give it; all set before, and kept over restarts. */
     const char *environment[SCHEDULER_OPTIONS_MAX + 1]; /* "NAME=VALUE" */

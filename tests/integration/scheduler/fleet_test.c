@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 8, CUTS = 5, WAIT_MS = 20000 };
+enum { ROUNDS = 8, CUTS = 5, OLD = 40, WAIT_MS = 20000 };
 
 /* What is not told is found by asking, every 5 s: half of the changes then take longer. */
 enum { TOLD_MS_MAX = 1000 };
@@ -243,7 +243,7 @@ static void what_was_trimmed_is_loaded(void **state)
 /* As if it had ended a year ago. */
 static void age(const char *application, const char *task)
 {
-    char command[256];
+    char command[1200];
 
     snprintf(command, sizeof command, "zadd 'stakeout:{%s}:ended' xx 1 %s", application, task);
     redis_process_ask(&scheduler_redis, command);
@@ -262,26 +262,40 @@ static bool is_forgotten(void *context)
     return status == 404;
 }
 
-/* The first one has it, because it was there alone. */
+static bool all_are_forgotten(void *context)
+{
+    (void)context;
+    return strcmp(redis_process_ask(&scheduler_redis, "zcard 'stakeout:{left}:tasks'"), "0") == 0;
+}
+
+/* The first one has it, because it was there alone. It forgets many a second. */
 static void when_one_was_killed_the_other_expires_and_forgets(void **state)
 {
-    char task[TASK_ID_SIZE + 1];
+    char task[TASK_ID_SIZE + 1], old[OLD][TASK_ID_SIZE + 1];
     uint64_t now_ns;
 
     (void)state;
     scheduler_create_task("left", "", task);
     cancel(task);
+    for (int i = 0; i < OLD; i++) {
+        scheduler_create_task("left", "", old[i]);
+        cancel(old[i]);
+    }
     assert_true(log_has(&scheduler, takes_it));
     assert_false(log_has(&other, takes_it));
 
     now_ns = clock_monotonic_ns();
     scheduler_process_kill(&scheduler);
     age("left", task);
+    for (int i = 0; i < OLD; i++) {
+        age("left", old[i]);
+    }
     assert_false(is_forgotten(task));
     assert_true(wait_until(is_forgotten, task, WAIT_MS));
     assert_true(log_has(&other, takes_it));
     printf("taken over %.1f s after the holder was killed\n",
            (double)(clock_monotonic_ns() - now_ns) / 1e9);
+    assert_true(wait_until(all_are_forgotten, NULL, WAIT_MS));
 
     scheduler_process_start(&scheduler); /* it comes back, and does not take it away */
     scheduler_create_task("left", "", task);
