@@ -60,7 +60,7 @@ uint32_t slot_index(const struct slot *slot);
 /* Reserves the destructor's key. Once per process, before the gate opens. */
 void slot_open(void);
 
-/* Is there no such thread in this process? Threads: any; for the agent, where its calls are allowed. */
+/* Is there no such thread in this process? Threads: any, where filters allow tgkill. */
 bool thread_is_gone(uint32_t tid);
 
 /* Gives back the slots of threads that are gone. Threads: the sampler's. */
