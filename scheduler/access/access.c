@@ -84,7 +84,6 @@ static int identify_token(struct access *access, struct text hash, struct http_i
     if (!token || role_parse(text_of(token->role), &identity.role) < 0) return -ENOENT;
     store_token_note_use(access->store, token);
     snprintf(identity.name, sizeof identity.name, "%s", token->name);
-    CHECK(text_from_hex(hash, identity.token, sizeof identity.token) == 0);
     identity.scope = scope_ref(token->scope);
     *ret = identity;
     return 0;
@@ -94,15 +93,22 @@ int access_identify(void *context, const struct http_credential *credential,
                     struct http_identity *ret)
 {
     struct access *access = context;
-    const struct store_session *session;
+    unsigned char token[SHA256_SIZE];
     char hash[TOKEN_HASH_SIZE + 1];
 
-    text_to_hex(credential->sha256, SHA256_SIZE, hash);
-    if (credential->kind != HTTP_SESSION) return identify_token(access, text_of(hash), ret);
-    session = store_session_find(access->store, text_of(hash));
-    if (!session) return -ENOENT;
-    store_session_note_use(access->store, session);
-    return identify_token(access, text_of(session->token_hash), ret);
+    memcpy(token, credential->sha256, sizeof token);
+    text_to_hex(token, sizeof token, hash);
+    if (credential->kind == HTTP_SESSION) {
+        const struct store_session *session = store_session_find(access->store, text_of(hash));
+
+        if (!session || text_from_hex(text_of(session->token_hash), token, sizeof token) < 0)
+            return -ENOENT;
+        store_session_note_use(access->store, session);
+        memcpy(hash, session->token_hash, sizeof hash);
+    }
+    if (identify_token(access, text_of(hash), ret) < 0) return -ENOENT;
+    memcpy(ret->token, token, sizeof ret->token);
+    return 0;
 }
 
 bool access_has_tokens(void *context)

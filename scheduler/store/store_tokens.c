@@ -9,6 +9,7 @@
  * A change reads first: two of one name at one time could both pass, which costs a name that two
  * tokens have, and nothing else. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,9 +182,10 @@ static const struct store_token *find_by_name(const struct store *store, const c
 
 void store_token_note_use(struct store *store, const struct store_token *token)
 {
-    struct token_place *place = place_of(store, text_of(token->hash));
+    ptrdiff_t index = token - store->tokens; /* it is one of ours, as it was found */
 
-    if (place) place->token->used_wall_ms = store_now_wall_ms(store);
+    CHECK(index >= 0 && (size_t)index < store->token_count);
+    store->tokens[index].used_wall_ms = store_now_wall_ms(store);
 }
 
 static void on_nothing(void *my, size_t index, const struct redis_value *value)

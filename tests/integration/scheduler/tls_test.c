@@ -281,6 +281,56 @@ static void beyond_loopback_there_must_be_tls_and_tokens(void **state)
     scheduler_process_done(&process);
 }
 
+/* ------------------------------------------------------------------ sessions */
+
+static bool is_shut(void *context)
+{
+    struct tls_answer answer = ask(GET("/api/v1/session"), NULL);
+
+    (void)context;
+    return strstr(answer.text, "HTTP/1.1 401 ") != NULL;
+}
+
+static struct tls_answer ask_with_cookie(const char *name, const char *secret)
+{
+    char request[512];
+
+    snprintf(request, sizeof request,
+             "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+             "Cookie: %s=%s\r\n\r\n",
+             name, secret);
+    return ask(request, NULL);
+}
+
+/* Over TLS only the cookie counts that no other host, and no plain page of this one, can set. */
+static void a_session_s_cookie_is_secure_and_has_no_other_name(void **state)
+{
+    static const char name[] = "\r\nSet-Cookie: __Host-stakeout_session=";
+    const char *words[] = { "token", "create", "viewer", "eve", NULL };
+    char token[128], body[160], request[512], secret[65];
+    struct tls_answer answer;
+    const char *cookie;
+
+    (void)state;
+    assert_int_equal(scheduler_process_command(&scheduler, words, token, sizeof token), 0);
+    assert_true(wait_until(is_shut, NULL, PATIENCE_MS));
+    snprintf(body, sizeof body, "{\"token\":\"%s\"}", token);
+    snprintf(request, sizeof request,
+             "POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+             strlen(body), body);
+    answer = ask(request, NULL);
+    expect(&answer, "HTTP/1.1 201 ");
+    cookie = strstr(answer.text, name);
+    assert_non_null(cookie);
+    snprintf(secret, sizeof secret, "%s", cookie + sizeof name - 1);
+    expect(&answer, "; Path=/; HttpOnly; SameSite=Strict; Max-Age=604800; Secure\r\n");
+    answer = ask_with_cookie("__Host-stakeout_session", secret);
+    expect(&answer, "HTTP/1.1 200 ");
+    answer = ask_with_cookie("stakeout_session", secret);
+    expect(&answer, "HTTP/1.1 401 ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_bad_certificate_is_refused_and_the_old_one_stays),
         cmocka_unit_test(the_command_line_verifies_too),
         cmocka_unit_test(beyond_loopback_there_must_be_tls_and_tokens),
+        cmocka_unit_test(a_session_s_cookie_is_secure_and_has_no_other_name),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -49,6 +49,7 @@ static bool is_answered(void *context)
             &answer);
     status = answer.status;
     api_answer_done(&answer);
+    if (status == 429) status = 401; /* too many were refused here lately: shut out as well */
     return status == visit->status;
 }
 
