@@ -388,8 +388,9 @@ size_t store_token_list(const struct store *store, const struct store_token **re
 /* The good token of this hash; NULL: none. Lives until the loop's next turn. */
 const struct store_token *store_token_find(const struct store *store, struct text hash);
 
-/* The token, as it was just found, was used: kept in memory, and in Redis to the minute. Reading has
- * used_wall_ms of all filled with what every scheduler noted there; `then` may look at the list. */
+/* The token, as it was just found, was used: kept in memory, and in Redis to the minute. Reading
+ * has used_wall_ms of all filled with what every scheduler noted there; `then` may look at the
+ * list. */
 void store_token_note_use(struct store *store, const struct store_token *token);
 void store_token_read_uses(struct store *store, store_done_fn then, void *context);
 
