@@ -223,13 +223,14 @@ static void find_route(const struct http *http, const struct head *head, struct 
 {
     unsigned method = head->method == HEAD_HEAD ? HEAD_GET : (unsigned)head->method;
     struct text path = path_of(head);
+    struct pieces pieces = { 0 };
 
     for (size_t i = 0; i < http->route_count; i++) {
         const struct http_route *route = http->routes[i].route;
-        struct pieces pieces = { 0 };
 
         if (!route_matches(route->path, path, &pieces)) continue;
         pieces_done(&pieces);
+        pieces = (struct pieces){ 0 };
         ret->allow |= (unsigned)route->method | HEAD_OPTIONS;
         if (route->method == HTTP_GET) ret->allow |= HEAD_HEAD;
         if ((unsigned)route->method != method || ret->route) continue;

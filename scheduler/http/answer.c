@@ -96,6 +96,7 @@ void problem_format(struct buf *to, const struct problem_text *problem)
 
 void http_answer_header(struct http_request *request, const char *name, const char *value)
 {
+    request->has_headers = true;
     evhttp_add_header(evhttp_request_get_output_headers(request->ev), name, value);
 }
 
@@ -104,7 +105,8 @@ static void add_default(struct http_request *request, const char *name, const ch
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request->ev);
 
-    if (!evhttp_find_header(headers, name)) evhttp_add_header(headers, name, value);
+    if (!request->has_headers || !evhttp_find_header(headers, name))
+        evhttp_add_header(headers, name, value);
 }
 
 /* What browsers are told about every page. Probes are no browsers: their answers stay small. */
@@ -129,8 +131,10 @@ static void begin_answer(struct http_request *request, int status, const char *c
     connection_unwatch(connection);
     if (content_type) add_default(request, "Content-Type", content_type);
     add_security(request);
-    if (http->is_draining || (connection->must_close && connection->queue_count == 0))
+    if (http->is_draining || (connection->must_close && connection->queue_count == 0)) {
         add_default(request, "Connection", "close");
+        request->has_headers = true; /* a stream would say it again */
+    }
     if (http->on_answer)
         http->on_answer(http->options_context, request->verdict.route, status,
                         clock_monotonic_ns() - request->began_ns);

@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 
 /* Descriptors that are not connections of ours: Redis, workers, logs, files that are read. */
-enum { DESCRIPTORS_FOR_OTHERS = 128, CONNECTIONS_DEFAULT = 8192 };
+enum { DESCRIPTORS_FOR_OTHERS = 128, CONNECTIONS_DEFAULT = 32768 };
 
 static size_t connections_default(void)
 {

@@ -101,7 +101,7 @@ struct sockaddr;
 
 /* Bounds; zero stands for the default of each. Tests make them small. */
 struct http_limits {
-    size_t connection_count_max; /* default: 8192, and 128 less than the descriptors allow */
+    size_t connection_count_max; /* default: 32768, and 128 less than the descriptors allow */
     size_t body_budget;          /* bytes of bodies held at once, 64 MB; beyond it: 503 */
     size_t unread_size_max;      /* of a stream, 1 MB */
     size_t answer_budget;        /* bytes of answers that are being read, 256 MB; beyond it: 503 */

@@ -59,7 +59,8 @@ struct http_request {
     struct pieces pieces;
     http_gone_fn on_gone; /* parked, if not NULL */
     void *gone_context;
-    bool is_stream; /* its answer has begun */
+    bool is_stream;   /* its answer has begun */
+    bool has_headers; /* the handler has given some for its answer */
 };
 TAILQ_HEAD(http_requests, http_request);
 
