@@ -54,7 +54,7 @@ static void write_complaint(const char *log, const char *why)
     }
     if (fd < 0) return;
     log_start(fd, LOG_INFO);
-    log_line(LOG_ERROR, "probe: not started: %s", why);
+    log_event(LOG_ERROR, "probe: not started", LOG_STRING("why", why));
     log_start(-1, LOG_ERROR + 1);
     close(fd);
 }

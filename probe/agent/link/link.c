@@ -127,7 +127,8 @@ static void on_settings(void *context, const struct poller_settings *settings)
     if (atomic_exchange_explicit(&link->is_off, settings->is_off, memory_order_relaxed) ==
         settings->is_off)
         return;
-    log_line(LOG_INFO, "probe: switched %s by the scheduler", settings->is_off ? "off" : "on");
+    log_event(LOG_INFO, "probe: switched by the scheduler",
+              LOG_STRING("to", settings->is_off ? "off" : "on"));
     sampler_switch(!settings->is_off);
     pulser_hasten(&link->sender.pulser);
 }
@@ -192,7 +193,8 @@ static void serve(struct link *link)
 /* An invariant broke: says so, and waits for stakeout_stop() without doing anything. */
 static void stand_still(struct link *link)
 {
-    log_line(LOG_ERROR, "probe: switched off, because this does not hold: %s", invariant_broken());
+    log_event(LOG_ERROR, "probe: switched off, because this does not hold",
+              LOG_STRING("invariant", invariant_broken()));
     pthread_mutex_lock(&link->lock);
     while (!is_stopping(link)) {
         pthread_cond_wait(&link->changed, &link->lock);
@@ -248,8 +250,9 @@ static void *run_link(void *argument)
     rc = open_link(link);
     tell_host(link, rc == 0 ? LINK_RUNS : LINK_FAILED, rc);
     if (rc == 0) {
-        log_line(LOG_INFO, "probe: %s as %s, for %s", link->settings.application,
-                 link->settings.instance, link->settings.server);
+        log_event(LOG_INFO, "probe: started", LOG_STRING("application", link->settings.application),
+                  LOG_STRING("instance", link->settings.instance),
+                  LOG_STRING("server", link->settings.server));
         serve(link);
         thread_catch_up(link->host_nice);
         poller_stop(&link->poller);

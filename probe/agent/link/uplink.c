@@ -37,7 +37,8 @@ static void say_connected(struct uplink *uplink)
     if (uplink->is_connected) return;
     uplink->is_connected = true;
     uplink->reason[0] = '\0';
-    log_line(LOG_INFO, "link: connected to %s for %s", uplink->settings->server, uplink->purpose);
+    log_event(LOG_INFO, "link: connected", LOG_STRING("server", uplink->settings->server),
+              LOG_STRING("for", uplink->purpose));
 }
 
 /* Says it once, until it changes. */
@@ -46,8 +47,9 @@ static void say_trouble(struct uplink *uplink, const char *reason)
     uplink->is_connected = false;
     if (strcmp(reason, uplink->reason) == 0) return;
     snprintf(uplink->reason, sizeof uplink->reason, "%s", reason);
-    log_line(LOG_WARN, "link: no %s with %s: %s; it is tried again", uplink->purpose,
-             uplink->settings->server, uplink->reason);
+    log_event(LOG_WARN, "link: not connected; it is tried again",
+              LOG_STRING("server", uplink->settings->server), LOG_STRING("for", uplink->purpose),
+              LOG_STRING("why", uplink->reason));
 }
 
 static int rest(struct uplink *uplink, struct uplink_lane *lane, uint32_t retry_after_s,

@@ -69,7 +69,7 @@ static void the_log_says_where_it_connects_and_why_not(void **state)
     scene_ask(scene, "start", "start 0");
     scene_await_log(scene, "Connection refused");
     scene_start_fake(scene);
-    scene_await_log(scene, "connected to http://127.0.0.1:");
+    scene_await_log(scene, "connected\" server=\"http://127.0.0.1:");
 }
 
 static void the_log_says_why_it_was_refused_in_the_scheduler_s_words(void **state)
@@ -82,7 +82,7 @@ static void the_log_says_why_it_was_refused_in_the_scheduler_s_words(void **stat
         (struct fake_script){ .status = 401, .times = 1, .detail = "The token 't' is not known." });
     scene_start_host(scene, NULL);
     scene_ask(scene, "start", "start 0");
-    scene_await_log(scene, ": status 401: The token 't' is not known; it is tried again");
+    scene_await_log(scene, "why=\"status 401: The token 't' is not known\"");
 }
 
 static void assert_stays_off(struct scene *scene, const char *command, int error)

@@ -136,7 +136,8 @@ static void expect_log(const char *path, const char *needle, const char *says)
 }
 
 static const struct visit visits[] = {
-    { "all is well", "localhost", false, "ca", "probe", "link: connected to https://localhost:" },
+    { "all is well", "localhost", false, "ca", "probe",
+      "link: connected\" server=\"https://localhost:" },
     { "another name", "127.0.0.1", false, "ca", "probe",
       "its certificate is not acceptable: IP address mismatch" },
     { "an authority that is not known", "localhost", false, NULL, "probe",
@@ -190,7 +191,7 @@ static void a_host_that_exits_at_once_still_says_what_it_counted(void **state)
     snprintf(log, sizeof log, "%s/log-farewell", directory);
     host = host_start(&visits[0], log);
     assert_string_equal(host_process_ask(host, "start"), "start 0");
-    expect_log(log, "for reports", "connected");
+    expect_log(log, "for=\"reports\"", "connected");
     assert_string_equal(host_process_ask(host, "call GET /farewell 1"), "called");
     assert_int_equal(host_process_end(host), 0);
     assert_true(wait_until(has_interface, NULL, PATIENCE_MS));

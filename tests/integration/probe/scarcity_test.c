@@ -117,7 +117,7 @@ static void start_with_threads(struct scene *scene, int left, int expected)
     } else {
         assert_int_equal(rc, -EAGAIN);
         assert_unharmed(scene);
-        scene_await_log(scene, "not started: Resource temporarily unavailable");
+        scene_await_log(scene, "not started\" why=\"Resource temporarily unavailable");
     }
     assert_int_equal(scene_end_host(scene), 0);
     assert_int_equal(unlink(scene->log), 0);
@@ -152,7 +152,7 @@ static void with_three_descriptors_it_connects_and_samples(void **state)
     scene_await_event(scene, TASK_EVENT_ARMED);
     scene_ask(scene, "call GET /slow 200", "called");
     scene_await_count(scene, "report", 1);
-    scene_await_log(scene, "connected to http://127.0.0.1:");
+    scene_await_log(scene, "connected\" server=\"http://127.0.0.1:");
     assert_int_equal(scene_end_host(scene), 0);
 }
 
