@@ -220,9 +220,22 @@ static void refuse_session(struct doctor *doctor, const struct answer *answer)
     }
 }
 
+/* " of 'shop', 'cart'": of which applications a token is, if not of all. */
+static void put_scope(const json_t *session, struct buf *to)
+{
+    const json_t *applications = json_object_get(session, "applications"), *name;
+    size_t i;
+
+    json_array_foreach(applications, i, name)
+    {
+        (void)buf_printf(to, "%s'%s'", i > 0 ? ", " : " of ", json_string_value(name));
+    }
+}
+
 static bool check_token(struct doctor *doctor)
 {
     OWN(answer_done) struct answer answer = ANSWER_INIT;
+    OWN(buf_done) struct buf scope = BUF_INIT(TEXT_SIZE_MAX);
     struct text role;
 
     if (!ask(doctor, "/api/v1/session", &answer)) return false;
@@ -231,13 +244,15 @@ static bool check_token(struct doctor *doctor)
         return false;
     }
     role = field_text(answer.document, "role");
+    put_scope(answer.document, &scope);
     if (text_is_equal(role, TEXT("operator"))) {
-        add(doctor, OK, "token", "", "The scheduler knows us as '%.*s', who may create tasks.",
-            TEXT_ARGS(field_text(answer.document, "name")));
+        add(doctor, OK, "token", "", "The scheduler knows us as '%.*s', who may create tasks%.*s.",
+            TEXT_ARGS(field_text(answer.document, "name")), TEXT_ARGS(buf_peek(&scope)));
     } else {
         add(doctor, WARN, "token", "An operator's token is needed to create, cancel or extend.",
-            "The scheduler knows us as '%.*s', who may look (%.*s).",
-            TEXT_ARGS(field_text(answer.document, "name")), TEXT_ARGS(role));
+            "The scheduler knows us as '%.*s', who may look (%.*s)%.*s.",
+            TEXT_ARGS(field_text(answer.document, "name")), TEXT_ARGS(role),
+            TEXT_ARGS(buf_peek(&scope)));
     }
     check_clock(doctor, answer.document);
     return true;

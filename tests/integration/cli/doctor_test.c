@@ -71,6 +71,13 @@ static bool is_locked_out(void *context)
     return run.code == 1;
 }
 
+static bool knows_the_shopper(void *token)
+{
+    RUN("doctor", "--token", token);
+    return strstr(run.out, "The scheduler knows us as 'shopper', who may create tasks of 'shop', "
+                           "'cart'.") != NULL;
+}
+
 /* The last test of the program: once there was a token, the door stays locked. */
 static void token_decides_what_may_be_done(void **state)
 {
@@ -104,6 +111,14 @@ static void token_decides_what_may_be_done(void **state)
     assert_code(0);
     cancel(run.out);
     unsetenv("STAKEOUT_TOKEN");
+    assert_int_equal(
+        scheduler_process_command(&scheduler,
+                                  (const char *const[]){ "token", "create", "--role=operator",
+                                                         "shopper", "--application", "shop",
+                                                         "--application", "cart", NULL },
+                                  operator, sizeof operator),
+        0);
+    assert_true(wait_until(knows_the_shopper, operator, PROGRAM_WAIT_MS));
 }
 
 /* Redis is none at that address, and never was: it is no matter of tokens, nor of guarantees. */

@@ -43,6 +43,25 @@ static int status_of(const char *token, const char *path)
     return status;
 }
 
+struct expectation {
+    const char *token;
+    int status;
+};
+
+static bool is_answered_so(void *context)
+{
+    const struct expectation *wanted = context;
+
+    return status_of(wanted->token, "/api/v1/session") == wanted->status;
+}
+
+static void wait_for_status(const char *token, int status)
+{
+    struct expectation wanted = { token, status };
+
+    if (!wait_until(is_answered_so, &wanted, 10000)) fail_msg("never led to %d", status);
+}
+
 static bool tokens_count(void *context)
 {
     (void)context;
@@ -313,8 +332,7 @@ static void a_misspelt_name_leads_to_no_other_application(void **state)
 
     (void)state;
     make_token("walker", "operator", "wallet", near);
-    while (status_of(near, "/api/v1/session") != 200) {
-    }
+    wait_for_status(near, 200);
     task = scheduler_ask(&(struct api_call){ .port = scheduler.port,
                                              .path = "/api/v1/tasks",
                                              .token = near,
@@ -398,8 +416,7 @@ static void a_stream_tells_its_own_and_ends_with_its_token(void **state)
 
     (void)state;
     make_token("listener", "viewer", "garden", token);
-    while (status_of(token, "/api/v1/session") != 200) {
-    }
+    wait_for_status(token, 200);
     stream.fd = api_send(
         &(struct api_call){ .port = scheduler.port, .path = "/api/v1/events", .token = token });
     assert_true(api_stream_wait(&stream, "\n: stakeout\n"));
@@ -501,14 +518,12 @@ static void a_parked_poll_ends_with_its_token(void **state)
 
     (void)state;
     make_token("parker", "probe", "garden", token);
-    while (status_of(token, "/api/v1/session") != 403) {
-    }
+    wait_for_status(token, 403);
     probe.token = token;
     fake_probe_poll(&probe);
     fake_probe_park(&probe);
     assert_int_equal(scheduler_process_command(&scheduler, words, output, sizeof output), 0);
-    while (status_of(token, "/api/v1/session") != 401) {
-    }
+    wait_for_status(token, 401);
     task = create("garden");
     api_receive(probe.parked, &answer);
     assert_int_equal(answer.status, 401);
