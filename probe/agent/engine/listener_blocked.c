@@ -8,7 +8,8 @@
  *
  * INVARIANT: what is added here is of one moment. The thread's CPU clock reads the same before its
  * stack was read and behind it, or our handler is in the same call (hot/unfinished.h). Else the
- * look is made again, or ends as a drop, or finds that the thread runs. */
+ * look is made again, or ends as a drop, or finds that the thread runs. And the call had not ended
+ * by then: a thread that has no call any more sleeps where it likes. */
 #include "probe/agent/engine/blocked_stack.h"
 #include "probe/agent/engine/listener_steps.h"
 #include "probe/hot/repair.h"
@@ -32,6 +33,10 @@ static void look_sighted(struct engine *engine, struct listening *listening,
     struct look_times times;
 
     listening->retry_count = 0;
+    if (listening_has_ended(listening)) { /* maybe before: it may sleep anywhere by now */
+        draft_drop(&listening->draft, SNAPSHOT_DROP_CALL_ENDED);
+        return;
+    }
     if (!stint_cpu_ns(&listening->stint, sighting->clock_ns, &times.cpu_ns)) {
         draft_drop(&listening->draft, SNAPSHOT_DROP_MOVED);
         return;

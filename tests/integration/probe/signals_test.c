@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/wire/messages.h"
 #include "probe/hot/memory.h"
+#include "probe/hot/rest.h"
 #include "probe/include/stakeout/stakeout.h"
 #include "tests/integration/probe/one_task.h"
 #include "tests/support/test.h"
@@ -22,6 +23,7 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,11 +42,28 @@ enum { SIGNALS_MAX = 0 };
 
 static struct sample *_Atomic heard;
 
+#define BRIEF "brief" /* calls of which many come, and none is kept */
+
+static _Atomic uint32_t brief_count, behind_count;
+
+static void brief_heard(const struct sample *sample)
+{
+    for (uint32_t i = 0; i < sample->snapshot_count; i++) {
+        if (sample->snapshots[i].syscall == SYS_clock_nanosleep) atomic_fetch_add(&behind_count, 1);
+    }
+    atomic_fetch_add(&brief_count, 1);
+}
+
 static void on_sample(void *context, struct sample *take_sample)
 {
     (void)context;
     one_task_accept(take_sample);
-    sample_free(atomic_exchange(&heard, take_sample));
+    if (strcmp(take_sample->interface, BRIEF) == 0) {
+        brief_heard(take_sample);
+        sample_free(take_sample);
+    } else {
+        sample_free(atomic_exchange(&heard, take_sample));
+    }
 }
 
 static bool one_is_heard(void *context)
@@ -203,9 +222,112 @@ static void a_call_that_waits_is_never_signalled(void **state)
     }
 }
 
+/* ---- one that met a wait ---- */
+
+#if !defined(__SANITIZE_THREAD__) /* it hands on a copy of what a handler returns by */
+
+static bool is_at_rest(void *tid)
+{
+    struct unfinished_view view;
+
+    return unfinished_read(*(uint32_t *)tid, &view);
+}
+
+/* As the sampler's, to a thread that it has no cause to signal. */
+static void *meet_later(void *context)
+{
+    struct loan_order order = { .tid = *(uint32_t *)context, .state = UINT64_MAX };
+    int loan;
+
+    nanosleep(&(struct timespec){ .tv_nsec = WAIT_MS / 3 * (long)NS_PER_MS }, NULL);
+    loan = stack_copy_request(&order);
+    if (loan < 0 || !wait_until(is_at_rest, context, 10000)) return NULL;
+    loan_write_off(loan);
+    return context;
+}
+
+/* Our handler waits for the rest of it; what is shown is the call. */
+static void a_wait_that_was_met_goes_on_and_is_seen_as_it_was(void **state)
+{
+    stakeout_interface_id interface = arm();
+    uint32_t tid = (uint32_t)syscall(SYS_gettid);
+    uint32_t in_poll = 0, stack = UINT32_MAX;
+    const struct sample *sample;
+    stakeout_call call;
+    pthread_t thread;
+    bool is_whole;
+    void *has_met;
+
+    (void)state;
+    rest_allow(true); /* as it is by the sampler's first signal */
+    assert_int_equal(pthread_create(&thread, NULL, meet_later, &tid), 0);
+    call = stakeout_call_begin(interface);
+    is_whole = wait_by_poll();
+    stakeout_call_end(call, 0);
+    pthread_join(thread, &has_met);
+    assert_non_null(has_met);
+    assert_true(is_whole);
+    assert_true(wait_until(one_is_heard, NULL, 10000));
+    sample = atomic_load(&heard);
+    for (uint32_t i = 0; i < sample->snapshot_count; i++) {
+        const struct snapshot *snapshot = &sample->snapshots[i];
+
+        if (snapshot->syscall == SYSCALL_NONE) continue; /* met as it woke */
+        if (in_poll++ == 0) stack = snapshot->stack;
+        assert_int_equal(snapshot->syscall, SYS_poll);
+        assert_int_equal(snapshot->stack, stack);
+    }
+    assert_in_range(in_poll, SNAPSHOTS_MIN, UINT32_MAX);
+    sample_free(atomic_exchange(&heard, NULL));
+}
+
+#endif
+
+/* ---- behind the end ---- */
+
+enum { BRIEF_THREADS = 24, BRIEF_CALLS = 150, BRIEF_MS = 6 };
+
+/* A call that waits in poll() for a little longer than the threshold; its thread sleeps at once
+ * when it has ended, and in nothing else. */
+static void *brief_main(void *context)
+{
+    const stakeout_interface_id *interface = context;
+
+    for (int i = 0; i < BRIEF_CALLS; i++) {
+        stakeout_call call = stakeout_call_begin(*interface);
+
+        poll(NULL, 0, BRIEF_MS);
+        stakeout_call_end(call, 0);
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = 2000000 }, NULL);
+    }
+    return NULL;
+}
+
+static bool has_come(void *count)
+{
+    return atomic_load((_Atomic uint32_t *)count) > 0;
+}
+
+static void what_a_thread_does_behind_the_end_is_not_the_calls(void **state)
+{
+    stakeout_interface_id interface = one_task_arm(
+        &(struct one_task){ .interface = BRIEF, .threshold_ms = BRIEF_MS - 1, .frequency_ms = 1 });
+    pthread_t threads[BRIEF_THREADS];
+
+    (void)state;
+    for (int i = 0; i < BRIEF_THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, brief_main, &interface), 0);
+    }
+    for (int i = 0; i < BRIEF_THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_true(wait_until(has_come, &brief_count, 10000));
+    assert_int_equal(atomic_load(&behind_count), 0);
+}
+
 /* ---- signals of the host's own ---- */
 
-enum { ALARMS = 12, ALARM_AFTER_MS = 100, HANDLER_MS = 12, BIG = 8 << 20, HUNG_AFTER_MS = 3000 };
+enum { ALARMS = 12, ALARM_AFTER_MS = 200, HANDLER_MS = 12, BIG = 8 << 20, HUNG_AFTER_MS = 3000 };
 
 struct alarm {
     pthread_t thread;
@@ -316,6 +438,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_that_waits_is_never_signalled),
+        cmocka_unit_test(what_a_thread_does_behind_the_end_is_not_the_calls),
+#if !defined(__SANITIZE_THREAD__)
+        cmocka_unit_test(a_wait_that_was_met_goes_on_and_is_seen_as_it_was),
+#endif
         cmocka_unit_test(a_wait_that_the_host_ends_stays_ended),
         cmocka_unit_test(a_write_that_the_host_ends_stays_ended),
     };

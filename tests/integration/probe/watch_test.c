@@ -123,6 +123,17 @@ static void assert_ledger(const struct expectation *expected)
              ledger.pending, ledger.drops[expected->drop]);
 }
 
+static bool has_snapshot(void *order)
+{
+    return books_of(order).ledger.snapshots > 0;
+}
+
+/* A call that ends right after it was noticed may have none, and is a drop then. */
+static void await_snapshot(struct task_order *order)
+{
+    if (!wait_until(has_snapshot, order, 10000)) fail_msg("no snapshot");
+}
+
 static bool samples_are(void *context)
 {
     return samples_received() >= *(uint32_t *)context;
@@ -326,6 +337,7 @@ static void a_call_in_flight_is_watched_from_its_begin(void **state)
     armed_ns = clock_monotonic_ns();
     sampler_set_tasks(&order, 1);
     assert_ledger(&(struct expectation){ .order = &order, .seen = 1, .pending = 1 });
+    await_snapshot(&order);
     stakeout_call_end(call, 204);
     ended_ns = clock_monotonic_ns();
     await_samples(1);
@@ -381,6 +393,7 @@ static void interfaces_that_come_later_are_matched_by_a_prefix(void **state)
     sampler_set_tasks(&order, 1);
     call = stakeout_call_begin(stakeout_interface("late comer"));
     assert_ledger(&(struct expectation){ .order = &order, .seen = 1, .pending = 1 });
+    await_snapshot(&order);
     stakeout_call_end(call, 0);
     assert_ledger(&(struct expectation){ .order = &order, .seen = 1, .sampled = 1 });
     sampler_set_tasks(NULL, 0);
