@@ -41,9 +41,9 @@
 #include <unistd.h>
 
 enum {
-    PAIRS = 40,
-    SPELL_PAIRS = 10, /* with the same processes, and one task: its cap is not reached */
-    TURN_MS = 150,
+    PAIRS = 400,
+    SPELL_PAIRS = 50, /* with the same processes, and one task: its cap is not reached */
+    TURN_MS = 50,
     FAST = 12,
     SLOW = 5,
     LISTENED_MIN = 4, /* calls, at every moment */
