@@ -232,6 +232,27 @@ static void on_instance_gone(void *context, struct text application,
     tasks_instance_gone(intake->tasks, application, instance->incarnation, false);
 }
 
+struct hearing {
+    struct tasks *tasks;
+    uint64_t now_ns;
+};
+
+static void on_heard(void *context, struct text application, uint64_t incarnation,
+                     uint64_t last_seen_ns)
+{
+    struct hearing *hearing = context;
+
+    tasks_hear(hearing->tasks, application, incarnation, ns_to_ms(hearing->now_ns - last_seen_ns));
+}
+
+static void tell_heard(struct intake *intake, uint64_t now_ns)
+{
+    if (now_ns - intake->heard_ns < ms_to_ns(TASKS_HEARD_MS)) return;
+    intake->heard_ns = now_ns;
+    census_heard(intake->census, on_heard, &(struct hearing){ intake->tasks, now_ns });
+    tasks_hear_end(intake->tasks);
+}
+
 static bool is_here(void *context, struct text application, uint64_t incarnation)
 {
     struct intake *intake = context;
@@ -241,6 +262,7 @@ static bool is_here(void *context, struct text application, uint64_t incarnation
 
 void intake_tick(struct intake *intake, uint64_t now_ns)
 {
+    tell_heard(intake, now_ns);
     census_sweep(intake->census, now_ns, on_instance_gone, intake);
     if (intake->strangers_due_ns == 0)
         intake->strangers_due_ns = now_ns + ms_to_ns(STRANGERS_AFTER_MS);

@@ -63,6 +63,7 @@ struct intake {
     struct poll_cache cache;
     TAILQ_HEAD(, in_flight) in_flight;
     size_t report_count, word_count; /* in flight */
+    uint64_t heard_ns;               /* when tasks were last told who is here */
     uint64_t strangers_due_ns;       /* 0: not set yet; UINT64_MAX: swept */
 };
 

@@ -71,6 +71,11 @@ typedef void (*census_gone_fn)(void *context, struct text application,
                                const struct census_instance *instance);
 void census_sweep(struct census *census, uint64_t now_ns, census_gone_fn on_gone, void *context);
 
+/* Every instance that is not gone, in no order. */
+typedef void (*census_heard_fn)(void *context, struct text application, uint64_t incarnation,
+                                uint64_t last_seen_ns);
+void census_heard(struct census *census, census_heard_fn each, void *context);
+
 /* Reading. The callbacks run before the function returns. Order: by name. */
 typedef void (*census_application_fn)(void *context, struct text application, size_t instance_count,
                                       size_t interface_count, uint64_t last_seen_ns);

@@ -142,3 +142,21 @@ const struct census_instance *census_instance_find(struct census *census, struct
 
     return instance ? &instance->facts : NULL;
 }
+
+void census_heard(struct census *census, census_heard_fn each, void *context)
+{
+    struct application *application;
+    struct instance *instance;
+
+    for (size_t i = 0; i < APPLICATION_BUCKETS; i++) {
+        LIST_FOREACH(application, &census->applications[i], link)
+        {
+            LIST_FOREACH(instance, &application->instances, link)
+            {
+                if (instance->facts.is_gone) continue;
+                each(context, application_name(application), instance->facts.incarnation,
+                     instance->facts.last_seen_ns);
+            }
+        }
+    }
+}

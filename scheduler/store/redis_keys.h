@@ -25,6 +25,7 @@
  *   stakeout:news                      STREAM  what changed, for other schedulers; the last 10,000
  *   stakeout:{APP}:live                HASH    task -> "STATE start ends interface"; its end
  *   stakeout:{APP}:version             STRING  counts changes of tasks; nobody
+ *   stakeout:{APP}:heard               ZSET    incarnation -> when any of us heard it; a minute
  *   stakeout:{APP}:index               ZSET    interface LF state task, score 0: the tasks; forget
  *   stakeout:{APP}:indexed             STRING  the version with which the index is complete
  *   stakeout:{APP}:tasks               ZSET    all task ids, score 0: order of creation; forget

@@ -198,13 +198,27 @@ void store_events_put(struct store *store, struct text application,
 /* Into ledger and log, once per incarnation. */
 void store_delivered(struct store *store, struct text application, const struct task_id *task,
                      const struct task_ledger *who, store_done_fn then, void *context);
-/* An instance that is gone; one that said goodbye is lost only if it left calls behind. */
+/* An instance that is gone, unless another scheduler hears it; one that said goodbye is lost only
+ * if it left calls behind. */
 struct store_departure {
     uint64_t incarnation;
     bool said_goodbye;
 };
 void store_gone(struct store *store, struct text application, const struct task_id *task,
                 struct store_departure who, store_done_fn then, void *context);
+
+/* Instances that this scheduler hears, so that no other one believes them gone: at most
+ * STORE_HEARD_MAX, every now and then. And those that nobody hears: told of once. */
+enum { STORE_HEARD_MAX = 500 };
+struct store_heard {
+    uint64_t incarnation, silent_ms; /* since when */
+};
+void store_heard(struct store *store, struct text application, const struct store_heard *heard,
+                 size_t count);
+typedef void (*store_silent_fn)(void *context, const uint64_t *incarnations, size_t count,
+                                const struct problem *problem);
+void store_silent(struct store *store, struct text application, uint64_t silent_ms,
+                  store_silent_fn then, void *context);
 
 /* Look-ups ---------------------------------------------------------------------------------- */
 

@@ -9,6 +9,8 @@
 #include "scheduler/store/record.h"
 #include "scheduler/store/store_private.h"
 
+enum { ALIVE_MS = 40000 }; /* less than a scheduler waits for who is silent */
+
 struct put {
     store_done_fn then;
     void *context;
@@ -42,7 +44,7 @@ static struct redis_command *add_ledger_call(struct round *round, const char *fu
                                              struct text application, const struct task_id *task,
                                              uint64_t incarnation)
 {
-    struct redis_command *command = round_add_function(round, function, 5);
+    struct redis_command *command = round_add_function(round, function, 6);
     struct key_tag tag = key_tag_make(application);
     char text[INCARNATION_SIZE + 1];
 
@@ -52,6 +54,7 @@ static struct redis_command *add_ledger_call(struct round *round, const char *fu
     key_add_task(command, &tag, task, "ledger");
     key_add_task(command, &tag, task, "gone");
     key_add_task(command, &tag, task, "folded");
+    key_add(command, &tag, "heard");
     redis_command_add(command, text_of(text));
     return command;
 }
@@ -95,6 +98,7 @@ void store_gone(struct store *store, struct text application, const struct task_
         add_ledger_call(round, STORE_FUNCTION("gone"), application, task, who.incarnation);
 
     redis_command_add(command, who.said_goodbye ? TEXT("1") : TEXT("0"));
+    redis_command_add_u64(command, ALIVE_MS);
     round_send(round);
 }
 

@@ -107,6 +107,13 @@ void tasks_delivered(struct tasks *tasks, struct text application, struct text i
 void tasks_instance_gone(struct tasks *tasks, struct text application, uint64_t incarnation,
                          bool said_goodbye);
 
+/* Told of every instance that is heard here, every TASKS_HEARD_MS, and that this was all: so that
+ * of several schedulers none believes an instance gone that has moved to another one. */
+enum { TASKS_HEARD_MS = 15000 };
+void tasks_hear(struct tasks *tasks, struct text application, uint64_t incarnation,
+                uint64_t silent_ms);
+void tasks_hear_end(struct tasks *tasks);
+
 /* Instances may have gone while no scheduler ran to notice. Once, when all that live have had the
  * time to come back after a start: those that the ledgers of tasks in memory know, and that are
  * not here, are gone. is_here is asked until the sweep's last answer has come. */

@@ -2,7 +2,8 @@
 /* tasks_chores.c: what one of the schedulers on a Redis does for all: a walk over the applications,
  * for ever, in steps that are small for Redis and for the loop. Of each application first the
  * index is brought up to date, if a release without one has used this Redis; then tasks are
- * forgotten whose time is over, or whose samples are over the budget.
+ * forgotten whose time is over, or whose samples are over the budget; then instances that no
+ * scheduler hears any more are gone, though the one that heard them may be gone as well.
  *
  * Who has the lease does it. It is renewed three times in its life; one whose holder was killed is
  * another's when it has run out. Every step is right also if two do it. */
@@ -12,8 +13,9 @@
 
 enum {
     LEASE_MS = 6000,
-    PAUSE_MS = 30000, /* between two walks */
-    STEP_MS = 5,      /* between two steps, each of which takes Redis and the loop less than that */
+    PAUSE_MS = 30000,  /* between two walks */
+    SILENT_MS = 60000, /* longer than a scheduler waits itself */
+    STEP_MS = 5, /* between two steps, each of which takes Redis and the loop less than that */
     DAY_MS = 86400000
 };
 
@@ -56,9 +58,9 @@ static void step_end(struct tasks *tasks, bool has_more)
 
     chore->is_under_way = false;
     if (!has_more) {
-        chore->is_indexed = false;
         chore->walk = (struct store_index_walk){ 0 };
-        chore->index++;
+        chore->index += chore->stage == CHORE_SILENT;
+        chore->stage = (chore->stage + 1) % (CHORE_SILENT + 1);
     }
     if (chore->index >= tasks->cache.application_count) {
         chore->index = 0;
@@ -79,21 +81,41 @@ static void on_indexed(void *context, const struct store_index_walk *walk,
     struct tasks *tasks = context;
 
     if (walk) tasks->chore.walk = *walk;
-    tasks->chore.is_indexed = !problem && !walk->more;
-    step_end(tasks, !problem);
+    step_end(tasks, !problem && walk->more);
+}
+
+static void on_silent(void *context, const uint64_t *incarnations, size_t count,
+                      const struct problem *problem)
+{
+    struct tasks *tasks = context;
+    struct text application = text_of(tasks->chore.application->name);
+
+    (void)problem;
+    for (size_t i = 0; i < count; i++) {
+        tasks_instance_gone(tasks, application, incarnations[i], false);
+    }
+    step_end(tasks, false);
 }
 
 static void step(struct tasks *tasks)
 {
     struct chore *chore = &tasks->chore;
-    struct text application = text_of(tasks->cache.applications[chore->index]->name);
+    struct text application;
 
+    chore->application = tasks->cache.applications[chore->index];
+    application = text_of(chore->application->name);
     chore->is_under_way = true;
-    if (!chore->is_indexed) {
+    switch (chore->stage) {
+    case CHORE_INDEX:
         store_index(tasks->store, application, &chore->walk, on_indexed, tasks);
-    } else {
+        break;
+    case CHORE_TRIM:
         store_trim(tasks->store, application, (uint64_t)tasks->options.retention_days * DAY_MS,
                    tasks->options.retention_bytes, on_trimmed, tasks);
+        break;
+    case CHORE_SILENT:
+        store_silent(tasks->store, application, SILENT_MS, on_silent, tasks);
+        break;
     }
 }
 

@@ -5,7 +5,10 @@
  * come between: Redis is away, then the departure is kept and told again; or this scheduler itself
  * was, while the instance went. Nobody will ever notice that one, so the ledgers are read once
  * after a start, and who is in them and has not been seen since is gone; a ledger that Redis did
- * not give is asked for again. */
+ * not give is asked for again.
+ *
+ * Silent here is not gone: it may speak to another scheduler on this Redis. So each tells Redis
+ * whom it hears, and who was heard anywhere does not depart (functions/4_ledgers.lua). */
 #include "common/base/check.h"
 #include "scheduler/task/tasks_private.h"
 
@@ -14,6 +17,24 @@
 
 /* Instances that go while Redis is away, of all tasks. Beyond it rows stay open. */
 enum { DEPARTURES_MAX = 20000 };
+
+void tasks_hear_end(struct tasks *tasks)
+{
+    if (tasks->heard_count > 0 && store_is_up(tasks->store))
+        store_heard(tasks->store, text_of(tasks->heard_of->name), tasks->heard, tasks->heard_count);
+    tasks->heard_count = 0;
+}
+
+void tasks_hear(struct tasks *tasks, struct text application, uint64_t incarnation,
+                uint64_t silent_ms)
+{
+    const struct cached_application *of = cache_application_find(&tasks->cache, application);
+
+    if (!of || of->task_count == 0) return; /* there are no books that it could be missed in */
+    if (of != tasks->heard_of || tasks->heard_count == STORE_HEARD_MAX) tasks_hear_end(tasks);
+    tasks->heard_of = of;
+    tasks->heard[tasks->heard_count++] = (struct store_heard){ incarnation, silent_ms };
+}
 
 static void on_gone(void *context, const struct problem *problem);
 

@@ -33,11 +33,15 @@ struct tasks {
     uint64_t lease_end_ns;   /* 0: it is not ours */
     struct chore {
         bool is_under_way;
-        bool is_indexed; /* the application's index is up to date: now its old tasks */
-        size_t index;    /* the application whose turn it is */
+        enum chore_stage { CHORE_INDEX, CHORE_TRIM, CHORE_SILENT } stage;
+        size_t index;                                 /* the application whose turn it is */
+        const struct cached_application *application; /* of the step that is under way */
         struct store_index_walk walk;
         uint64_t due_ns;
     } chore;
+    struct store_heard heard[STORE_HEARD_MAX]; /* instances of heard_of, not yet told */
+    size_t heard_count;
+    const struct cached_application *heard_of;
     struct departure *departures; /* owned; to be told when Redis is back */
     size_t departure_count;
     struct roll_call *roll_calls; /* owned; that Redis did not answer */

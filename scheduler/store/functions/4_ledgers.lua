@@ -108,7 +108,8 @@ local function row_open(keys, incarnation, instance, ip, rows_max)
 end
 
 local function ledger_keys(keys)
-    return { task = keys[1], log = keys[2], ledger = keys[3], gone = keys[4], folded = keys[5] }
+    return { task = keys[1], log = keys[2], ledger = keys[3], gone = keys[4], folded = keys[5],
+             heard = keys[6] }
 end
 
 -- KEYS of ledger_keys()  ARGV incarnation rows_max instance ip sequence counts refused
@@ -153,12 +154,16 @@ local function pending_says(pending)
     return pending == 1 and '1 call was pending' or int(pending) .. ' calls were pending'
 end
 
--- KEYS of ledger_keys()  ARGV incarnation said_goodbye('1')
--- Who said goodbye and left nothing behind is not lost: its log ends with its own 'disarmed'.
+-- KEYS of ledger_keys()  ARGV incarnation said_goodbye('1') alive_ms
+-- Who said goodbye and left nothing behind is not lost: its log ends with its own 'disarmed'. Who
+-- went silent here, and was heard by another scheduler within alive_ms, has moved there.
 local function gone(argv_keys, args)
     local keys, incarnation, now = ledger_keys(argv_keys), args[1], now_ms()
     local row = row_get(keys.ledger, incarnation)
+    local heard = redis.call('ZSCORE', keys.heard, incarnation)
 
+    if args[2] ~= '1' and heard and now - tonumber(heard) < tonumber(args[3]) then return 0 end
+    redis.call('ZREM', keys.heard, incarnation)
     if not row or row.gone ~= '0' then return 0 end
     row.gone = int(now)
     row_put(keys.ledger, incarnation, row)

@@ -353,6 +353,105 @@ static void what_is_pending_of_an_instance_that_is_gone_is_lost(void **state)
     answer_done(&log);
 }
 
+/* As another scheduler says, or this one. */
+static void hear(struct fixture *fixture, const char *application, uint64_t incarnation,
+                 uint64_t silent_ms)
+{
+    store_heard(fixture->store, text_of(application),
+                &(struct store_heard){ incarnation, silent_ms }, 1);
+}
+
+static bool is_gone(struct fixture *fixture, const struct task *task)
+{
+    struct answer ledger = { 0 };
+    bool is;
+
+    read_ledger(fixture, task, &ledger);
+    assert_true(ledger.count > 0);
+    is = ledger.rows[0].is_gone;
+    answer_done(&ledger);
+    return is;
+}
+
+struct silence {
+    bool done;
+    uint64_t incarnation;
+    size_t count;
+};
+
+static void on_silent(void *context, const uint64_t *incarnations, size_t count,
+                      const struct problem *problem)
+{
+    struct silence *silence = context;
+
+    if (problem) fail_msg("%s", problem->detail);
+    silence->done = true;
+    silence->count = count;
+    if (count > 0) silence->incarnation = incarnations[0];
+}
+
+static bool is_told(struct fixture *fixture, void *context)
+{
+    (void)fixture;
+    return ((struct silence *)context)->done;
+}
+
+static struct silence ask_silent(struct fixture *fixture, const char *application,
+                                 uint64_t silent_ms)
+{
+    struct silence silence = { .done = false };
+
+    store_silent(fixture->store, text_of(application), silent_ms, on_silent, &silence);
+    fixture_wait(fixture, is_told, &silence);
+    return silence;
+}
+
+/* It is silent here, because it speaks to another scheduler. */
+static void who_is_heard_elsewhere_is_not_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct task task = new_task(fixture);
+    struct task_ledger ledger = ledger_of(&task, 7, 1, 10);
+
+    put_ledger(fixture, &ledger);
+    hear(fixture, "shop", 7, 100);
+    hear(fixture, "shop", 7, 50000); /* what this one last heard is older */
+    tasks_instance_gone(fixture->tasks, TEXT("shop"), 7, false);
+    assert_false(is_gone(fixture, &task));
+
+    tasks_instance_gone(fixture->tasks, TEXT("shop"), 7, true); /* it says so itself */
+    assert_true(is_gone(fixture, &task));
+}
+
+/* And nobody is left who would miss it. Of an application that the scheduler of the fixture has
+ * never heard of, so that it does not ask first. */
+static void whom_nobody_hears_is_told_of_once(void **state)
+{
+    enum { MINUTE_MS = 60000 };
+    struct fixture *fixture = *state;
+    struct silence silence;
+
+    hear(fixture, "quiet", 7, MINUTE_MS + 1000);
+    hear(fixture, "quiet", 8, 100);
+    silence = ask_silent(fixture, "quiet", MINUTE_MS);
+    assert_int_equal(silence.count, 1);
+    assert_int_equal(silence.incarnation, 7);
+    assert_int_equal(ask_silent(fixture, "quiet", MINUTE_MS).count, 0);
+}
+
+static void who_was_heard_long_ago_is_gone(void **state)
+{
+    enum { MINUTE_MS = 60000 };
+    struct fixture *fixture = *state;
+    struct task task = new_task(fixture);
+    struct task_ledger ledger = ledger_of(&task, 7, 1, 10);
+
+    put_ledger(fixture, &ledger);
+    hear(fixture, "shop", 7, MINUTE_MS);
+    tasks_instance_gone(fixture->tasks, TEXT("shop"), 7, false);
+    assert_true(is_gone(fixture, &task));
+}
+
 static bool only_8_is_here(void *context, struct text application, uint64_t incarnation)
 {
     (void)context;
@@ -590,6 +689,9 @@ int main(void)
         CASE(delivery_is_noted_once_per_incarnation),
         CASE(what_is_pending_of_an_instance_that_is_gone_is_lost),
         CASE(who_went_while_no_scheduler_ran_is_gone_and_who_is_here_is_not),
+        CASE(who_is_heard_elsewhere_is_not_gone),
+        CASE(who_was_heard_long_ago_is_gone),
+        CASE(whom_nobody_hears_is_told_of_once),
         CASE(what_is_pending_when_the_books_are_closed_is_lost),
         CASE(a_refusal_stands_in_the_ledger),
         CASE(ended_instances_beyond_the_bound_are_added_up),
