@@ -136,6 +136,15 @@ struct cached_task *cache_task_put(struct cache *cache, const struct task *task,
     return cached;
 }
 
+bool cache_task_has_overtaken(const struct cached_task *cached, const struct task *said)
+{
+    bool is_over = task_state_is_final(cached->task.state);
+
+    if (cached->is_ahead) return false; /* of Redis, by ourselves: it knows better */
+    if (is_over != task_state_is_final(said->state)) return is_over;
+    return said->sample_count < cached->task.sample_count;
+}
+
 void cache_task_drop(struct cached_task *task)
 {
     struct cached_application *application = task->application;

@@ -54,6 +54,9 @@ struct cached_task *cache_task_find(const struct cache *cache, const struct task
 struct cached_task *cache_task_put(struct cache *cache, const struct task *task, bool *ret_changed);
 void cache_task_drop(struct cached_task *task);
 
+/* Is what was said now older than what we know, if both are of one Redis? */
+bool cache_task_has_overtaken(const struct cached_task *cached, const struct task *said);
+
 /* Moves a task on as far as that is a matter of time. Returns whether it moved. */
 bool task_advance(struct task *task, uint64_t now_ms);
 bool task_is_due(const struct task *task, uint64_t now_ms);

@@ -15,7 +15,9 @@
  * MOVE_GRACE_MS after it was due is moved by whoever sees that: moving twice does nothing.
  *
  * INVARIANT: an answer never overwrites a newer one. Answers to loads carry the stamp of their
- * beginning; tasks that were put later are left alone. */
+ * beginning; tasks that were put later are left alone. Reports are answered by connections of their
+ * own, so that of two other answers the older may come later: what is over is over, and samples
+ * only become more, unless a load says that Redis is an older one. */
 #include "scheduler/task/tasks.h"
 
 #include <inttypes.h>
@@ -46,6 +48,12 @@ struct cached_task *tasks_learn(struct tasks *tasks, const struct task *task, ui
     struct cached_task *cached;
     bool is_ahead = task_advance(&now, store_now_wall_ms(tasks->store)), changed;
 
+    cached = cache_task_find(&tasks->cache, &task->id);
+    if (cached && cache_task_has_overtaken(cached, task)) {
+        now = cached->task;
+        is_ahead = false;
+        version = 0;
+    }
     cached = cache_task_put(&tasks->cache, &now, &changed);
     cached->is_ahead = is_ahead;
     /* Ours was the only change since: then we need not load. */
@@ -109,8 +117,9 @@ static void take_loaded(const struct load *load, const struct store_live *live)
 
     drop_unlisted(load, live);
     for (size_t i = 0; i < live->count; i++) {
-        const struct cached_task *known = cache_task_find(&tasks->cache, &live->tasks[i].id);
+        struct cached_task *known = cache_task_find(&tasks->cache, &live->tasks[i].id);
         if (known && known->stamp > load->stamp) continue;
+        if (known && cache_task_has_overtaken(known, &live->tasks[i])) cache_task_drop(known);
         tasks_learn(tasks, &live->tasks[i], 0, NULL);
     }
     load->application->store_version = live->version;

@@ -9,6 +9,7 @@
 #include "tests/support/test.h"
 #include "tests/support/wait.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,6 +239,33 @@ static void what_was_trimmed_is_loaded(void **state)
     assert_true(wait_until(is_not_told, (void *[]){ &there, first }, WAIT_MS));
 }
 
+/* ------------------------------------------------------------------ who is here */
+
+static bool is_heard(void *context)
+{
+    const struct fake_probe *probe = context;
+    char command[256];
+
+    snprintf(command, sizeof command, "zscore 'stakeout:{here}:heard' %016" PRIx64,
+             probe->incarnation);
+    return *redis_process_ask(&scheduler_redis, command) != '\0';
+}
+
+/* So that neither misses an instance that has moved to the other. */
+static void both_tell_whom_they_hear(void **state)
+{
+    struct fake_probe here = FAKE_PROBE(scheduler.port, "here", "host-1:1");
+    struct fake_probe there = FAKE_PROBE(other.port, "here", "host-2:1");
+    char task[TASK_ID_SIZE + 1];
+
+    (void)state;
+    scheduler_create_task("here", "", task);
+    fake_probe_poll(&here);
+    fake_probe_poll(&there);
+    assert_true(wait_until(is_heard, &here, WAIT_MS));
+    assert_true(wait_until(is_heard, &there, WAIT_MS));
+}
+
 /* ------------------------------------------------------------------ the lease */
 
 /* As if it had ended a year ago. */
@@ -309,6 +337,7 @@ int main(void)
         cmocka_unit_test(a_change_through_one_wakes_the_probes_of_the_other),
         cmocka_unit_test(consoles_miss_no_sample_when_the_connection_is_cut),
         cmocka_unit_test(what_was_trimmed_is_loaded),
+        cmocka_unit_test(both_tell_whom_they_hear),
         cmocka_unit_test(when_one_was_killed_the_other_expires_and_forgets),
     };
 

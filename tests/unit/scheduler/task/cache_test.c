@@ -51,6 +51,35 @@ static void what_was_put_is_found_in_any_order(void **state)
     cache_done(&cache);
 }
 
+/* Reports are answered by several connections, in no order among them. */
+static void an_older_answer_is_known_by_what_it_says(void **state)
+{
+    struct cache cache = { 0 };
+    struct task task = task_of("shop", 1000), said;
+    struct cached_task *cached;
+    bool changed;
+
+    (void)state;
+    task.sample_count = 9;
+    cached = cache_task_put(&cache, &task, &changed);
+    said = task;
+    assert_false(cache_task_has_overtaken(cached, &said));
+    said.sample_count = 8;
+    assert_true(cache_task_has_overtaken(cached, &said));
+    said.state = TASK_CANCELLED; /* what is over is never older than what is not */
+    assert_false(cache_task_has_overtaken(cached, &said));
+
+    task.state = TASK_FILLED;
+    task.sample_count = 10;
+    cached = cache_task_put(&cache, &task, &changed);
+    said.state = TASK_ACTIVE;
+    said.sample_count = 10;
+    assert_true(cache_task_has_overtaken(cached, &said));
+    cached->is_ahead = true; /* it was us who ended it, and it has been extended meanwhile */
+    assert_false(cache_task_has_overtaken(cached, &said));
+    cache_done(&cache);
+}
+
 static void time_moves_a_task_as_far_as_it_goes(void **state)
 {
     static const struct {
@@ -144,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_is_found_in_any_order),
+        cmocka_unit_test(an_older_answer_is_known_by_what_it_says),
         cmocka_unit_test(time_moves_a_task_as_far_as_it_goes),
         cmocka_unit_test(ended_tasks_are_visible_for_120_s),
         cmocka_unit_test(a_version_is_that_of_what_is_visible),
