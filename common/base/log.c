@@ -24,7 +24,7 @@ enum { SENTENCE_SIZE_MAX = 2048, TAIL_SIZE = sizeof "\"}\n" };
 static _Atomic int log_fd = 2;
 static _Atomic int log_level_min = LOG_INFO;
 static _Atomic int log_form = LOG_LOGFMT;
-static _Atomic(log_take_fn) log_take = NULL;
+static _Atomic(log_take_fn) log_take;
 static _Atomic uint64_t lines[LOG_LEVEL_COUNT], lost;
 
 static const char *const level_names[] = {
