@@ -13,13 +13,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { SENTENCE_SIZE_MAX = 2048, TAIL_SIZE = sizeof "\"}\n" };
+enum { TAIL_SIZE = sizeof "\"}\n" };
 
 static _Atomic int log_fd = 2;
 static _Atomic int log_level_min = LOG_INFO;
@@ -186,20 +185,6 @@ void log_fields(enum log_level level, const char *msg, const struct log_field *f
     close_with(&line, line.is_json ? "}\n" : "\n");
     atomic_fetch_add_explicit(&lines[level], 1, memory_order_relaxed);
     if (!is_written(&line)) atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
-    errno = error;
-}
-
-void log_line(enum log_level level, const char *format, ...)
-{
-    char sentence[SENTENCE_SIZE_MAX];
-    int error = errno;
-    va_list args;
-
-    if ((int)level < atomic_load_explicit(&log_level_min, memory_order_relaxed)) return;
-    va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    log_fields(level, sentence, NULL, 0);
     errno = error;
 }
 

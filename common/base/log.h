@@ -64,9 +64,6 @@ void log_set_format(enum log_format format); /* default LOG_LOGFMT */
 void log_fields(enum log_level level, const char *msg, const struct log_field *fields,
                 size_t count);
 
-/* A line whose sentence is all that there is. */
-void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* Since the start: lines by level, and those that the descriptor or the queue did not take. */
 struct log_counts {
     uint64_t lines[LOG_LEVEL_COUNT], lost;

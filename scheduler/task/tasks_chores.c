@@ -36,8 +36,8 @@ static void on_lease(void *context, bool is_held, const struct problem *problem)
     tasks->lease_end_ns = is_held ? tasks->lease_asked_ns + ms_to_ns(LEASE_MS) : 0;
     if (is_held == was_held) return;
     tasks->chore.due_ns = 0;
-    log_line(LOG_INFO, is_held ? "tasks: this scheduler expires and forgets tasks now"
-                               : "tasks: another scheduler expires and forgets tasks now");
+    log_event(LOG_INFO, is_held ? "this scheduler expires and forgets tasks now"
+                                : "another scheduler expires and forgets tasks now");
 }
 
 static void renew_lease(struct tasks *tasks, uint64_t now_ns)

@@ -3,15 +3,17 @@
 
 #include "common/base/own.h"
 #include "tests/support/test.h"
+#include "tests/support/wait.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_SIZE = 512, BODY_SIZE = 1024, DETAIL_SIZE = 1024 };
+enum { PATH_SIZE = 512, BODY_SIZE = 1024, DETAIL_SIZE = 1024, SESSION_MS_MAX = 10000 };
 
 struct scheduler_process scheduler;
 struct redis_process scheduler_redis;
+struct scheduler_process scheduler_other;
 
 int scheduler_setup(void **state)
 {
@@ -40,6 +42,26 @@ int scheduler_teardown_with_redis(void **state)
     scheduler_teardown(state);
     redis_process_stop(&scheduler_redis);
     return 0;
+}
+
+void scheduler_start_other(void)
+{
+    scheduler_other.options[0] = "--redis";
+    scheduler_other.options[1] = scheduler_redis.url;
+    scheduler_process_start(&scheduler_other);
+}
+
+int scheduler_setup_with_other(void **state)
+{
+    scheduler_setup_with_redis(state);
+    scheduler_start_other();
+    return 0;
+}
+
+int scheduler_teardown_with_other(void **state)
+{
+    scheduler_process_done(&scheduler_other);
+    return scheduler_teardown_with_redis(state);
 }
 
 /* ------------------------------------------------------------------ asking */
@@ -71,6 +93,50 @@ json_t *scheduler_post(const char *path, const char *body, int status)
 {
     return scheduler_ask(
         &(struct api_call){ .method = "POST", .path = path, .body = text_of(body) }, status);
+}
+
+int scheduler_status(struct api_call call)
+{
+    struct api_answer answer;
+    int status;
+
+    call.port = scheduler.port;
+    api_ask(&call, &answer);
+    status = answer.status;
+    api_answer_done(&answer);
+    return status;
+}
+
+void scheduler_make_token(const char *name, const char *role, const char *application,
+                          char ret[SCHEDULER_TOKEN_SIZE])
+{
+    const char *words[] = { "token",     "create", name,
+                            "--role",    role,     application ? "--application" : NULL,
+                            application, NULL };
+
+    assert_int_equal(scheduler_process_command(&scheduler, words, ret, SCHEDULER_TOKEN_SIZE), 0);
+}
+
+struct visitor {
+    const char *token, *headers;
+    int status;
+};
+
+static bool is_answered_so(void *context)
+{
+    const struct visitor *visitor = context;
+
+    return scheduler_status((struct api_call){ .path = "/api/v1/session",
+                                               .token = visitor->token,
+                                               .headers = visitor->headers }) == visitor->status;
+}
+
+void scheduler_wait_session(const char *token, const char *headers, int status)
+{
+    struct visitor visitor = { token, headers, status };
+
+    if (!wait_until(is_answered_so, &visitor, SESSION_MS_MAX))
+        fail_msg("'%s' never led to %d", token ? token : "no token", status);
 }
 
 void scheduler_create_task(const char *application, const char *more, char ret[TASK_ID_SIZE + 1])

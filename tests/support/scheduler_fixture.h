@@ -30,10 +30,29 @@ extern struct redis_process scheduler_redis;
 int scheduler_setup_with_redis(void **state);
 int scheduler_teardown_with_redis(void **state);
 
+/* And with another stakeoutd on that Redis. */
+extern struct scheduler_process scheduler_other;
+
+int scheduler_setup_with_other(void **state);
+void scheduler_start_other(void); /* the second half of it */
+int scheduler_teardown_with_other(void **state);
+
 /* Fills in the port, and checks the status; a refusal is also checked to be a problem object. */
 json_t *scheduler_ask(const struct api_call *call, int status);
 json_t *scheduler_get(const char *path); /* 200 */
 json_t *scheduler_post(const char *path, const char *body, int status);
+
+/* The status of the answer alone; the port is filled in. */
+int scheduler_status(struct api_call call);
+
+/* `stakeoutd token create`, for one application, or NULL: all. */
+enum { SCHEDULER_TOKEN_SIZE = 128 };
+void scheduler_make_token(const char *name, const char *role, const char *application,
+                          char ret[SCHEDULER_TOKEN_SIZE]);
+
+/* Waits until who comes with this token, or with headers of its own ("Cookie: ...\r\n"), or with
+ * neither, is answered so when it asks who it is. */
+void scheduler_wait_session(const char *token, const char *headers, int status);
 
 /* For "POST /checkout" from 100 ms on, for 5 minutes, with `more` (",\"note\":\"x\"", or ""). */
 void scheduler_create_task(const char *application, const char *more, char ret[TASK_ID_SIZE + 1]);

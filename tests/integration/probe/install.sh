@@ -30,9 +30,9 @@ cp "$work/host.c" "$work/host.cc"
 cat >"$work/clash.c" <<'END'
 #include <stakeout/stakeout.h>
 #include <stdlib.h>
-void buf_append(void), log_line(void), slot_find(void), msgpack_zone_init(void);
+void buf_append(void), log_fields(void), slot_find(void), msgpack_zone_init(void);
 void buf_append(void) { abort(); }
-void log_line(void) { abort(); }
+void log_fields(void) { abort(); }
 void slot_find(void) { abort(); }
 void msgpack_zone_init(void) { abort(); }
 int main(void)

@@ -22,8 +22,6 @@ enum { TOLD_MS_MAX = 1000 };
 
 static const char takes_it[] = "this scheduler expires and forgets tasks now";
 
-static struct scheduler_process other;
-
 static bool log_has(const struct scheduler_process *process, const char *words)
 {
     struct buf log = BUF_INIT(SCHEDULER_LOG_SIZE_MAX);
@@ -44,16 +42,8 @@ static int start(void **state)
 {
     scheduler_setup_with_redis(state);
     assert_true(wait_until(has_the_lease, &scheduler, WAIT_MS)); /* before there is another one */
-    other.options[0] = "--redis";
-    other.options[1] = scheduler_redis.url;
-    scheduler_process_start(&other);
+    scheduler_start_other();
     return 0;
-}
-
-static int end(void **state)
-{
-    scheduler_process_done(&other);
-    return scheduler_teardown_with_redis(state);
 }
 
 static void cancel(const char *task)
@@ -117,7 +107,7 @@ static void a_change_through_one_wakes_the_probes_of_the_other(void **state)
 {
     uint64_t created[ROUNDS], cancelled[ROUNDS], filled[ROUNDS];
     struct fake_probe here = FAKE_PROBE(scheduler.port, "pair", "host-1:1");
-    struct fake_probe there = FAKE_PROBE(other.port, "pair", "host-2:1");
+    struct fake_probe there = FAKE_PROBE(scheduler_other.port, "pair", "host-2:1");
     char task[TASK_ID_SIZE + 1];
     uint64_t now_ns;
 
@@ -195,12 +185,12 @@ static void consoles_miss_no_sample_when_the_connection_is_cut(void **state)
 
     (void)state;
     scheduler_create_task("cut", ",\"sample_cap\":100", task);
-    api_stream_open(&there, other.port, "/api/v1/events");
+    api_stream_open(&there, scheduler_other.port, "/api/v1/events");
     api_stream_open(&here, scheduler.port, "/api/v1/events");
     for (int i = 0; i < CUTS; i++) {
         assert_true(wait_until(two_are_cut, NULL, WAIT_MS));
         report(scheduler.port, task, samples[2 * i]);
-        report(other.port, task, samples[2 * i + 1]);
+        report(scheduler_other.port, task, samples[2 * i + 1]);
     }
     for (int i = 0; i < 2 * CUTS; i++) {
         assert_true(api_stream_wait(&there, samples[i]));
@@ -216,24 +206,24 @@ static void consoles_miss_no_sample_when_the_connection_is_cut(void **state)
 static bool other_has_loaded_all(void *context)
 {
     (void)context;
-    return log_has(&other, "some news cannot be read any more");
+    return log_has(&scheduler_other, "some news cannot be read any more");
 }
 
 static void what_was_trimmed_is_loaded(void **state)
 {
-    struct fake_probe there = FAKE_PROBE(other.port, "trimmed", "host-2:1");
+    struct fake_probe there = FAKE_PROBE(scheduler_other.port, "trimmed", "host-2:1");
     char first[TASK_ID_SIZE + 1], second[TASK_ID_SIZE + 1];
 
     (void)state;
     scheduler_create_task("trimmed", "", first);
     assert_true(wait_until(is_told, (void *[]){ &there, first }, WAIT_MS));
-    assert_int_equal(kill(other.pid, SIGSTOP), 0);
+    assert_int_equal(kill(scheduler_other.pid, SIGSTOP), 0);
     assert_true(wait_until(all_are_cut, NULL, WAIT_MS));
     cancel(first);
     scheduler_create_task("trimmed", "", second);
     assert_string_not_equal(redis_process_ask(&scheduler_redis, "xtrim stakeout:news maxlen 0"),
                             "0");
-    assert_int_equal(kill(other.pid, SIGCONT), 0);
+    assert_int_equal(kill(scheduler_other.pid, SIGCONT), 0);
     assert_true(wait_until(other_has_loaded_all, NULL, WAIT_MS));
     assert_true(wait_until(is_told, (void *[]){ &there, second }, WAIT_MS));
     assert_true(wait_until(is_not_told, (void *[]){ &there, first }, WAIT_MS));
@@ -255,7 +245,7 @@ static bool is_heard(void *context)
 static void both_tell_whom_they_hear(void **state)
 {
     struct fake_probe here = FAKE_PROBE(scheduler.port, "here", "host-1:1");
-    struct fake_probe there = FAKE_PROBE(other.port, "here", "host-2:1");
+    struct fake_probe there = FAKE_PROBE(scheduler_other.port, "here", "host-2:1");
     char task[TASK_ID_SIZE + 1];
 
     (void)state;
@@ -284,7 +274,7 @@ static bool is_forgotten(void *context)
     int status;
 
     snprintf(path, sizeof path, "/api/v1/tasks/%s", (const char *)context);
-    api_ask(&(struct api_call){ .port = other.port, .path = path }, &answer);
+    api_ask(&(struct api_call){ .port = scheduler_other.port, .path = path }, &answer);
     status = answer.status;
     api_answer_done(&answer);
     return status == 404;
@@ -310,7 +300,7 @@ static void when_one_was_killed_the_other_expires_and_forgets(void **state)
         cancel(old[i]);
     }
     assert_true(log_has(&scheduler, takes_it));
-    assert_false(log_has(&other, takes_it));
+    assert_false(log_has(&scheduler_other, takes_it));
 
     now_ns = clock_monotonic_ns();
     scheduler_process_kill(&scheduler);
@@ -320,7 +310,7 @@ static void when_one_was_killed_the_other_expires_and_forgets(void **state)
     }
     assert_false(is_forgotten(task));
     assert_true(wait_until(is_forgotten, task, WAIT_MS));
-    assert_true(log_has(&other, takes_it));
+    assert_true(log_has(&scheduler_other, takes_it));
     printf("taken over %.1f s after the holder was killed\n",
            (double)(clock_monotonic_ns() - now_ns) / 1e9);
     assert_true(wait_until(all_are_forgotten, NULL, WAIT_MS));
@@ -328,7 +318,7 @@ static void when_one_was_killed_the_other_expires_and_forgets(void **state)
     scheduler_process_start(&scheduler); /* it comes back, and does not take it away */
     scheduler_create_task("left", "", task);
     assert_string_equal(redis_process_ask(&scheduler_redis, "exists stakeout:lease:tasks"), "1");
-    assert_false(log_has(&other, "another scheduler expires and forgets tasks now"));
+    assert_false(log_has(&scheduler_other, "another scheduler expires and forgets tasks now"));
 }
 
 int main(void)
@@ -341,5 +331,5 @@ int main(void)
         cmocka_unit_test(when_one_was_killed_the_other_expires_and_forgets),
     };
 
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, start, scheduler_teardown_with_other);
 }

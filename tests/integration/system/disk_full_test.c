@@ -11,7 +11,6 @@
 #include "tests/integration/system/reporters.h"
 #include "tests/support/namespaces.h"
 #include "tests/support/test.h"
-#include "tests/support/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +20,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-enum { BEFORE = 30, AGAIN_MIN = 50, WAIT_MS = 60000, PIECE_SIZE = 65536 };
+enum { BEFORE = 30, AGAIN_MIN = 50, PIECE_SIZE = 65536 };
 
 static struct house house;
 static struct reporters reporters;
@@ -76,23 +75,6 @@ static void make_room(void)
 
 /* ---- the claim ---- */
 
-static bool have_come_on(void *unused)
-{
-    (void)unused;
-    return reporters_have_come_on(&reporters);
-}
-
-static bool are_filled(void *unused)
-{
-    (void)unused;
-    return reporters_are_refused(&reporters);
-}
-
-static bool has_refused(void *context)
-{
-    return atomic_load(&reporters.again_count) >= *(unsigned *)context;
-}
-
 static void assert_is_alive(void)
 {
     struct fake_probe probe = FAKE_PROBE(house.scheduler.port, "disk", "poll");
@@ -103,7 +85,6 @@ static void assert_is_alive(void)
 
 static void a_full_disk_loses_nothing_that_was_acknowledged(void **unused)
 {
-    unsigned wanted = AGAIN_MIN;
     char directory[64];
     uint64_t freed_ns;
 
@@ -113,11 +94,11 @@ static void a_full_disk_loses_nothing_that_was_acknowledged(void **unused)
     house_open(&house);
     reporters_start(&reporters, &house, "disk");
     reporters_allow(&reporters, BEFORE);
-    assert_true(wait_until(have_come_on, NULL, WAIT_MS));
+    assert_true(reporters_await_allowed(&reporters));
 
     fill();
     reporters_allow(&reporters, REPORTERS_ALL);
-    if (!wait_until(has_refused, &wanted, WAIT_MS)) fail_msg("reports are taken on a full disk");
+    if (!reporters_await_again(&reporters, AGAIN_MIN)) fail_msg("reports are taken on a full disk");
     assert_is_alive();
     assert_false(reporters_are_refused(&reporters));
     printf("full: %u of %d were taken, %u reports refused\n", reporters.taken_count, REPORTERS_CAP,
@@ -125,7 +106,7 @@ static void a_full_disk_loses_nothing_that_was_acknowledged(void **unused)
 
     make_room();
     freed_ns = clock_monotonic_ns();
-    if (!wait_until(are_filled, NULL, WAIT_MS)) fail_msg("it does not go on");
+    if (!reporters_await_full(&reporters)) fail_msg("it does not go on");
     printf("all of them taken %.0f ms after there was room\n",
            (double)(clock_monotonic_ns() - freed_ns) / 1e6);
     reporters_stop(&reporters);

@@ -137,41 +137,24 @@ static void a_host_outlives_a_cut_network(void **state)
 
 /* ---- between scheduler and Redis ---- */
 
-static bool have_come_on(void *unused)
-{
-    (void)unused;
-    return reporters_have_come_on(&reporters);
-}
-
-static bool are_filled(void *unused)
-{
-    (void)unused;
-    return reporters_are_refused(&reporters);
-}
-
-static bool has_refused(void *context)
-{
-    return atomic_load(&reporters.again_count) >= *(unsigned *)context;
-}
-
 static void reports_outlive(const struct cut *cut, const char *application)
 {
-    unsigned wanted = REFUSED, taken;
+    unsigned taken;
     uint64_t mended_ns;
 
     reporters_start(&reporters, &house, application);
     reporters_allow(&reporters, BEFORE);
-    assert_true(wait_until(have_come_on, NULL, WAIT_MS));
+    assert_true(reporters_await_allowed(&reporters));
     network_run(cut->where, "%s", cut->begin);
     taken = atomic_load(&reporters.taken_count);
     reporters_allow(&reporters, REPORTERS_ALL);
-    if (!wait_until(has_refused, &wanted, WAIT_MS))
+    if (!reporters_await_again(&reporters, REFUSED))
         fail_msg("%s: reports are not refused", cut->name);
     assert_in_range(atomic_load(&reporters.taken_count), taken, taken + REPORTERS_COUNT);
     house_assert_is_alive(&house);
     network_run(cut->where, "%s", cut->end);
     mended_ns = clock_monotonic_ns();
-    if (!wait_until(are_filled, NULL, WAIT_MS)) fail_msg("%s: it does not go on", cut->name);
+    if (!reporters_await_full(&reporters)) fail_msg("%s: it does not go on", cut->name);
     printf("%s: %u reports refused meanwhile; 100 taken %.1f s after it was mended\n", cut->name,
            atomic_load(&reporters.again_count), (double)(clock_monotonic_ns() - mended_ns) / 1e9);
     reporters_stop(&reporters);

@@ -105,23 +105,6 @@ static const struct state {
 
 /* ---- what is seen meanwhile ---- */
 
-static bool have_come_on(void *unused)
-{
-    (void)unused;
-    return reporters_have_come_on(&reporters);
-}
-
-static bool are_filled(void *unused)
-{
-    (void)unused;
-    return reporters_are_refused(&reporters);
-}
-
-static bool has_refused(void *context)
-{
-    return atomic_load(&reporters.again_count) >= *(unsigned *)context;
-}
-
 /* An operator's order is refused, with a reason and a time. */
 static void assert_refuses_orders(const struct state *state)
 {
@@ -158,7 +141,7 @@ static void meanwhile(const struct state *state)
     unsigned wanted = atomic_load(&reporters.again_count) + AGAIN_MIN;
 
     reporters_allow(&reporters, REPORTERS_ALL);
-    if (!wait_until(has_refused, &wanted, WAIT_MS))
+    if (!reporters_await_again(&reporters, wanted))
         fail_msg("%s: reports are not refused", state->name);
     assert_is_alive();
     if (state->ends_by_itself) return;
@@ -172,12 +155,12 @@ static void goes_on_after(const struct state *state)
 
     reporters_start(&reporters, &house, state->name);
     reporters_allow(&reporters, BEFORE);
-    assert_true(wait_until(have_come_on, NULL, WAIT_MS));
+    assert_true(reporters_await_allowed(&reporters));
     state->begin();
     meanwhile(state);
     state->end();
     ended_ns = clock_monotonic_ns();
-    if (!wait_until(are_filled, NULL, WAIT_MS)) fail_msg("%s: it does not go on", state->name);
+    if (!reporters_await_full(&reporters)) fail_msg("%s: it does not go on", state->name);
     printf("%s: %u reports refused meanwhile; all of %u taken %.0f ms after it\n", state->name,
            atomic_load(&reporters.again_count), reporters.taken_count,
            (double)(clock_monotonic_ns() - ended_ns) / 1e6);

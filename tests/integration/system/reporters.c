@@ -3,11 +3,12 @@
 
 #include "common/base/check.h"
 #include "tests/support/test.h"
+#include "tests/support/wait.h"
 
 #include <string.h>
 #include <time.h>
 
-enum { SEND_AGAIN_NS = 20 * 1000000 };
+enum { SEND_AGAIN_NS = 20 * 1000000, AWAIT_MS = 90000 };
 
 static void pause_briefly(void)
 {
@@ -86,6 +87,45 @@ bool reporters_have_come_on(struct reporters *reporters)
 bool reporters_are_refused(struct reporters *reporters)
 {
     return atomic_load(&reporters->refused_count) > 0;
+}
+
+static bool have_come_on(void *context)
+{
+    return reporters_have_come_on(context);
+}
+
+bool reporters_await_allowed(struct reporters *reporters)
+{
+    return wait_until(have_come_on, reporters, AWAIT_MS);
+}
+
+static bool are_refused(void *context)
+{
+    return reporters_are_refused(context);
+}
+
+bool reporters_await_full(struct reporters *reporters)
+{
+    return wait_until(are_refused, reporters, AWAIT_MS);
+}
+
+struct again {
+    struct reporters *reporters;
+    unsigned count;
+};
+
+static bool have_tried_again(void *context)
+{
+    const struct again *again = context;
+
+    return atomic_load(&again->reporters->again_count) >= again->count;
+}
+
+bool reporters_await_again(struct reporters *reporters, unsigned again_count)
+{
+    struct again again = { reporters, again_count };
+
+    return wait_until(have_tried_again, &again, AWAIT_MS);
 }
 
 void reporters_stop(struct reporters *reporters)

@@ -4,10 +4,10 @@
  *
  *     reporters_start(&reporters, &house, "reports");
  *     reporters_allow(&reporters, 20);
- *     wait_until(..., reporters_have_come_on(&reporters) ...)
+ *     reporters_await_allowed(&reporters);
  *     ... what should break breaks, and is mended ...
  *     reporters_allow(&reporters, REPORTERS_ALL);
- *     wait_until(..., reporters_are_refused(&reporters) ...)     its cap is reached
+ *     reporters_await_full(&reporters);                its cap is reached
  *     reporters_stop(&reporters);
  *     reporters_assert_nothing_was_lost(&reporters); */
 #ifndef STAKEOUT_TESTS_INTEGRATION_SYSTEM_REPORTERS_H
@@ -43,6 +43,12 @@ bool reporters_have_come_on(struct reporters *reporters);
 
 /* Its cap is reached, as they were told. */
 bool reporters_are_refused(struct reporters *reporters);
+
+/* The same two, waited for; and that so many reports were not acknowledged. False: they did not come
+ * within a minute and a half, which is more than anybody's patience. */
+bool reporters_await_allowed(struct reporters *reporters);
+bool reporters_await_full(struct reporters *reporters);
+bool reporters_await_again(struct reporters *reporters, unsigned again_count);
 
 /* They stop when their last report is answered. */
 void reporters_stop(struct reporters *reporters);

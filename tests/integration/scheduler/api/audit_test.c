@@ -31,16 +31,8 @@ static int command(const char *verb, const char *name, const char *role, const c
 
 static int status_of(const char *method, const char *path, const char *token, struct text body)
 {
-    struct api_answer answer;
-    int status;
-
-    api_ask(
-        &(struct api_call){
-            .port = scheduler.port, .method = method, .path = path, .token = token, .body = body },
-        &answer);
-    status = answer.status;
-    api_answer_done(&answer);
-    return status;
+    return scheduler_status(
+        (struct api_call){ .method = method, .path = path, .token = token, .body = body });
 }
 
 static bool otto_is_in(void *context)

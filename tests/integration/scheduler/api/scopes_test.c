@@ -15,51 +15,23 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { TOKEN_SIZE = 128, PATH_SIZE = 512 };
+enum { PATH_SIZE = 512 };
 
 #define NOBODY_TASK   "0123456789abcdef0123"
 #define NOBODY_SAMPLE "0123456789abcdef0123456789abcdef"
 
 static struct scene walled, garden;
-static char all_token[TOKEN_SIZE], garden_token[TOKEN_SIZE], garden_probe[TOKEN_SIZE];
-
-static void make_token(const char *name, const char *role, const char *application, char *ret)
-{
-    const char *words[] = { "token",     "create", name,
-                            "--role",    role,     application ? "--application" : NULL,
-                            application, NULL };
-
-    assert_int_equal(scheduler_process_command(&scheduler, words, ret, TOKEN_SIZE), 0);
-}
+static char all_token[SCHEDULER_TOKEN_SIZE], garden_token[SCHEDULER_TOKEN_SIZE],
+    garden_probe[SCHEDULER_TOKEN_SIZE];
 
 static int status_of(const char *token, const char *path)
 {
-    struct api_answer answer;
-    int status;
-
-    api_ask(&(struct api_call){ .port = scheduler.port, .path = path, .token = token }, &answer);
-    status = answer.status;
-    api_answer_done(&answer);
-    return status;
-}
-
-struct expectation {
-    const char *token;
-    int status;
-};
-
-static bool is_answered_so(void *context)
-{
-    const struct expectation *wanted = context;
-
-    return status_of(wanted->token, "/api/v1/session") == wanted->status;
+    return scheduler_status((struct api_call){ .path = path, .token = token });
 }
 
 static void wait_for_status(const char *token, int status)
 {
-    struct expectation wanted = { token, status };
-
-    if (!wait_until(is_answered_so, &wanted, 10000)) fail_msg("never led to %d", status);
+    scheduler_wait_session(token, NULL, status);
 }
 
 static bool tokens_count(void *context)
@@ -78,9 +50,9 @@ static int setup(void **state)
     scene_make(&walled, "walled");
     scene_make(&garden, "garden");
     fake_probe_pulse(&walled.probe, &fast, 1);
-    make_token("everybody", "operator", NULL, all_token);
-    make_token("gardener", "operator", "garden", garden_token);
-    make_token("garden-probe", "probe", "garden", garden_probe);
+    scheduler_make_token("everybody", "operator", NULL, all_token);
+    scheduler_make_token("gardener", "operator", "garden", garden_token);
+    scheduler_make_token("garden-probe", "probe", "garden", garden_probe);
     assert_true(wait_until(tokens_count, NULL, 10000));
     return 0;
 }
@@ -328,10 +300,10 @@ static void no_route_tells_of_another_application(void **state)
 static void a_misspelt_name_leads_to_no_other_application(void **state)
 {
     json_t *task;
-    char *text, near[TOKEN_SIZE];
+    char *text, near[SCHEDULER_TOKEN_SIZE];
 
     (void)state;
-    make_token("walker", "operator", "wallet", near);
+    scheduler_make_token("walker", "operator", "wallet", near);
     wait_for_status(near, 200);
     task = scheduler_ask(&(struct api_call){ .port = scheduler.port,
                                              .path = "/api/v1/tasks",
@@ -410,12 +382,12 @@ static json_t *create(const char *application)
 static void a_stream_tells_its_own_and_ends_with_its_token(void **state)
 {
     struct api_stream stream = { .text = BUF_INIT(1 << 20) };
-    char token[TOKEN_SIZE], output[TOKEN_SIZE];
+    char token[SCHEDULER_TOKEN_SIZE], output[SCHEDULER_TOKEN_SIZE];
     const char *words[] = { "token", "revoke", "listener", NULL };
     json_t *theirs, *own;
 
     (void)state;
-    make_token("listener", "viewer", "garden", token);
+    scheduler_make_token("listener", "viewer", "garden", token);
     wait_for_status(token, 200);
     stream.fd = api_send(
         &(struct api_call){ .port = scheduler.port, .path = "/api/v1/events", .token = token });
@@ -512,12 +484,12 @@ static void a_parked_poll_ends_with_its_token(void **state)
 {
     struct fake_probe probe = FAKE_PROBE(scheduler.port, "garden", "parked:1");
     const char *words[] = { "token", "revoke", "parker", NULL };
-    char token[TOKEN_SIZE], output[TOKEN_SIZE];
+    char token[SCHEDULER_TOKEN_SIZE], output[SCHEDULER_TOKEN_SIZE];
     struct api_answer answer;
     json_t *task;
 
     (void)state;
-    make_token("parker", "probe", "garden", token);
+    scheduler_make_token("parker", "probe", "garden", token);
     wait_for_status(token, 403);
     probe.token = token;
     fake_probe_poll(&probe);

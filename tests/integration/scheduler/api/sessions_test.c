@@ -10,59 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOKEN_SIZE = 128, HEADERS_SIZE = 512, SECRET_SIZE = 64 };
+enum { HEADERS_SIZE = 512, SECRET_SIZE = 64 };
 
-static char operator_token[TOKEN_SIZE], scoped_token[TOKEN_SIZE], probe_token[TOKEN_SIZE];
+static char operator_token[SCHEDULER_TOKEN_SIZE], scoped_token[SCHEDULER_TOKEN_SIZE],
+    probe_token[SCHEDULER_TOKEN_SIZE];
 static char origin[64];
-
-static void make_token(const char *name, const char *role, const char *application, char *ret)
-{
-    const char *words[] = { "token",     "create", name,
-                            "--role",    role,     application ? "--application" : NULL,
-                            application, NULL };
-
-    assert_int_equal(scheduler_process_command(&scheduler, words, ret, TOKEN_SIZE), 0);
-}
 
 static int status_of(const char *method, const char *path, const char *token, const char *headers)
 {
-    struct api_answer answer;
-    int status;
-
-    api_ask(&(struct api_call){ .port = scheduler.port,
-                                .method = method,
-                                .path = path,
-                                .token = token,
-                                .headers = headers,
-                                .body = { .data = strcmp(method, "POST") == 0 ? "" : NULL } },
-            &answer);
-    status = answer.status;
-    api_answer_done(&answer);
-    return status;
-}
-
-struct expectation {
-    const char *token, *headers;
-    int status;
-};
-
-static bool is_answered_so(void *context)
-{
-    const struct expectation *wanted = context;
-
-    return status_of("GET", "/api/v1/session", wanted->token, wanted->headers) == wanted->status;
-}
-
-static void wait_for(const char *token, const char *headers, int status)
-{
-    struct expectation wanted = { token, headers, status };
-
-    if (!wait_until(is_answered_so, &wanted, 10000)) fail_msg("never led to %d", status);
+    return scheduler_status(
+        (struct api_call){ .method = method,
+                           .path = path,
+                           .token = token,
+                           .headers = headers,
+                           .body = { .data = strcmp(method, "POST") == 0 ? "" : NULL } });
 }
 
 static void log_in(const char *token, const char *headers, struct api_answer *ret)
 {
-    char body[TOKEN_SIZE + 32];
+    char body[SCHEDULER_TOKEN_SIZE + 32];
 
     snprintf(body, sizeof body, "{\"token\":\"%s\"}", token);
     api_ask(&(struct api_call){ .port = scheduler.port,
@@ -94,12 +60,12 @@ static void before_there_are_tokens_nobody_logs_in(void **state)
     assert_int_equal(answer.status, 400);
     api_answer_done(&answer);
     snprintf(origin, sizeof origin, "Origin: http://127.0.0.1:%u\r\n", scheduler.port);
-    make_token("otto", "operator", NULL, operator_token);
-    make_token("gardener", "viewer", "garden", scoped_token);
-    make_token("probe", "probe", NULL, probe_token);
-    wait_for(operator_token, NULL, 200);
-    wait_for(scoped_token, NULL, 200);
-    wait_for(probe_token, NULL, 403);
+    scheduler_make_token("otto", "operator", NULL, operator_token);
+    scheduler_make_token("gardener", "viewer", "garden", scoped_token);
+    scheduler_make_token("probe", "probe", NULL, probe_token);
+    scheduler_wait_session(operator_token, NULL, 200);
+    scheduler_wait_session(scoped_token, NULL, 200);
+    scheduler_wait_session(probe_token, NULL, 403);
 }
 
 /* ------------------------------------------------------------------ logging in and out */
@@ -202,16 +168,17 @@ static void a_session_may_what_its_token_may_until_it_ends(void **state)
 static void a_revoked_token_s_sessions_end_and_others_do_not(void **state)
 {
     const char *words[] = { "token", "revoke", "passing", NULL };
-    char token[TOKEN_SIZE], mine[HEADERS_SIZE], other[HEADERS_SIZE], output[TOKEN_SIZE];
+    char token[SCHEDULER_TOKEN_SIZE], mine[HEADERS_SIZE], other[HEADERS_SIZE],
+        output[SCHEDULER_TOKEN_SIZE];
 
     (void)state;
-    make_token("passing", "viewer", NULL, token);
-    wait_for(token, NULL, 200);
+    scheduler_make_token("passing", "viewer", NULL, token);
+    scheduler_wait_session(token, NULL, 200);
     cookie_of(token, mine);
     cookie_of(operator_token, other);
     assert_int_equal(status_of("GET", "/api/v1/tasks", NULL, mine), 200);
     assert_int_equal(scheduler_process_command(&scheduler, words, output, sizeof output), 0);
-    wait_for(NULL, mine, 401);
+    scheduler_wait_session(NULL, mine, 401);
     assert_int_equal(status_of("GET", "/api/v1/tasks", NULL, other), 200);
 }
 
@@ -223,7 +190,7 @@ static void a_session_outlives_the_scheduler(void **state)
     cookie_of(operator_token, cookie);
     scheduler_process_kill(&scheduler);
     scheduler_process_start(&scheduler);
-    wait_for(NULL, cookie, 200);
+    scheduler_wait_session(NULL, cookie, 200);
 }
 
 /* ------------------------------------------------------------------ pages of others */
@@ -330,12 +297,12 @@ static void who_tries_tokens_is_slowed_and_the_others_are_not(void **state)
 static void a_token_has_its_rate_and_a_probe_s_another(void **state)
 {
     struct api_answer answer = { .status = 0 };
-    char token[TOKEN_SIZE];
+    char token[SCHEDULER_TOKEN_SIZE];
     unsigned passed = 0;
 
     (void)state;
-    make_token("eager", "viewer", NULL, token);
-    wait_for(token, NULL, 200);
+    scheduler_make_token("eager", "viewer", NULL, token);
+    scheduler_wait_session(token, NULL, 200);
     for (int i = 0; i < 1000; i++) {
         api_ask(&(struct api_call){ .port = scheduler.port,
                                     .path = "/api/v1/applications",

@@ -21,38 +21,16 @@ static int command(const char *verb, const char *first, const char *second, char
 
 static int status_of(const char *method, const char *path, const char *token)
 {
-    struct api_answer answer;
-    int status;
-
-    api_ask(&(struct api_call){ .port = scheduler.port,
-                                .method = method,
-                                .path = path,
-                                .token = token,
-                                .body = { .data = strcmp(method, "POST") == 0 ? "" : NULL } },
-            &answer);
-    status = answer.status;
-    api_answer_done(&answer);
-    return status;
-}
-
-struct expectation {
-    const char *token;
-    int status;
-};
-
-static bool is_answered_so(void *context)
-{
-    const struct expectation *wanted = context;
-
-    return status_of("GET", "/api/v1/session", wanted->token) == wanted->status;
+    return scheduler_status(
+        (struct api_call){ .method = method,
+                           .path = path,
+                           .token = token,
+                           .body = { .data = strcmp(method, "POST") == 0 ? "" : NULL } });
 }
 
 static void wait_for_status(const char *token, int status)
 {
-    struct expectation wanted = { token, status };
-
-    if (!wait_until(is_answered_so, &wanted, 10000))
-        fail_msg("'%s' never led to %d", token ? token : "no token", status);
+    scheduler_wait_session(token, NULL, status);
 }
 
 /* ------------------------------------------------------------------ before there are tokens */

@@ -13,23 +13,6 @@
 /* What is not told is read every two seconds: then half of them take a second or longer. */
 enum { ROUNDS = 7, TOLD_MS_MAX = 500, TOKEN_SIZE = 128, HEADERS_SIZE = 256, WAIT_MS = 20000 };
 
-static struct scheduler_process other;
-
-static int start(void **state)
-{
-    scheduler_setup_with_redis(state);
-    other.options[0] = "--redis";
-    other.options[1] = scheduler_redis.url;
-    scheduler_process_start(&other);
-    return 0;
-}
-
-static int end(void **state)
-{
-    scheduler_process_done(&other);
-    return scheduler_teardown_with_redis(state);
-}
-
 struct visit {
     uint16_t port;
     const char *token, *headers;
@@ -104,12 +87,12 @@ static void a_revoked_token_and_its_sessions_are_shut_out_of_both_at_once(void *
 
         run_command("create", "goes", "viewer", token);
         wait_at(&scheduler, token, NULL, 200);
-        wait_at(&other, token, NULL, 200);
+        wait_at(&scheduler_other, token, NULL, 200);
         log_in(token, cookie);
-        wait_at(&other, NULL, cookie, 200);
+        wait_at(&scheduler_other, NULL, cookie, 200);
         run_command("revoke", "goes", NULL, output);
         began_ns = clock_monotonic_ns();
-        wait_at(&other, NULL, cookie, 401);
+        wait_at(&scheduler_other, NULL, cookie, 401);
         wait_at(&scheduler, token, NULL, 401);
         times_ns[i] = clock_monotonic_ns() - began_ns;
     }
@@ -125,5 +108,5 @@ int main(void)
         cmocka_unit_test(a_revoked_token_and_its_sessions_are_shut_out_of_both_at_once),
     };
 
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, scheduler_setup_with_other, scheduler_teardown_with_other);
 }

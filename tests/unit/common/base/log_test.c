@@ -44,7 +44,7 @@ static void a_line_cannot_be_forged(void **state)
     (void)state;
     log_start(ends[1], LOG_INFO);
     errno = EDOM;
-    log_line(LOG_WARN, "name: %s", "a\"\nts=now level=error\\\x1b[2J");
+    log_event(LOG_WARN, "name: a\"\nts=now level=error\\\x1b[2J");
     assert_int_equal(errno, EDOM);
     assert_string_equal(line(room, sizeof room),
                         " level=warn msg=\"name: a\\\"\\u000ats=now level=error\\\\\\u001b[2J\"\n");
@@ -115,9 +115,8 @@ static void levels_below_are_left_out(void **state)
 
     (void)state;
     log_start(ends[1], LOG_WARN);
-    log_line(LOG_INFO, "unheard");
     log_event(LOG_INFO, "unheard");
-    log_line(LOG_ERROR, "heard");
+    log_event(LOG_ERROR, "heard");
     assert_string_equal(line(room, sizeof room), " level=error msg=\"heard\"\n");
     log_set_level(LOG_DEBUG);
     log_event(LOG_DEBUG, "heard now");
