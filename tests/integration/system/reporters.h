@@ -44,8 +44,8 @@ bool reporters_have_come_on(struct reporters *reporters);
 /* Its cap is reached, as they were told. */
 bool reporters_are_refused(struct reporters *reporters);
 
-/* The same two, waited for; and that so many reports were not acknowledged. False: they did not come
- * within a minute and a half, which is more than anybody's patience. */
+/* The same two, waited for; and that so many reports were not acknowledged. False: they did not
+ * come within a minute and a half, which is more than anybody's patience. */
 bool reporters_await_allowed(struct reporters *reporters);
 bool reporters_await_full(struct reporters *reporters);
 bool reporters_await_again(struct reporters *reporters, unsigned again_count);

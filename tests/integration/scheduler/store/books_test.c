@@ -21,18 +21,6 @@ struct answer {
     char next[CURSOR_SIZE_MAX + 1];
 };
 
-static int setup(void **state)
-{
-    *state = fixture_new("");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 static void answer_done(struct answer *answer)
 {
     free(answer->events);
@@ -680,7 +668,7 @@ static void a_whole_task_is_all_its_samples_with_their_stacks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
         CASE(the_log_tells_the_life_of_a_task),
         CASE(every_refusal_is_in_the_log),
         CASE(an_event_is_taken_once),

@@ -13,18 +13,6 @@
 #include "tests/integration/scheduler/store/store_fixture.h"
 #include "tests/support/test.h"
 
-static int setup(void **state)
-{
-    *state = fixture_new("");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 static struct task task_with_cap(struct fixture *fixture, int64_t cap)
 {
     struct task_spec spec = spec_of("shop", "*");
@@ -303,7 +291,7 @@ static void the_cap_is_exact_under_8_schedulers_with_duplicates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
         CASE(the_last_place_fills_the_task_at_once),
         CASE(a_revision_replaces_lower_ones_and_takes_no_place),
         CASE(of_a_cancelled_task_nothing_new_is_taken),

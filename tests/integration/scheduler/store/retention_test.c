@@ -20,12 +20,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 static void on_trimmed(void *context, const struct store_trimmed *trimmed,
                        const struct problem *problem)
 {
@@ -191,7 +185,7 @@ static void a_full_redis_can_be_trimmed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
         CASE(a_task_is_forgotten_when_its_time_is_over_and_leaves_nothing),
         CASE(the_byte_budget_takes_the_samples_of_the_oldest_ended_tasks),
         CASE(two_at_once_forget_everything_once),

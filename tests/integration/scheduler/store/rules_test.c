@@ -9,18 +9,6 @@
 #include "tests/integration/scheduler/store/store_fixture.h"
 #include "tests/support/test.h"
 
-static int setup(void **state)
-{
-    *state = fixture_new("");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 /* Overlap ----------------------------------------------------------------------------------- */
 
 #define MINUTE UINT64_C(60000)
@@ -345,7 +333,7 @@ static void another_scheduler_on_the_same_redis_learns_of_every_change(void **st
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
         CASE(tasks_overlap_if_one_name_at_one_time_could_match_both),
         CASE(other_applications_are_never_in_the_way),
         CASE(extending_into_another_task_is_refused),

@@ -12,18 +12,6 @@ struct change {
     enum problem_code code;
 };
 
-static int setup(void **state)
-{
-    *state = fixture_new("appendonly yes\nappendfsync always\n");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 static void on_change(void *context, const struct problem *problem)
 {
     struct change *change = context;
@@ -253,7 +241,7 @@ static void a_full_house_forgets_the_idlest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup_durable, fixture_teardown)
         CASE(a_session_is_good_as_long_as_its_token),
         CASE(a_session_ends_when_it_is_idle_and_when_it_is_old),
         CASE(a_use_brings_no_ended_session_back),

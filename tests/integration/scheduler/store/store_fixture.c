@@ -90,6 +90,24 @@ struct fixture *fixture_free(struct fixture *fixture)
     return NULL;
 }
 
+int fixture_setup(void **state)
+{
+    *state = fixture_new("");
+    return 0;
+}
+
+int fixture_setup_durable(void **state)
+{
+    *state = fixture_new("appendonly yes\nappendfsync always\n");
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    fixture_free(*state);
+    return 0;
+}
+
 void fixture_wait(struct fixture *fixture, fixture_condition_fn condition, void *context)
 {
     uint64_t deadline_ns = clock_monotonic_ns() + ms_to_ns(WAIT_MS_MAX);

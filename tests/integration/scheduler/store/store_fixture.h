@@ -29,6 +29,11 @@ struct fixture *fixture_new(const char *redis_config);
 struct fixture *fixture_join(const struct fixture *other);
 struct fixture *fixture_free(struct fixture *fixture);
 
+/* For each test its own, in *state: with a Redis in memory alone, or one that keeps everything. */
+int fixture_setup(void **state);
+int fixture_setup_durable(void **state);
+int fixture_teardown(void **state);
+
 /* Turns the loop until the condition holds; fails the test after 45 s. Ticks the tasks. */
 typedef bool (*fixture_condition_fn)(struct fixture *fixture, void *context);
 void fixture_wait(struct fixture *fixture, fixture_condition_fn condition, void *context);

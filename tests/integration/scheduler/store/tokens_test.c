@@ -15,18 +15,6 @@ struct change {
     struct problem problem;
 };
 
-static int setup(void **state)
-{
-    *state = fixture_new("appendonly yes\nappendfsync always\n");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 static void on_change(void *context, const struct problem *problem)
 {
     struct change *change = context;
@@ -315,7 +303,7 @@ static void a_use_is_told_to_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup_durable, fixture_teardown)
         CASE(a_token_is_found_until_it_is_revoked),
         CASE(a_list_is_in_the_order_of_creation),
         CASE(a_name_belongs_to_one_valid_token),
