@@ -281,13 +281,11 @@ static double turn_take(struct server *server)
 
 static double measure(struct server *server)
 {
-    for (int i = 0; i < TRIES_MAX; i++) {
-        double ns = turn_take(server);
+    double ns = 0;
 
-        if (ns > 0) return ns;
-    }
-    CHECK(!"it answers");
-    return 0;
+    for (int i = 0; i < TRIES_MAX && ns <= 0; i++) ns = turn_take(server);
+    CHECK(ns > 0); /* it answers */
+    return ns;
 }
 
 /* ---- tasks ---- */
