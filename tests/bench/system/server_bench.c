@@ -283,7 +283,9 @@ static double measure(struct server *server)
 {
     double ns = 0;
 
-    for (int i = 0; i < TRIES_MAX && ns <= 0; i++) ns = turn_take(server);
+    for (int i = 0; i < TRIES_MAX && ns <= 0; i++) {
+        ns = turn_take(server);
+    }
     CHECK(ns > 0); /* it answers */
     return ns;
 }
