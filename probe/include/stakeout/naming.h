@@ -23,14 +23,15 @@
  * for what looks like one (stakeout_name_default). A process makes 256 such names at most; then it
  * is "GET (other)": a stranger who tries paths cannot fill the list of interfaces.
  *
- * Everything here is inline, allocates nothing, and reads its strings to their zero at most.
+ * Everything here is inline, allocates nothing, and reads its strings to their zero at most. What
+ * runs by request goes through its strings by hand: between two requests the kernel has run, and
+ * each page of libc's that it touches (a formatter's, a set of characters') has to be found anew.
  * Threads: any. */
 #ifndef STAKEOUT_NAMING_H
 #define STAKEOUT_NAMING_H
 
 #include <stakeout/stakeout.h>
 
-#include <stdio.h>
 #include <string.h>
 
 #ifdef __cplusplus
@@ -51,7 +52,21 @@ struct stakeout_names {
     const char *const *rules; /* ends with NULL; NULL: none. Each passed stakeout_rule_fault() */
     uint32_t seen_count;
     uint64_t seen[2 * STAKEOUT_DEFAULT_NAMES_MAX]; /* hashes of the default names; 0: free */
+    stakeout_interface_id ids[2 * STAKEOUT_DEFAULT_NAMES_MAX]; /* theirs; 0: not known yet */
 };
+
+/* How many bytes stand before the first of these, or the end. */
+static inline size_t stakeout_naming_until(const char *text, const char *ends)
+{
+    size_t size = 0;
+
+    for (; text[size]; size++) {
+        for (const char *end = ends; *end; end++) {
+            if (text[size] == *end) return size;
+        }
+    }
+    return size;
+}
 
 /* The path within a request's target: from its first '/' to its query. An absolute target
  * ("http://host/path") loses its host. Size 0: there is none, as in "OPTIONS *". */
@@ -59,15 +74,15 @@ static inline const char *stakeout_naming_path(const char *target, size_t *ret_s
 {
     const char *scheme = target[0] == '/' ? NULL : strstr(target, "://");
 
-    if (scheme) target = scheme + 3 + strcspn(scheme + 3, "/?#");
-    *ret_size = target[0] == '/' ? strcspn(target, "?#") : 0;
+    if (scheme) target = scheme + 3 + stakeout_naming_until(scheme + 3, "/?#");
+    *ret_size = target[0] == '/' ? stakeout_naming_until(target, "?#") : 0;
     return target;
 }
 
 static inline int stakeout_naming_is_word(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("-_.~", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == '~';
 }
 
 /* How long the segment is that begins here. */
@@ -176,18 +191,34 @@ static inline int stakeout_naming_path_matches(const char *rule, const char *rul
     return rule == rule_end && path == end;
 }
 
-/* Whether a request is what the rule, which has no fault, is about. */
+/* The path of a rule without fault, if the rule is about such a method; else NULL. */
+static inline const char *stakeout_naming_rule_path(const char *rule, const char *method)
+{
+    size_t size = stakeout_naming_until(rule, " "), at = 0;
+
+    if (size == 3 && rule[0] == 'A' && rule[1] == 'N' && rule[2] == 'Y') return rule + size + 1;
+    while (at < size && method[at] == rule[at]) {
+        at++;
+    }
+    return at == size && method[at] == '\0' ? rule + size + 1 : NULL;
+}
+
+/* Whether a request, whose path was found, is what the rule, which has no fault, is about. */
+static inline int stakeout_rule_matches_path(const char *rule, const char *method, const char *path,
+                                             size_t size)
+{
+    const char *own = stakeout_naming_rule_path(rule, method);
+
+    return own && stakeout_naming_path_matches(own, own + stakeout_naming_until(own, " "), path,
+                                               path + size);
+}
+
 static inline int stakeout_rule_matches(const char *rule, const char *method, const char *target)
 {
-    size_t method_size = strcspn(rule, " "), size;
-    const char *rule_path = rule + method_size + 1;
+    size_t size;
     const char *path = stakeout_naming_path(target, &size);
 
-    if (strncmp(rule, "ANY ", 4) != 0 &&
-        (strlen(method) != method_size || memcmp(rule, method, method_size) != 0))
-        return 0;
-    return stakeout_naming_path_matches(rule_path, rule_path + strcspn(rule_path, " "), path,
-                                        path + size);
+    return stakeout_rule_matches_path(rule, method, path, size);
 }
 
 /* The interface's name of a rule without fault: its NAME, else the rule itself. "-": no call. */
@@ -215,7 +246,8 @@ static inline int stakeout_naming_is_id(const char *text, size_t size)
         digits += (size_t)is_digit;
         run = is_digit ? run + 1 : 0;
         if (run > run_max) run_max = run;
-        if (is_digit || text[i] == '-' || strchr("abcdefABCDEF", text[i])) hex++;
+        hex += (size_t)(is_digit || text[i] == '-' || (text[i] >= 'a' && text[i] <= 'f') ||
+                        (text[i] >= 'A' && text[i] <= 'F'));
     }
     return run_max >= 4 || (digits > 0 && (digits == size || (hex == size && size >= 8)));
 }
@@ -262,9 +294,10 @@ static inline void stakeout_name_default(const char *method, const char *target,
 {
     size_t size, count = 0;
     const char *path = stakeout_naming_path(target, &size), *end = path + size;
-    size_t at = (size_t)snprintf(ret, STAKEOUT_NAME_SIZE, "%s %s", stakeout_naming_method(method),
-                                 size > 0 ? "" : "(other)");
+    const char *usual = stakeout_naming_method(method);
+    size_t at = stakeout_naming_put(ret, 0, usual, strlen(usual));
 
+    at = stakeout_naming_put(ret, at, " (other)", size > 0 ? 1 : 8);
     while (path < end) {
         size_t segment = stakeout_naming_segment(++path, end), extension, stem;
 
@@ -288,34 +321,40 @@ static inline void stakeout_name_default(const char *method, const char *target,
     if (size > 0 && count == 0) stakeout_naming_put(ret, at, "/", 1);
 }
 
-/* Whether this default name is one of the first 256. Two of the same hash are one: names that
- * differ are told apart elsewhere. */
-static inline int stakeout_naming_is_admitted(struct stakeout_names *names, const char *name)
+static inline uint64_t stakeout_naming_hash(const char *name)
 {
-    const uint32_t places = sizeof names->seen / sizeof *names->seen;
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
 
     for (const char *at = name; *at; at++) {
         hash = (hash ^ (unsigned char)*at) * 1099511628211u;
     }
-    hash |= hash == 0;
+    return hash ? hash : 1;
+}
+
+/* The place of one of the first 256 default names; -1: it is none of them, and there is no room.
+ * Names of the same hash share a place: who looks for such a pair has both counted as one. */
+static inline int stakeout_naming_place(struct stakeout_names *names, uint64_t hash)
+{
+    const uint32_t places = sizeof names->seen / sizeof *names->seen;
+
     for (uint32_t i = 0; i < places; i++) {
-        uint64_t *place = &names->seen[(hash + i) % places];
+        uint32_t at = (uint32_t)((hash + i) % places);
+        uint64_t *place = &names->seen[at];
         uint64_t found = __atomic_load_n(place, __ATOMIC_RELAXED);
 
-        if (found == hash) return 1;
+        if (found == hash) return (int)at;
         if (found != 0) continue;
         if (__atomic_fetch_add(&names->seen_count, 1, __ATOMIC_RELAXED) >=
             STAKEOUT_DEFAULT_NAMES_MAX) {
             __atomic_fetch_sub(&names->seen_count, 1, __ATOMIC_RELAXED);
-            return 0;
+            return -1;
         }
         if (__atomic_compare_exchange_n(place, &found, hash, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-            return 1;
+            return (int)at;
         __atomic_fetch_sub(&names->seen_count, 1, __ATOMIC_RELAXED);
-        if (found == hash) return 1;
+        if (found == hash) return (int)at;
     }
-    return 0;
+    return -1;
 }
 
 /* The default name's interface, of the first 256; else "METHOD (other)". */
@@ -323,18 +362,32 @@ static inline stakeout_interface_id stakeout_names_default(struct stakeout_names
                                                            const char *method, const char *target)
 {
     char name[STAKEOUT_NAME_SIZE];
+    stakeout_interface_id id;
+    int place;
 
     stakeout_name_default(method, target, name);
-    if (!stakeout_naming_is_admitted(names, name)) stakeout_name_default(method, "", name);
-    return stakeout_interface(name);
+    place = stakeout_naming_place(names, stakeout_naming_hash(name));
+    if (place < 0) {
+        stakeout_name_default(method, "", name);
+        return stakeout_interface(name);
+    }
+    id = __atomic_load_n(&names->ids[place], __ATOMIC_RELAXED);
+    if (id == 0) {
+        id = stakeout_interface(name);
+        __atomic_store_n(&names->ids[place], id, __ATOMIC_RELAXED);
+    }
+    return id;
 }
 
 /* The interface of a request; 0: a rule says that it is no call. */
 static inline stakeout_interface_id stakeout_names_find(struct stakeout_names *names,
                                                         const char *method, const char *target)
 {
+    size_t size;
+    const char *path = stakeout_naming_path(target, &size);
+
     for (const char *const *rule = names->rules; rule && *rule; rule++) {
-        if (!stakeout_rule_matches(*rule, method, target)) continue;
+        if (!stakeout_rule_matches_path(*rule, method, path, size)) continue;
         if (strcmp(stakeout_rule_name(*rule), "-") == 0) return 0;
         return stakeout_interface(stakeout_rule_name(*rule));
     }
