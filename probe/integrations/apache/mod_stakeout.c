@@ -129,6 +129,9 @@ static void on_child_init(apr_pool_t *pool, server_rec *server)
         .server = config->server,
         .token = config->token,
         .instance = config->instance,
+        .ca = config->ca,
+        .certificate = config->certificate,
+        .key = config->key,
     };
     int rc;
 

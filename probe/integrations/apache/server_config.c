@@ -85,13 +85,14 @@ static const char *set_instance(cmd_parms *cmd, void *unused, const char *value)
     return refusal;
 }
 
-/* "http://HOST[:PORT][/]" */
+/* "http://HOST[:PORT][/]", or https */
 static int is_server_url(apr_pool_t *pool, const char *value)
 {
     apr_uri_t uri;
 
     if (apr_uri_parse(pool, value, &uri) != APR_SUCCESS) return 0;
-    if (!uri.scheme || strcmp(uri.scheme, "http") != 0 || !uri.hostname || !*uri.hostname) return 0;
+    if (!uri.scheme || !uri.hostname || !*uri.hostname) return 0;
+    if (strcmp(uri.scheme, "http") != 0 && strcmp(uri.scheme, "https") != 0) return 0;
     if (uri.port_str && (uri.port == 0 || strlen(uri.port_str) > 5)) return 0;
     return !uri.user && !uri.query && !uri.fragment && (!uri.path || strcmp(uri.path, "/") == 0);
 }
@@ -103,8 +104,9 @@ static const char *set_server(cmd_parms *cmd, void *unused, const char *value)
     (void)unused;
     if (refusal) return refusal;
     if (!is_server_url(cmd->temp_pool, value))
-        return apr_psprintf(cmd->pool, "StakeoutServer is '%s'; it must be as http://HOST:PORT",
-                            value);
+        return apr_psprintf(
+            cmd->pool,
+            "StakeoutServer is '%s'; it must be as http://HOST:PORT or https://HOST:PORT", value);
     of_command(cmd)->server = value;
     return NULL;
 }
@@ -163,6 +165,39 @@ static const char *set_token_file(cmd_parms *cmd, void *unused, const char *valu
     return take_token(cmd, apr_pstrdup(cmd->pool, text));
 }
 
+/* A file of PEM for https: the children read it, and as the user that they are then. */
+static const char *set_file(cmd_parms *cmd, const char *value, const char **ret)
+{
+    const char *refusal = only_in_main_server(cmd);
+    const char *path = ap_server_root_relative(cmd->pool, value);
+    apr_finfo_t facts;
+
+    if (refusal) return refusal;
+    if (!path || apr_stat(&facts, path, APR_FINFO_TYPE, cmd->temp_pool) != APR_SUCCESS ||
+        facts.filetype != APR_REG)
+        return apr_psprintf(cmd->pool, "%s: '%s' is no file", cmd->cmd->name, value);
+    *ret = path;
+    return NULL;
+}
+
+static const char *set_ca(cmd_parms *cmd, void *unused, const char *value)
+{
+    (void)unused;
+    return set_file(cmd, value, &of_command(cmd)->ca);
+}
+
+static const char *set_certificate(cmd_parms *cmd, void *unused, const char *value)
+{
+    (void)unused;
+    return set_file(cmd, value, &of_command(cmd)->certificate);
+}
+
+static const char *set_key(cmd_parms *cmd, void *unused, const char *value)
+{
+    (void)unused;
+    return set_file(cmd, value, &of_command(cmd)->key);
+}
+
 static const char *set_dumpable(cmd_parms *cmd, void *unused, int is_dumpable)
 {
     const char *refusal = only_in_main_server(cmd);
@@ -206,7 +241,13 @@ const command_rec server_config_directives[] = {
     AP_INIT_TAKE1("StakeoutApplication", set_application, NULL, RSRC_CONF,
                   "the name under which this httpd reports; default: its program's name"),
     AP_INIT_TAKE1("StakeoutServer", set_server, NULL, RSRC_CONF,
-                  "the scheduler, http://HOST:PORT; default: http://127.0.0.1:7411"),
+                  "the scheduler, http://HOST:PORT or https; default: http://127.0.0.1:7411"),
+    AP_INIT_TAKE1("StakeoutCA", set_ca, NULL, RSRC_CONF,
+                  "for https, who may sign the scheduler's certificate; default: the system's"),
+    AP_INIT_TAKE1("StakeoutCertificate", set_certificate, NULL, RSRC_CONF,
+                  "for https, what is shown to a scheduler that asks"),
+    AP_INIT_TAKE1("StakeoutKey", set_key, NULL, RSRC_CONF,
+                  "the certificate's key; default: in the certificate's file"),
     AP_INIT_TAKE1("StakeoutToken", set_token, NULL, RSRC_CONF, "the probe's token"),
     AP_INIT_TAKE1("StakeoutTokenFile", set_token_file, NULL, RSRC_CONF,
                   "a file with the probe's token"),
@@ -304,7 +345,7 @@ static const struct interface_rule *find_rule(const struct server_config *config
 
         if (best && location_size <= best_size) continue;
         if (!is_within(it->location, location_size, path, size)) continue;
-        if (!stakeout_rule_matches(it->rule, method, path)) continue;
+        if (!stakeout_rule_matches_path(it->rule, method, path, size)) continue;
         best = it;
         best_size = location_size;
     }

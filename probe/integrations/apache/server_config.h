@@ -3,7 +3,8 @@
  * say it.
  *
  *     in the main server     StakeoutApplication, StakeoutServer, StakeoutToken, StakeoutTokenFile,
- *                            StakeoutInstance, StakeoutDumpable on|off
+ *                            StakeoutCA, StakeoutCertificate, StakeoutKey, StakeoutInstance,
+ *                            StakeoutDumpable on|off
  *     there, in a            Stakeout on|off, StakeoutInterface METHOD PATH [NAME]
  *     <VirtualHost> and a
  *     <Location>
@@ -36,8 +37,9 @@ struct location_switch {
 
 struct server_config {
     const char *application, *server, *token, *instance; /* NULL: not said; main server only */
-    const char *token_from;    /* the directive that brought the token; NULL: none */
-    int is_dumpable;           /* main server only */
+    const char *ca, *certificate, *key; /* files of PEM, with their whole path; likewise */
+    const char *token_from;             /* the directive that brought the token; NULL: none */
+    int is_dumpable;                    /* main server only */
     apr_array_header_t *rules; /* struct interface_rule; a virtual host's own before the main's */
     apr_array_header_t *switches; /* struct location_switch, likewise */
 };
