@@ -171,7 +171,8 @@ int backup_manifest_read(const char *path, struct backup_manifest *ret)
     text[size] = '\0';
     if (sscanf(text,
                "stakeout-backup %d\nversion %31s\nmade %31s\nredis.rdb %" SCNu64 " %64[0-9a-f]\n",
-               &number, ret->version, ret->made, &ret->size, ret->digest) != 5)
+               &number, ret->version, ret->made, &ret->size, ret->digest) != 5 ||
+        strlen(ret->digest) != BACKUP_DIGEST_SIZE)
         return -EBADMSG;
     return number == 1 ? 0 : -EPROTO;
 }

@@ -290,9 +290,9 @@ int record_read_sample(struct text row, struct sample_summary *ret, uint64_t *re
 
 void record_write_event(struct buf *to, const struct task_log_event *event)
 {
-    char incarnation[INCARNATION_SIZE + 1];
+    char incarnation[INCARNATION_SIZE + 1] = "0"; /* nobody's, as the functions write it */
 
-    incarnation_format(event->incarnation, incarnation);
+    if (event->incarnation != 0) incarnation_format(event->incarnation, incarnation);
     CHECK(buf_printf(to, "%" PRIu64 "\n%" PRIu32 "\n%s\n%" PRIu64 "\n%" PRIu64 "\n",
                      event->at_wall_ms, event->event, incarnation, event->sequence,
                      event->count ? event->count : 1) == 0);

@@ -65,7 +65,10 @@ static inline uint64_t u64_at(struct text text, uint64_t offset)
 static inline bool text_cut(struct text *text, uint64_t offset, uint64_t size)
 {
     if (offset > text->size || size > text->size - offset) return false;
-    *text = (struct text){ text->data + offset, (size_t)size };
+    if (size == 0)
+        *text = (struct text){ NULL, 0 }; /* also of a section that is not there */
+    else
+        *text = (struct text){ text->data + offset, (size_t)size };
     return true;
 }
 

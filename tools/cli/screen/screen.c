@@ -22,29 +22,13 @@ struct character {
     bool is_valid;
 };
 
-static uint32_t continuation(struct text text, size_t at)
-{
-    return at < text.size ? (unsigned char)text.data[at] : 0;
-}
-
 static struct character next_character(struct text text)
 {
-    static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    unsigned char first = (unsigned char)text.data[0];
-    size_t size = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 0;
-    uint32_t point = size == 1 ? first : size == 0 ? 0 : first & (0x7fu >> size);
+    struct character character = { .is_valid = true };
 
-    for (size_t i = 1; i < size; i++) {
-        uint32_t byte = continuation(text, i);
-
-        if ((byte & 0xc0) != 0x80) return (struct character){ first, 1, false };
-        point = point << 6 | (byte & 0x3f);
-    }
-    if (size == 0 || point < smallest[size] || point > 0x10ffff ||
-        (point >= 0xd800 && point <= 0xdfff)) {
-        return (struct character){ first, 1, false };
-    }
-    return (struct character){ point, size, true };
+    character.size = text_next(text, &character.point);
+    if (character.size > 0) return character;
+    return (struct character){ (unsigned char)text.data[0], 1, false };
 }
 
 /* Characters that move others, end lines or cannot be seen. */
