@@ -160,6 +160,23 @@ int api_try(const struct api_call *call, struct api_answer *ret)
     return 0;
 }
 
+double api_metric(uint16_t port, const char *series)
+{
+    struct api_answer answer;
+    char needle[512];
+    const char *at;
+    double value;
+
+    api_ask(&(struct api_call){ .port = port, .path = "/metrics" }, &answer);
+    assert_int_equal(answer.status, 200);
+    snprintf(needle, sizeof needle, "\n%s ", series);
+    at = strstr(answer.body.data, needle);
+    if (!at) fail_msg("/metrics has no %s", series);
+    value = strtod(at + strlen(needle), NULL);
+    api_answer_done(&answer);
+    return value;
+}
+
 void api_answer_done(struct api_answer *answer)
 {
     free(answer->head);

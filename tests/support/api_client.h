@@ -48,6 +48,10 @@ void api_receive(int fd, struct api_answer *ret);
 /* The value of a header of the answer; empty: it is not there. Lives until the next call. */
 const char *api_header(const struct api_answer *answer, const char *name);
 
+/* The value of a series of /metrics ("stakeout_http_connections", labels and all); it must be
+ * there. */
+double api_metric(uint16_t port, const char *series);
+
 /* Server-sent events: opens a stream, and waits until what came has this in it. */
 struct api_stream {
     int fd;

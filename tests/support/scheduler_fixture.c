@@ -163,19 +163,7 @@ json_t *scheduler_get_task(const char *id, const char *rest)
 
 double scheduler_metric(const char *series)
 {
-    struct api_answer answer;
-    char needle[PATH_SIZE];
-    const char *at;
-    double value;
-
-    api_ask(&(struct api_call){ .port = scheduler.port, .path = "/metrics" }, &answer);
-    assert_int_equal(answer.status, 200);
-    snprintf(needle, sizeof needle, "\n%s ", series);
-    at = strstr(answer.body.data, needle);
-    if (!at) fail_msg("/metrics has no %s", series);
-    value = strtod(at + strlen(needle), NULL);
-    api_answer_done(&answer);
-    return value;
+    return api_metric(scheduler.port, series);
 }
 
 bool scheduler_log_has(const char *words)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum {
     PATH_SIZE_MAX = 256,
@@ -22,6 +23,15 @@ enum {
     CLI_COMMAND_SIZE_MAX = 65536,
     VARIABLES_MAX = 8,
 };
+
+void house_allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
 
 void house_open(struct house *house)
 {

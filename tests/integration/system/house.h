@@ -26,6 +26,9 @@ struct house {
     pid_t dead_redis; /* the one that was killed last */
 };
 
+/* As many descriptors as this machine lets a process have, for this one and for those it starts. */
+void house_allow_descriptors(void);
+
 void house_open(struct house *house);
 void house_close(struct house *house);
 

@@ -26,11 +26,7 @@ enum {
 
 static int open_house(void **state)
 {
-    struct rlimit limit;
-
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = limit.rlim_max;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    house_allow_descriptors();
     return house_setup(state);
 }
 
