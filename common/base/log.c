@@ -169,13 +169,13 @@ static bool is_written(const struct line *line)
     return size == (ssize_t)line->size;
 }
 
-void log_fields(enum log_level level, const char *msg, const struct log_field *fields, size_t count)
+static void write_line(enum log_level level, const char *msg, const struct log_field *fields,
+                       size_t count)
 {
     struct line line = { .size = 0 };
     struct log_field sentence = LOG_STRING("msg", msg);
     int error = errno;
 
-    if ((int)level < atomic_load_explicit(&log_level_min, memory_order_relaxed)) return;
     line.is_json = atomic_load_explicit(&log_form, memory_order_relaxed) == LOG_JSON;
     put_head(&line, level);
     put_field(&line, &sentence);
@@ -186,6 +186,13 @@ void log_fields(enum log_level level, const char *msg, const struct log_field *f
     atomic_fetch_add_explicit(&lines[level], 1, memory_order_relaxed);
     if (!is_written(&line)) atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
     errno = error;
+}
+
+/* Most debug lines are not written: for them no line is made, which has 4 KB. */
+void log_fields(enum log_level level, const char *msg, const struct log_field *fields, size_t count)
+{
+    if ((int)level < atomic_load_explicit(&log_level_min, memory_order_relaxed)) return;
+    write_line(level, msg, fields, count);
 }
 
 bool log_may(struct log_limit *limit, uint64_t now_ns, uint64_t *ret_count)

@@ -35,6 +35,11 @@ void wire_arena_done(struct wire_arena *arena)
     arena->private = NULL;
 }
 
+void wire_arena_reset(struct wire_arena *arena)
+{
+    if (arena->private) msgpack_zone_clear(arena->private);
+}
+
 /* "'MESSAGE.FIELD' WHY." */
 static int refuse(const struct decoder *decoder, const struct wire_message *message,
                   const struct wire_field *field, const char *why)

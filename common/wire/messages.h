@@ -72,6 +72,8 @@ struct wire_arena {
     void *private;
 };
 void wire_arena_done(struct wire_arena *arena); /* accepts a zeroed struct */
+/* What was decoded is no more; the memory is kept for the next. For messages that come often. */
+void wire_arena_reset(struct wire_arena *arena);
 
 #define WIRE_BEGIN(message)                                                            \
     int wire_##message##_encode(const struct wire_##message *message, struct buf *to); \

@@ -6,6 +6,7 @@
  * can connect may do everything, as "local", on loopback; beyond it, nothing. */
 #include "scheduler/http/admit.h"
 
+#include "common/base/check.h"
 #include "scheduler/access/scope.h"
 #include "scheduler/http/cookie.h"
 #include "scheduler/http/private.h"
@@ -17,11 +18,12 @@
 #include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 
-enum { TOKEN_SIZE_MAX = 256 };
+enum { TOKEN_SIZE_MAX = 256, DETAIL_SIZE_MAX = 640 };
 
 /* One row per status that is refused with here. Slug and title are problem.def's; a test holds
  * the two lists against each other. */
@@ -50,10 +52,13 @@ static const struct {
 void verdict_done(struct verdict *verdict)
 {
     verdict->identity.scope = scope_unref(verdict->identity.scope);
+    free(verdict->detail);
+    verdict->detail = NULL;
 }
 
 int verdict_refuse(struct verdict *verdict, int status, const char *format, ...)
 {
+    char detail[DETAIL_SIZE_MAX];
     va_list args;
 
     verdict->status = status;
@@ -65,8 +70,10 @@ int verdict_refuse(struct verdict *verdict, int status, const char *format, ...)
         verdict->title = refusals[i].title;
     }
     va_start(args, format);
-    vsnprintf(verdict->detail, sizeof verdict->detail, format, args);
+    vsnprintf(detail, sizeof detail, format, args);
     va_end(args);
+    free(verdict->detail);
+    verdict->detail = mem_text(detail, strlen(detail));
     return status;
 }
 
@@ -218,6 +225,14 @@ static struct text path_of(const struct head *head)
                           mark ? (size_t)(mark - head->target.data) : head->target.size };
 }
 
+/* Most paths are not a route's for one of these: length, and what stands before its variables. */
+static bool may_match(const struct bound_route *bound, struct text path)
+{
+    if (bound->has_params ? path.size <= bound->fixed_size : path.size != bound->fixed_size)
+        return false;
+    return memcmp(path.data, bound->route->path, bound->fixed_size) == 0;
+}
+
 /* Finds the route; collects what the path would allow. */
 static void find_route(const struct http *http, const struct head *head, struct verdict *ret)
 {
@@ -228,9 +243,9 @@ static void find_route(const struct http *http, const struct head *head, struct 
     for (size_t i = 0; i < http->route_count; i++) {
         const struct http_route *route = http->routes[i].route;
 
+        if (!may_match(&http->routes[i], path)) continue;
         if (!route_matches(route->path, path, &pieces)) continue;
         pieces_done(&pieces);
-        pieces = (struct pieces){ 0 };
         ret->allow |= (unsigned)route->method | HEAD_OPTIONS;
         if (route->method == HTTP_GET) ret->allow |= HEAD_HEAD;
         if ((unsigned)route->method != method || ret->route) continue;

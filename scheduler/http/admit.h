@@ -16,7 +16,7 @@ struct verdict {
     int status;
     const char *slug;
     const char *title;
-    char detail[256];
+    char *detail;                   /* owned; NULL with status 0 */
     unsigned allow;                 /* with 405, and for OPTIONS: the methods, as bits */
     uint64_t retry_after_s;         /* 0: not said */
     const struct http_route *route; /* the one that matched, also with a refusal; may be NULL */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 const char *status_phrase(int status)
 {
@@ -123,6 +124,16 @@ static void add_security(struct http_request *request)
     add_default(request, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
 }
 
+/* libevent would write it for each answer, which takes a tenth of what it does for one. */
+static const char *date_now(struct http *http)
+{
+    time_t now = time(NULL);
+
+    if (http->date_at != now) evutil_date_rfc1123(http->date, sizeof http->date, gmtime(&now));
+    http->date_at = now;
+    return http->date;
+}
+
 static void begin_answer(struct http_request *request, int status, const char *content_type)
 {
     struct http *http = request->http;
@@ -130,6 +141,7 @@ static void begin_answer(struct http_request *request, int status, const char *c
 
     connection_unwatch(connection);
     if (content_type) add_default(request, "Content-Type", content_type);
+    add_default(request, "Date", date_now(http));
     add_security(request);
     if (http->is_draining || (connection->must_close && connection->queue_count == 0)) {
         add_default(request, "Connection", "close");
@@ -157,23 +169,26 @@ static bool has_room(const struct http *http, size_t size)
 static void answer_busy(struct http_request *request)
 {
     struct verdict *verdict = &request->verdict;
+    struct evbuffer *body = evhttp_request_get_output_buffer(request->ev);
 
+    evbuffer_drain(body, evbuffer_get_length(body));
     evhttp_clear_headers(evhttp_request_get_output_headers(request->ev));
     verdict_refuse(verdict, 503, "Too many large answers are being read by others; try again.");
     verdict->retry_after_s = 1 + random_u64() % 10;
     answer_verdict(request);
 }
 
-static void send_answer(struct http_request *request, int status, const char *content_type,
-                        struct evbuffer *body)
+/* With what is in libevent's buffer of it. */
+static void send_answer(struct http_request *request, int status, const char *content_type)
 {
-    struct bufferevent *bev = request->connection->bev;
+    struct http *http = request->http;
+    struct connection *connection = request->connection;
     struct evhttp_request *ev = request->ev;
+    struct evbuffer *body = evhttp_request_get_output_buffer(ev);
     size_t size = evbuffer_get_length(body);
     char length[24];
 
-    if (!has_room(request->http, size)) {
-        evbuffer_free(body);
+    if (!has_room(http, size)) {
         answer_busy(request);
         return;
     }
@@ -184,18 +199,16 @@ static void send_answer(struct http_request *request, int status, const char *co
     }
     if (request->method == HEAD_HEAD) evbuffer_drain(body, size);
     release(request, size);
-    evhttp_send_reply(ev, status, status_phrase(status), body);
-    evbuffer_free(body);
-    bufferevent_disable(bev, EV_READ); /* invariant 4 of connection.c */
+    evhttp_send_reply(ev, status, status_phrase(status), NULL);
+    bufferevent_disable(connection->bev, EV_READ); /* invariant 4 of connection.c */
+    connection_write_soon(connection);
 }
 
 void http_reply(struct http_request *request, int status, const char *content_type,
                 struct text body)
 {
-    struct evbuffer *copy = evbuffer_new();
-
-    CHECK(copy && evbuffer_add(copy, body.data, body.size) == 0);
-    send_answer(request, status, content_type, copy);
+    CHECK(evbuffer_add(evhttp_request_get_output_buffer(request->ev), body.data, body.size) == 0);
+    send_answer(request, status, content_type);
 }
 
 static void free_body(const void *data, size_t size, void *context)
@@ -207,14 +220,13 @@ static void free_body(const void *data, size_t size, void *context)
 void http_reply_take(struct http_request *request, int status, const char *content_type, char *body,
                      size_t size)
 {
-    struct evbuffer *adopted = evbuffer_new();
+    struct evbuffer *answer = evhttp_request_get_output_buffer(request->ev);
 
-    CHECK(adopted);
     if (size > 0)
-        CHECK(evbuffer_add_reference(adopted, body, size, free_body, NULL) == 0);
+        CHECK(evbuffer_add_reference(answer, body, size, free_body, NULL) == 0);
     else
         free(body);
-    send_answer(request, status, content_type, adopted);
+    send_answer(request, status, content_type);
 }
 
 void http_reply_problem(struct http_request *request, int status, const char *slug,

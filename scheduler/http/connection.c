@@ -222,8 +222,55 @@ void connection_begin_answer(struct connection *connection, size_t size)
     connection->changed_ns = clock_monotonic_ns();
 }
 
+static void leave_unwritten(struct connection *connection)
+{
+    if (connection->is_unwritten) TAILQ_REMOVE(&connection->http->unwritten, connection, unwritten);
+    connection->is_unwritten = false;
+}
+
+/* libevent writes when the loop says that the socket can be written, which it nearly always can: a
+ * turn of the loop and a system call later. So the answers of one turn are written at its end. (Not
+ * each at once: who waits for them would be woken for each, and the loop is called by libevent
+ * while it reads, when a connection may not end.) TLS writes by itself. */
+void connection_write_soon(struct connection *connection)
+{
+    struct http *http = connection->http;
+
+    if (http->tls || connection->is_unwritten) return;
+    if (evbuffer_get_length(bufferevent_get_output(connection->bev)) > SOON_SIZE_MAX) return;
+    connection->is_unwritten = true;
+    TAILQ_INSERT_TAIL(&http->unwritten, connection, unwritten);
+    event_active(http->writer, 0, 0);
+}
+
+/* What the socket does not take is left to libevent, and errors are. */
+static void write_now(struct bufferevent *bev)
+{
+    struct evbuffer *output = bufferevent_get_output(bev);
+
+    evbuffer_unfreeze(output, 1);
+    evbuffer_write(output, bufferevent_getfd(bev));
+    evbuffer_freeze(output, 1);
+    if (evbuffer_get_length(output) > 0) return;
+    bufferevent_disable(bev, EV_WRITE);
+    bufferevent_trigger(bev, EV_WRITE, 0); /* it is written: the next request, or its end */
+}
+
+void connections_write(evutil_socket_t fd, short what, void *context)
+{
+    struct http *http = context;
+    struct connection *connection;
+
+    (void)fd, (void)what;
+    while ((connection = TAILQ_FIRST(&http->unwritten)) != NULL) {
+        leave_unwritten(connection);
+        write_now(connection->bev);
+    }
+}
+
 void connection_end_answer(struct connection *connection)
 {
+    leave_unwritten(connection);
     connection->http->counts.answer_size -= connection->answer_size;
     connection->answer_size = 0;
     connection->is_answering = false;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate.c: every byte of a connection, seen when it has arrived and before libevent looks at it.
  *
- * A callback on the connection's input takes the new bytes out, has them cut (cutter.h), and puts
- * back what libevent may see: a head once it is whole and head_parse() accepted it, and the bytes
- * of bodies. So libevent never sees a byte of a head that was not accepted, and both always agree
- * where a request ends. With the head the gate creates the http_request and asks admit();
- * libevent's callback later finds it first in the connection's queue.
+ * A callback on the connection's input has the new bytes cut (cutter.h), and decides what libevent
+ * may see of them: a head once it is whole and head_parse() accepted it, and the bytes of bodies.
+ * Where these came first they stay where they are; from the first byte on that libevent must not
+ * see, or not yet, all is cut off the input, and what it may see later is put back. So libevent
+ * never sees a byte of a head that was not accepted, and both always agree where a request ends.
+ * With the head the gate creates the http_request and asks admit(); libevent's callback later finds
+ * it first in the connection's queue.
  *
  * A client may send ahead as much as it likes. Behind PIPELINE_MAX requests that wait for their
  * turn the gate HOLDS what came, not looked at, and reading stops: the input's high watermark is
@@ -19,7 +21,9 @@
  * (1) Bytes are held only while more than PIPELINE_MAX / 2 requests wait, and only between two
  *     requests. Hence at most what one read brought is held, and the rest of a record of TLS.
  * (2) coming_since_ns is 0 while bytes are held: it is not the client that is slow.
- * (3) After a refusal nothing more is put back. */
+ * (3) After a refusal nothing more is put back.
+ * (4) The last http->undecided_size bytes of the input are those that are being looked at, and were
+ *     not decided about: 0 outside of on_input(). */
 #include "scheduler/http/private.h"
 
 #include "common/base/check.h"
@@ -100,22 +104,35 @@ static bool take_head(struct connection *connection, struct text text, uint64_t 
 
 /* --- what libevent sees --- */
 
-static void pass(struct connection *connection, struct text bytes)
+/* What was not decided about is no more in the input: it is in `scratch` alone. */
+static void withdraw(struct connection *connection)
 {
+    struct http *http = connection->http;
+    struct evbuffer *input = bufferevent_get_input(connection->bev);
+    size_t size = evbuffer_get_length(input) - http->undecided_size;
+
+    if (http->undecided_size == 0) return;
+    http->undecided_size = 0;
     connection->is_feeding = true;
-    CHECK(evbuffer_add(bufferevent_get_input(connection->bev), bytes.data, bytes.size) == 0);
+    evbuffer_remove_buffer(input, http->spare, size);
+    evbuffer_drain(input, evbuffer_get_length(input));
+    evbuffer_add_buffer(input, http->spare);
     connection->is_feeding = false;
 }
 
-/* Cuts the end off: the first `size` bytes stay. */
-static void truncate_input(struct connection *connection, struct evbuffer *input, size_t size)
+/* A head of which a part was kept is longer than what came of it now. */
+static void pass(struct connection *connection, const struct cut *cut)
 {
-    struct evbuffer *spare = connection->http->spare;
+    struct http *http = connection->http;
 
+    if (http->undecided_size > 0 && cut->text.size == cut->used_size) {
+        http->undecided_size -= cut->used_size;
+        return;
+    }
+    withdraw(connection);
     connection->is_feeding = true;
-    evbuffer_remove_buffer(input, spare, size);
-    evbuffer_drain(input, evbuffer_get_length(input));
-    evbuffer_add_buffer(input, spare);
+    CHECK(evbuffer_add(bufferevent_get_input(connection->bev), cut->text.data, cut->text.size) ==
+          0);
     connection->is_feeding = false;
 }
 
@@ -134,14 +151,19 @@ static bool take(struct connection *connection, const struct cut *cut)
     switch (cut->kind) {
     case CUT_HEAD:
         if (!take_head(connection, cut->text, &body_size)) return false;
-        if (!connection->spill) pass(connection, cut->text);
+        if (connection->spill)
+            withdraw(connection);
+        else
+            pass(connection, cut);
         cutter_expect(&connection->cutter, body_size);
         return true;
     case CUT_BODY:
-        if (connection->spill)
+        if (connection->spill) {
+            withdraw(connection);
             spill_take(connection, cut->text);
-        else
-            pass(connection, cut->text);
+        } else {
+            pass(connection, cut);
+        }
         return true;
     case CUT_KEPT:
         return true;
@@ -178,7 +200,7 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
 {
     struct connection *connection = context;
     unsigned char *scratch = connection->http->scratch;
-    size_t size = info->n_added, before;
+    size_t size = info->n_added;
     struct evbuffer_ptr from;
 
     if (size == 0 || connection->is_feeding || connection->is_refused) return;
@@ -189,11 +211,11 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
         return;
     }
     CHECK(size <= STEP_SIZE_MAX);
-    before = evbuffer_get_length(input) - size;
-    evbuffer_ptr_set(input, &from, before, EVBUFFER_PTR_SET);
+    evbuffer_ptr_set(input, &from, evbuffer_get_length(input) - size, EVBUFFER_PTR_SET);
     evbuffer_copyout_from(input, &from, scratch, size);
-    truncate_input(connection, input, before);
+    connection->http->undecided_size = size;
     if (!connection->must_close) look_at(connection, (struct text){ (char *)scratch, size });
+    withdraw(connection);
 }
 
 /* --- the gate --- */

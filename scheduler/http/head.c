@@ -15,43 +15,44 @@ static const char why_line[] = "The first line must be METHOD SP /path SP HTTP/1
 static const char why_field[] = "A header line must be NAME: VALUE, without folds.";
 static const char why_twice[] = "A header that may come once came twice.";
 
-size_t head_end(const char *data, size_t size)
-{
-    const char *at = memmem(data, size, "\r\n\r\n", 4);
+/* What a byte may be part of: one look into a table, because every byte of every head is asked. */
+enum { TOKEN = 1, TARGET = 2, LINE = 4, MARK = TARGET | LINE, ALL = TOKEN | MARK };
 
-    return at ? (size_t)(at - data) + 4 : 0;
+/* clang-format off */
+static const unsigned char uses[256] = {
+    ['\t'] = LINE, [' '] = LINE, ['!'] = ALL, ['"'] = MARK, ['#' ... '\''] = ALL,
+    ['(' ... ')'] = MARK, ['*' ... '+'] = ALL, [','] = MARK, ['-' ... '.'] = ALL, ['/'] = MARK,
+    ['0' ... '9'] = ALL, [':' ... '@'] = MARK, ['A' ... 'Z'] = ALL, ['[' ... ']'] = MARK,
+    ['^' ... 'z'] = ALL, ['{'] = MARK, ['|'] = ALL, ['}'] = MARK, ['~'] = ALL,
+    [0x80 ... 0xff] = LINE, /* 0x7f and the rest below a space: nothing */
+};
+/* clang-format on */
+
+static bool is_all(struct text text, unsigned char use)
+{
+    unsigned char shared = use;
+
+    for (size_t i = 0; i < text.size; i++) {
+        shared &= uses[(unsigned char)text.data[i]];
+    }
+    return shared == use;
 }
 
 static bool is_token(struct text text)
 {
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-
-    for (size_t i = 0; i < text.size; i++) {
-        char c = text.data[i];
-        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-
-        if (!is_letter && (c == '\0' || !strchr(marks, c))) return false;
-    }
-    return text.size > 0;
+    return text.size > 0 && is_all(text, TOKEN);
 }
 
-/* Printable ASCII without spaces. */
-static bool is_visible(struct text text)
+/* From line to line, which are few. */
+size_t head_end(const char *data, size_t size)
 {
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < 0x21 || text.data[i] > 0x7e) return false;
-    }
-    return true;
-}
+    const char *at = data, *end = data + size;
 
-static bool has_control(struct text text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-
-        if ((c < 0x20 && c != '\t') || c == 0x7f) return true;
+    while ((at = memchr(at, '\r', (size_t)(end - at))) != NULL) {
+        if (end - at >= 4 && memcmp(at, "\r\n\r\n", 4) == 0) return (size_t)(at - data) + 4;
+        at++;
     }
-    return false;
+    return 0;
 }
 
 /* Splits at the first `mark`; false if there is none. */
@@ -78,9 +79,9 @@ static struct text trimmed(struct text text)
     return text;
 }
 
-static bool is_name(struct text name, const char *known)
+static bool is_name(struct text name, struct text known)
 {
-    return name.size == strlen(known) && strncasecmp(name.data, known, name.size) == 0;
+    return name.size == known.size && strncasecmp(name.data, known.data, name.size) == 0;
 }
 
 static int parse_method(struct text text, enum head_method *ret)
@@ -123,7 +124,7 @@ static int parse_request_line(struct text line, struct head *ret, const char **r
 
     *ret_why = why_line;
     if (!split(&line, ' ', &method) || !split(&line, ' ', &target)) return 400;
-    if (!is_token(method) || !is_visible(target) || target.size == 0) return 400;
+    if (!is_token(method) || !is_all(target, TARGET) || target.size == 0) return 400;
     status = parse_version(line, &ret->minor);
     if (status != 0) {
         if (status == 505) *ret_why = "This server speaks HTTP/1.1 and HTTP/1.0.";
@@ -150,18 +151,23 @@ static int parse_length(struct text value, struct head *ret, const char **ret_wh
     return 0;
 }
 
+#define ONCE(name, member)                                       \
+    {                                                            \
+        { name, sizeof name - 1 }, offsetof(struct head, member) \
+    }
+
 static int parse_known(struct text name, struct text value, struct head *ret, bool *has_length,
                        const char **ret_why)
 {
     static const struct {
-        const char *name;
+        struct text name;
         size_t offset;
     } once[] = {
-        { "Host", offsetof(struct head, host) },
-        { "Origin", offsetof(struct head, origin) },
-        { "Sec-Fetch-Site", offsetof(struct head, fetch_site) },
-        { "Authorization", offsetof(struct head, authorization) },
-        { "Cookie", offsetof(struct head, cookie) },
+        ONCE("Host", host),
+        ONCE("Origin", origin),
+        ONCE("Sec-Fetch-Site", fetch_site),
+        ONCE("Authorization", authorization),
+        ONCE("Cookie", cookie),
     };
 
     for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
@@ -173,15 +179,15 @@ static int parse_known(struct text name, struct text value, struct head *ret, bo
         *field = value;
         return 0;
     }
-    if (is_name(name, "Transfer-Encoding")) {
+    if (is_name(name, TEXT("Transfer-Encoding"))) {
         *ret_why = "Chunked bodies are not accepted: send a Content-Length.";
         return 411;
     }
-    if (is_name(name, "Expect") && !is_name(value, "100-continue")) {
+    if (is_name(name, TEXT("Expect")) && !is_name(value, TEXT("100-continue"))) {
         *ret_why = "No other expectation than 100-continue is met here.";
         return 417;
     }
-    if (!is_name(name, "Content-Length")) return 0;
+    if (!is_name(name, TEXT("Content-Length"))) return 0;
     *ret_why = why_twice;
     if (*has_length) return 400;
     *has_length = true;
@@ -215,7 +221,7 @@ static bool has_clean_lines(struct text text)
     while (split(&text, '\n', &line)) {
         if (line.size == 0 || line.data[line.size - 1] != '\r') return false;
         line.size--;
-        if (has_control(line)) return false;
+        if (!is_all(line, LINE)) return false;
     }
     return text.size == 0;
 }

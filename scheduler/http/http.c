@@ -120,10 +120,12 @@ static void start_events(struct http *http)
 
     http->adopter = event_new(http->base, -1, 0, connections_adopt, http);
     http->reaper = event_new(http->base, -1, 0, connections_reap, http);
+    http->writer = event_new(http->base, -1, 0, connections_write, http);
     http->sweeper = event_new(http->base, -1, EV_PERSIST, connections_sweep, http);
     http->spare = evbuffer_new();
     http->drainer = evtimer_new(http->base, on_drained, http);
-    CHECK(http->adopter && http->reaper && http->sweeper && http->drainer && http->spare);
+    CHECK(http->adopter && http->reaper && http->writer && http->sweeper && http->drainer &&
+          http->spare);
     event_add(http->sweeper,
               &(struct timeval){ .tv_sec = sweep_ms / 1000, .tv_usec = sweep_ms % 1000 * 1000 });
 }
@@ -175,6 +177,7 @@ int http_start(struct event_base *base, const struct http_options *options, stru
     set_limits(&http->limits);
     snprintf(http->address, sizeof http->address, "%s", options->address);
     TAILQ_INIT(&http->connections);
+    TAILQ_INIT(&http->unwritten);
     http->is_socket_given = options->socket > 0;
     start_evhttp(http);
     start_events(http);
@@ -198,6 +201,7 @@ void http_stop(struct http *http)
           http->counts.answer_size == 0);
     event_free(http->adopter);
     event_free(http->reaper);
+    event_free(http->writer);
     event_free(http->sweeper);
     event_free(http->drainer);
     evbuffer_free(http->spare);
@@ -265,7 +269,11 @@ void http_add_routes(struct http *http, const struct http_route *routes, size_t 
 {
     CHECK(http->route_count + count <= ROUTES_MAX);
     for (size_t i = 0; i < count; i++) {
-        http->routes[http->route_count++] = (struct bound_route){ &routes[i], context };
+        size_t fixed_size = strcspn(routes[i].path, "{");
+
+        http->routes[http->route_count++] =
+            (struct bound_route){ &routes[i], context, fixed_size,
+                                  routes[i].path[fixed_size] != '\0' };
     }
 }
 

@@ -199,6 +199,8 @@ bool http_query_at(struct http_request *request, size_t index, struct text *ret_
                    struct text *ret_value);
 struct text http_header(struct http_request *request, const char *name);
 struct text http_body(struct http_request *request);
+/* The body is needed no more: before a long wait. It is empty from here on, and costs nothing. */
+void http_drop_body(struct http_request *request);
 /* What the route's sink made of the body; the handler has it from here on. NULL: no body came. */
 void *http_sink_take(struct http_request *request);
 struct text http_peer(struct http_request *request); /* the client's numeric address */

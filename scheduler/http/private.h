@@ -39,6 +39,7 @@ enum {
     HELD_SIZE_MAX = STEP_SIZE_MAX + READ_SIZE_MAX, /* and the rest of a record behind it */
     ADDRESS_SIZE_MAX = 46,
     LINGER_MS = 2000,         /* after a refusal, for the client to read it */
+    SOON_SIZE_MAX = 65536,    /* so few bytes are written before the loop says that they can be */
     ANSWER_SIZE_FREE = 65536, /* an answer of so few bytes is given even beyond the budget */
 };
 
@@ -66,7 +67,8 @@ TAILQ_HEAD(http_requests, http_request);
 
 struct connection {
     TAILQ_ENTRY(connection) link;
-    LIST_ENTRY(connection) bucket; /* of http->buckets, by bev */
+    TAILQ_ENTRY(connection) unwritten; /* of http->unwritten, if is_unwritten */
+    LIST_ENTRY(connection) bucket;     /* of http->buckets, by bev */
     struct http *http;
     struct bufferevent *bev;
     struct evhttp_connection *ev; /* NULL until the loop's next step after accept */
@@ -81,6 +83,7 @@ struct connection {
     uint64_t changed_ns;          /* became idle, or its answer was given, or it was refused */
     size_t answer_size;           /* of the answer that libevent is writing */
     bool is_answering;            /* it is writing one */
+    bool is_unwritten;            /* and has not begun */
     bool is_feeding;              /* the gate itself is changing the input */
     bool must_close;              /* something unacceptable follows the last in the queue */
     bool is_refused;              /* taken away from libevent, to be closed */
@@ -91,6 +94,8 @@ struct connection {
 struct bound_route {
     const struct http_route *route;
     void *context;
+    size_t fixed_size; /* of its path before the first {name} */
+    bool has_params;
 };
 
 struct http {
@@ -118,11 +123,16 @@ struct http {
     size_t connection_count;
     struct event *adopter; /* gives new connections their evhttp_connection */
     struct event *reaper;  /* closes the doomed ones */
+    struct event *writer;  /* writes the answers of one turn of the loop */
+    TAILQ_HEAD(, connection) unwritten;
     struct event *sweeper;
     struct event *drainer;  /* closes the listener */
     bool is_socket_given;   /* somebody else listens on it, too */
     struct evbuffer *spare; /* for cutting the end off an input */
+    size_t undecided_size;  /* of the input that the gate looks at; invariant 4 of gate.c */
     struct http_counts counts;
+    time_t date_at; /* when `date` was written */
+    char date[32];  /* as answers say it */
     bool is_draining;
     unsigned char scratch[STEP_SIZE_MAX];
 };
@@ -148,6 +158,8 @@ void connection_watch(struct connection *connection); /* begins and ends looking
 void connection_unwatch(struct connection *connection);
 void connection_begin_answer(struct connection *connection, size_t size);
 void connection_end_answer(struct connection *connection);
+void connection_write_soon(struct connection *connection); /* what is in its output */
+void connections_write(evutil_socket_t fd, short what, void *http);
 
 bool connection_is_first_in_line(const struct connection *connection); /* nothing is before it */
 bool connection_client_has_gone(const struct connection *connection);

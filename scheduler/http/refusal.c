@@ -87,4 +87,5 @@ void refusal_give_why(struct connection *connection, int status, const char *why
 
     verdict_refuse(&verdict, status, "%s", why);
     refusal_give(connection, &verdict, false);
+    verdict_done(&verdict);
 }

@@ -48,6 +48,16 @@ struct text http_body(struct http_request *request)
     return request->body;
 }
 
+void http_drop_body(struct http_request *request)
+{
+    struct evbuffer *input = evhttp_request_get_input_buffer(request->ev);
+
+    evbuffer_drain(input, evbuffer_get_length(input));
+    request->http->counts.body_size -= (size_t)request->body_size;
+    request->body_size = 0;
+    request->body = (struct text){ NULL, 0 };
+}
+
 void *http_sink_take(struct http_request *request)
 {
     void *sink = request->sink;

@@ -96,9 +96,11 @@ static bool take_nothing(struct pieces *pieces, struct text name, struct text se
 
 static bool take_param(struct pieces *pieces, struct text name, struct text segment)
 {
-    struct piece *piece = &pieces->params[pieces->param_count];
+    struct piece *piece;
 
     CHECK(pieces->param_count < ROUTE_PARAMS_MAX);
+    if (!pieces->params) pieces->params = mem_zalloc(ROUTE_PARAMS_MAX, sizeof *pieces->params);
+    piece = &pieces->params[pieces->param_count];
     if (decode(segment, false, &piece->value) < 0) return false;
     piece->name = name;
     pieces->param_count++;
@@ -158,6 +160,7 @@ void pieces_done(struct pieces *pieces)
         free((char *)pieces->queries[i].name.data);
         free((char *)pieces->queries[i].value.data);
     }
+    free(pieces->params);
     free(pieces->queries);
     *pieces = (struct pieces){ 0 };
 }

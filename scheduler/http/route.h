@@ -25,9 +25,9 @@ struct piece {
 };
 
 struct pieces {
-    struct piece params[ROUTE_PARAMS_MAX];
+    struct piece *params; /* owned, as are queries; NULL: none */
     size_t param_count;
-    struct piece *queries; /* owned */
+    struct piece *queries;
     size_t query_count;
 };
 

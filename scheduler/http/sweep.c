@@ -31,6 +31,7 @@ static void cut_slow_request(struct connection *connection)
     connection_drop_requests(connection);
     connection->http->counts.cut++;
     refusal_give_now(connection, &verdict, false);
+    verdict_done(&verdict);
 }
 
 /* For one that is not in the middle of a request: how long may it stay as it is? */

@@ -214,6 +214,7 @@ struct intake *intake_free(struct intake *intake)
         CHECK(!in_flight_end(TAILQ_FIRST(&intake->in_flight)));
     }
     buf_done(&intake->cache.bytes);
+    wire_arena_done(&intake->arena);
     drop_counts_free(intake->drop_counts);
     free(intake);
     return NULL;

@@ -11,7 +11,6 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "common/base/own.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,15 +23,32 @@ struct poll {
     struct intake *intake;
     struct http_request *request;
     struct live_poll *parked;
-    char application[APPLICATION_SIZE_MAX + 1];
-    char instance[INSTANCE_SIZE_MAX + 1];
     uint64_t incarnation;
+    struct text application, instance; /* in names */
+    char names[];
 };
+
+/* Thousands wait: each has the memory that its names need. */
+static struct poll *poll_new(struct intake *intake, struct http_request *request,
+                             const struct wire_poll *said)
+{
+    size_t application_size = said->application.size, instance_size = said->instance.size;
+    struct poll *poll = mem_zalloc(1, sizeof *poll + application_size + instance_size);
+
+    poll->intake = intake;
+    poll->request = request;
+    poll->incarnation = said->incarnation;
+    memcpy(poll->names, said->application.data, application_size);
+    memcpy(poll->names + application_size, said->instance.data, instance_size);
+    poll->application = (struct text){ poll->names, application_size };
+    poll->instance = (struct text){ poll->names + application_size, instance_size };
+    return poll;
+}
 
 static struct text host_ip_of(const struct poll *poll)
 {
     const struct census_instance *known =
-        census_instance_find(poll->intake->census, text_of(poll->application), poll->incarnation);
+        census_instance_find(poll->intake->census, poll->application, poll->incarnation);
 
     return text_of(known ? known->host_ip : "");
 }
@@ -105,10 +121,10 @@ static struct text answer_bytes(struct intake *intake, struct text application, 
 static void answer(struct poll *poll)
 {
     struct intake *intake = poll->intake;
-    struct text application = text_of(poll->application);
+    struct text application = poll->application;
     const struct task *tasks[POLL_TASKS_MAX];
-    size_t count = tasks_for_instance(intake->tasks, application, text_of(poll->instance),
-                                      host_ip_of(poll), tasks, POLL_TASKS_MAX);
+    size_t count = tasks_for_instance(intake->tasks, application, poll->instance, host_ip_of(poll),
+                                      tasks, POLL_TASKS_MAX);
 
     intake_answer(
         intake, poll->request, "poll", "answered",
@@ -165,33 +181,31 @@ static void on_client_gone(void *context)
 static void note_delivered(struct poll *poll, struct text version)
 {
     struct intake *intake = poll->intake;
-    struct text application = text_of(poll->application), host_ip = host_ip_of(poll);
+    struct text application = poll->application, host_ip = host_ip_of(poll);
     const struct task *first;
 
     if (!census_delivered(intake->census, application, poll->incarnation, text_hash(version)))
         return;
-    if (tasks_for_instance(intake->tasks, application, text_of(poll->instance), host_ip, &first,
-                           1) == 0)
+    if (tasks_for_instance(intake->tasks, application, poll->instance, host_ip, &first, 1) == 0)
         return;
-    tasks_delivered(intake->tasks, application, text_of(poll->instance), host_ip,
-                    poll->incarnation);
+    tasks_delivered(intake->tasks, application, poll->instance, host_ip, poll->incarnation);
 }
 
 static void park(struct poll *poll)
 {
+    http_drop_body(poll->request);
     http_park(poll->request, on_client_gone, poll);
-    poll->parked =
-        live_park(poll->intake->live, text_of(poll->application), POLL_PARK_MS, on_wake, poll);
+    poll->parked = live_park(poll->intake->live, poll->application, POLL_PARK_MS, on_wake, poll);
 }
 
 void poll_take(struct intake *intake, struct http_request *request)
 {
-    OWN(wire_arena_done) struct wire_arena arena = { 0 };
     struct wire_poll said;
     struct problem problem;
     struct poll *poll;
 
-    if (wire_poll_decode(http_body(request), &arena, &said, &problem) < 0 ||
+    wire_arena_reset(&intake->arena);
+    if (wire_poll_decode(http_body(request), &intake->arena, &said, &problem) < 0 ||
         sender_check(request, &(struct sender){ said.application, said.instance, said.incarnation },
                      &problem) < 0) {
         intake_refuse(intake, request, "poll", &problem);
@@ -202,12 +216,7 @@ void poll_take(struct intake *intake, struct http_request *request)
         refuse_not_ready(intake, request);
         return;
     }
-    poll = mem_zalloc(1, sizeof *poll);
-    poll->intake = intake;
-    poll->request = request;
-    poll->incarnation = said.incarnation;
-    snprintf(poll->application, sizeof poll->application, "%.*s", TEXT_ARGS(said.application));
-    snprintf(poll->instance, sizeof poll->instance, "%.*s", TEXT_ARGS(said.instance));
+    poll = poll_new(intake, request, &said);
     if (!text_is_equal(said.version, tasks_version(intake->tasks, said.application))) {
         answer(poll);
         return;

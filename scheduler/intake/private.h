@@ -61,6 +61,7 @@ struct intake {
     struct metrics *metrics;
     struct drop_counts *drop_counts;
     struct poll_cache cache;
+    struct wire_arena arena; /* of the poll that is being read */
     TAILQ_HEAD(, in_flight) in_flight;
     size_t report_count, word_count; /* in flight */
     uint64_t heard_ns;               /* when tasks were last told who is here */

@@ -80,7 +80,8 @@ void census_instance_touch(struct instance *instance, struct text name, uint64_t
 {
     struct census_instance *facts = &instance->facts;
 
-    snprintf(facts->instance, sizeof facts->instance, "%.*s", TEXT_ARGS(name));
+    if (!text_is_equal(text_of(facts->instance), name))
+        snprintf(facts->instance, sizeof facts->instance, "%.*s", TEXT_ARGS(name));
     facts->last_seen_ns = now_ns;
     facts->is_gone = false;
     facts->is_refused = false;

@@ -154,9 +154,12 @@ void metrics_observe_ns(struct metrics *metrics, enum metric metric, const char 
 
 void metrics_http(struct metrics *metrics, const char *route, int status, uint64_t elapsed_ns)
 {
-    char text[12];
+    char text[4] = "000";
 
-    snprintf(text, sizeof text, "%d", status);
+    CHECK(status >= 0 && status <= 999);
+    for (int i = 2, left = status; i >= 0; i--, left /= 10) {
+        text[i] = (char)('0' + left % 10);
+    }
     metrics_add(metrics, METRIC_HTTP_REQUESTS, route, text, 1);
     metrics_observe_ns(metrics, METRIC_HTTP_DURATION, route, elapsed_ns);
 }
