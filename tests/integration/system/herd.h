@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* herd.h: thousands of instances that do nothing but wait for tasks, each on a connection of its own
- * and from addresses of several hosts, and that come back the moment they are cut off.
+/* herd.h: thousands of instances that do nothing but wait for tasks, each on a connection of its
+ * own and from addresses of several hosts, and that come back the moment they are cut off.
  *
  *     struct herd *herd = herd_start(port, "herd", 8000);
  *     ... wait until the scheduler says that 8000 polls are parked ...

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* herd_test.c [INSTANCES [KILLS]]: a scheduler is killed while a herd waits at it for tasks, and all
- * of them come back in the moment that there is one again.
+/* herd_test.c [INSTANCES [KILLS]]: a scheduler is killed while a herd waits at it for tasks, and
+ * all of them come back in the moment that there is one again.
  *
  * Then: all of them are served again, and hear of the next task; an operator is answered while they
  * come; a real host's calls are sampled; and no sample that was acknowledged is lost. */
