@@ -88,8 +88,23 @@ static bool take(struct client *client)
     return true;
 }
 
+/* What there is to send: `left` more. */
+struct supply {
+    clients_next_fn next;
+    void *context;
+    size_t left;
+};
+
+static void send_next(struct clients *clients, size_t index, const struct supply *supply)
+{
+    struct text request;
+
+    supply->next(supply->context, &request);
+    clients_send(clients, index, request);
+}
+
 /* Takes what came; who has an answer sends the next, while there are some. */
-static size_t turn(struct clients *clients, struct text request, size_t *to_send)
+static size_t turn(struct clients *clients, struct supply *supply)
 {
     struct epoll_event events[EVENTS];
     int count = epoll_wait(clients->poll_fd, events, EVENTS, WAIT_MS_MAX);
@@ -99,9 +114,9 @@ static size_t turn(struct clients *clients, struct text request, size_t *to_send
     for (int i = 0; i < count; i++) {
         if (!take(&clients->each[events[i].data.u64])) continue;
         answers++;
-        if (*to_send == 0) continue;
-        clients_send(clients, events[i].data.u64, request);
-        --*to_send;
+        if (supply->left == 0) continue;
+        send_next(clients, events[i].data.u64, supply);
+        supply->left--;
     }
     clients->answers += answers;
     return answers;
@@ -109,21 +124,31 @@ static size_t turn(struct clients *clients, struct text request, size_t *to_send
 
 void clients_await(struct clients *clients, size_t answers)
 {
-    size_t none = 0;
+    struct supply none = { 0 };
 
     for (size_t got = 0; got < answers;) {
-        got += turn(clients, (struct text){ NULL, 0 }, &none);
+        got += turn(clients, &none);
     }
+}
+
+static void same(void *context, struct text *ret)
+{
+    *ret = *(const struct text *)context;
 }
 
 void clients_run(struct clients *clients, struct text request, size_t requests)
 {
-    size_t to_send = requests - clients->count;
+    clients_run_each(clients, same, &request, requests);
+}
+
+void clients_run_each(struct clients *clients, clients_next_fn next, void *context, size_t requests)
+{
+    struct supply supply = { next, context, requests - clients->count };
 
     for (size_t i = 0; i < clients->count; i++) {
-        clients_send(clients, i, request);
+        send_next(clients, i, &supply);
     }
     for (size_t got = 0; got < requests;) {
-        got += turn(clients, request, &to_send);
+        got += turn(clients, &supply);
     }
 }

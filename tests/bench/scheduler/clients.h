@@ -29,5 +29,9 @@ void clients_close(struct clients *clients);
 void clients_send(struct clients *clients, size_t index, struct text request);
 void clients_await(struct clients *clients, size_t answers); /* that so many more came */
 void clients_run(struct clients *clients, struct text request, size_t requests);
+/* The same with requests that differ: `next` gives each when it is sent. */
+typedef void (*clients_next_fn)(void *context, struct text *ret);
+void clients_run_each(struct clients *clients, clients_next_fn next, void *context,
+                      size_t requests);
 
 #endif
