@@ -112,14 +112,18 @@ static struct host_process *program_start(struct house *house, const char *progr
 {
     char server[64], application_is[160], instance_is[300], log_is[300];
     const char *log = getenv("STAKEOUT_LOG"); /* of who looks into a failure: "stderr" */
-    const char *variables[4 + VARIABLES_MAX + 1] = { server, application_is, instance_is };
-    size_t count = 3;
+    const char *variables[VARIABLES_MAX + 4 + 1];
+    size_t count = 0;
 
-    if (log) variables[count++] = log_is;
-    for (; more && *more; more++) {
-        CHECK(count < ARRAY_COUNT(variables) - 1);
+    for (; more && *more; more++) { /* the first of a name counts */
+        CHECK(count < VARIABLES_MAX);
         variables[count++] = *more;
     }
+    variables[count++] = server;
+    variables[count++] = application_is;
+    variables[count++] = instance_is;
+    variables[count] = log ? log_is : NULL;
+    variables[count + 1] = NULL;
     snprintf(server, sizeof server, "STAKEOUT_SERVER=http://127.0.0.1:%u",
              (unsigned)house->scheduler.port);
     snprintf(application_is, sizeof application_is, "STAKEOUT_APPLICATION=%s", application);
