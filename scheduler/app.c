@@ -27,6 +27,7 @@
 #include "scheduler/api/api.h"
 #include "scheduler/certificate.h"
 #include "scheduler/config.h"
+#include "scheduler/console/console.h"
 #include "scheduler/gauges.h"
 #include "scheduler/history/history.h"
 #include "scheduler/http/http.h"
@@ -385,6 +386,7 @@ static void open_doors(struct app *app)
 
     app->intake = intake_new(app->http, app->tasks, app->live, app->census, app->metrics);
     app->api = api_new(&api);
+    console_open(app->http);
     app->gauges = (struct gauges){ .census = app->census,
                                    .http = app->http,
                                    .live = app->live,
