@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* doubles_test.c: a second scheduler on the state directory of one that runs refuses, and says whose
- * it is; the first one loses nothing by it, neither its Redis nor a sample. A second one that does
- * not refuse does not end: then the test's time does. */
+/* doubles_test.c: a second scheduler on the state directory of one that runs refuses, and says
+ * whose it is; the first one loses nothing by it, neither its Redis nor a sample. A second one
+ * that does not refuse does not end: then the time of the test does. */
 #include "tests/integration/system/house_fixture.h"
 #include "tests/integration/system/reporters.h"
 #include "tests/support/test.h"
