@@ -2,10 +2,10 @@
 /* report_bench.c [PAIRS]: what a report costs stakeoutd, against libevent's bare server that takes
  * the same bytes and answers.
  *
- * Reports of 2, 20 and 200 KB, made of stacks as a server's are; each is a sample of its own, and is
- * answered when the embedded Redis has it on disk. CPU is that of the server's thread, as the kernel
- * counts it; Redis' own is bench_intake's. Clients are one thread elsewhere, each with one report
- * under way. */
+ * Reports of 2, 20 and 200 KB, made of stacks as a server's are; each is a sample of its own, and
+ * is answered when the embedded Redis has it on disk. CPU is that of the server's thread, as the
+ * kernel counts it; Redis' own is bench_intake's. Clients are one thread elsewhere, each with one
+ * report under way. */
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/own.h"
