@@ -27,6 +27,7 @@ static void collect_http(const struct gauges *gauges, struct metrics *metrics)
     metrics_set(metrics, METRIC_HTTP_BODIES, NULL, NULL, (double)counts.body_size);
     metrics_set(metrics, METRIC_HTTP_ANSWERS, NULL, NULL, (double)counts.answer_size);
     metrics_set(metrics, METRIC_HTTP_WAITING, NULL, NULL, (double)counts.waiting_count);
+    metrics_set(metrics, METRIC_TLS_FAILED, NULL, NULL, (double)counts.handshakes_failed);
     metrics_set(metrics, METRIC_TLS_EXPIRY, NULL, NULL,
                 http_is_tls(gauges->http) ? (double)http_tls_expires(gauges->http) : 0);
     metrics_set(metrics, METRIC_POLLS_PARKED, NULL, NULL, (double)live_parked_count(gauges->live));

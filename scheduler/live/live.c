@@ -20,7 +20,7 @@
 
 enum {
     GROUP_BUCKETS = 1024, /* applications with polls, hashed */
-    TURN_MAX = 256,       /* polls woken per turn of the loop: some 5 ms */
+    TURN_MAX = 64,        /* polls woken per turn of the loop, which others wait for: some 1 ms */
 };
 
 struct live_poll {

@@ -2,7 +2,7 @@
 /* live.h: who waits for what: parked polls of probes, and the streams of consoles.
  *
  * A poll that knows the version of its application's tasks is parked until the version differs
- * or POLL_PARK_MS passed. Waking thousands is done in turns of 256, so that others are served
+ * or POLL_PARK_MS passed. Waking thousands is done in turns of 64, so that others are served
  * meanwhile. Knows nothing of HTTP: it is given functions to call. One event-loop thread. */
 #ifndef STAKEOUT_SCHEDULER_LIVE_LIVE_H
 #define STAKEOUT_SCHEDULER_LIVE_LIVE_H

@@ -20,8 +20,10 @@ struct tls_call {
 };
 
 struct tls_answer {
-    char text[8192]; /* the answer; or of a handshake that failed, why */
-    long serial;     /* of the server's certificate */
+    char text
+        [128 *
+         1024];  /* the answer, a page of metrics at the most; or of a handshake that failed, why */
+    long serial; /* of the server's certificate */
 };
 
 /* 0; or -1 where there is no TLS with it. */

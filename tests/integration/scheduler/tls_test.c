@@ -119,8 +119,24 @@ static void versions_before_1_2_are_not_spoken(void **state)
     assert_int_equal(tls_ask(&call, &answer), -1);
 }
 
-static void a_client_that_speaks_plain_http_is_told(void **state)
+static double failed_count(void)
 {
+    static const char series[] = "\nstakeout_tls_handshakes_failed_total ";
+    struct tls_answer page = ask(GET("/metrics"), NULL);
+    const char *at = strstr(page.text, series);
+
+    assert_non_null(at);
+    return strtod(at + sizeof series - 1, NULL);
+}
+
+static bool have_failed(void *context)
+{
+    return failed_count() >= *(double *)context;
+}
+
+static void a_client_that_speaks_plain_http_is_told_and_counted(void **state)
+{
+    double failed = failed_count() + 1;
     int fd = loopback_connect(scheduler.port);
     char answer[512] = "";
     ssize_t size;
@@ -133,6 +149,7 @@ static void a_client_that_speaks_plain_http_is_told(void **state)
     assert_non_null(strstr(answer, "HTTP/1.1 400 Bad Request"));
     assert_non_null(strstr(answer, "\r\n\r\nThis port is for https:// and no other\n"));
     close(fd);
+    assert_true(wait_until(have_failed, &failed, 10000));
 }
 
 static void a_probe_must_show_a_certificate_of_the_authority(void **state)
@@ -336,7 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_that_knows_the_authority_is_answered),
         cmocka_unit_test(versions_before_1_2_are_not_spoken),
-        cmocka_unit_test(a_client_that_speaks_plain_http_is_told),
+        cmocka_unit_test(a_client_that_speaks_plain_http_is_told_and_counted),
         cmocka_unit_test(a_probe_must_show_a_certificate_of_the_authority),
         cmocka_unit_test(a_stranger_s_certificate_ends_the_connection),
         cmocka_unit_test(a_hangup_takes_the_new_certificate),
