@@ -53,9 +53,11 @@ static bool pause_is_covered(struct engine *engine, struct listening *listening,
 /* May our signal be sent now, and may the handler repair what it meets? In a handler of the host's
  * that blocks it, it would come later, and meet what the host's signal did. */
 static bool signal_may_go(struct engine *engine, struct listening *listening,
-                          struct loan_order *order)
+                          const struct run_seen *seen, struct loan_order *order)
 {
-    int defers = thread_files_defers(&engine->files, order->tid, stack_copy_signal());
+    int defers = seen->has_status
+                     ? seen->status.defers
+                     : thread_files_defers(&engine->files, order->tid, stack_copy_signal());
 
     order->may_repair = defers == 0;
     if (defers <= 0) return true;
@@ -76,14 +78,17 @@ static bool was_on_cpu(const struct engine *engine, const struct listening *list
 }
 
 /* Has it run since an earlier look, for longer than a wake takes, without going to sleep? Then it
- * is in no old sleep, though others have its CPU. It costs ten microseconds to ask. */
-static bool has_not_slept(struct listening *listening, uint64_t clock_ns)
+ * is in no old sleep, though others have its CPU. */
+static bool has_not_slept(struct engine *engine, struct listening *listening, struct run_seen *seen)
 {
-    uint64_t sleeps = thread_files_sleeps(listening->stint.tid);
+    uint64_t sleeps;
 
+    thread_files_status(&engine->files, listening->stint.tid, stack_copy_signal(), &seen->status);
+    seen->has_status = true;
+    sleeps = seen->status.sleeps;
     if (sleeps == THREAD_SLEEPS_UNKNOWN) return false;
     if (listening->awake.clock_ns != 0 && listening->awake.sleeps == sleeps)
-        return clock_ns - listening->awake.clock_ns >= WAKE_CLOCK_NS;
+        return seen->clock_ns - listening->awake.clock_ns >= WAKE_CLOCK_NS;
     listening->awake.sleeps = sleeps;
     listening->awake.clock_ns = thread_cpu_ns(listening->stint.tid); /* of behind the count */
     return false;
@@ -105,7 +110,7 @@ static bool may_be_in_old_wait(struct engine *engine, const struct listening *li
 }
 
 static bool is_past_waking(struct engine *engine, struct listening *listening,
-                           const struct run_seen *seen)
+                           struct run_seen *seen)
 {
     uint64_t clock_ns = seen->clock_ns;
 
@@ -115,7 +120,7 @@ static bool is_past_waking(struct engine *engine, struct listening *listening,
     if (!may_be_in_old_wait(engine, listening, clock_ns) &&
         thread_is_on_cpu(listening->stint.tid, clock_ns))
         return true;
-    return has_not_slept(listening, clock_ns);
+    return has_not_slept(engine, listening, seen);
 }
 
 /* ---- asking ---- */
@@ -188,13 +193,13 @@ static void copy_ask(struct engine *engine, struct listening *listening,
     int rc;
 
     if (!pause_is_covered(engine, listening, now_ns)) return;
-    if (stack_copy_is_open() && !signal_may_go(engine, listening, &order)) return;
+    if (stack_copy_is_open() && !signal_may_go(engine, listening, seen, &order)) return;
     if (!listening->stint.is_opaque) order_clock(&order, seen);
     listening->copy_unloads = unwinder_unloads(engine->unwinder);
     listening->copy_queue_ns = look_queue_since(engine, listening);
+    listening->asked_turns = stint->turns; /* of the same reading */
     listening->asked =
         (struct run_point){ tick_clock_ns(&engine->clock, seen->at_ticks), seen->clock_ns };
-    listening->asked_turns = thread_files_turns(&engine->files, stint->tid);
     rc = signal_copy_send(&listening->copy, &order, now_ns);
     listening->retry_count = 0;
     if (rc < 0) copy_refused(engine, listening, rc, now_ns);

@@ -69,6 +69,8 @@ struct run_seen {
     bool was_awake;    /* past its waking: it is not in the sleep that it was woken from */
     uint64_t at_ticks; /* it was asked after this moment, */
     uint64_t clock_ns; /* when its CPU clock read this */
+    bool has_status;   /* `status` was read since then */
+    struct thread_status status;
 };
 
 /* Asks the thread for a copy of its stack; listening_collect() takes it up. Or puts the look off,

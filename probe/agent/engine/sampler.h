@@ -24,7 +24,7 @@
 #include "common/model/task_spec.h"
 
 enum {
-    THREAD_FILES_HELD = 192, /* of 64 threads */
+    THREAD_FILES_HELD = 256, /* of 64 threads */
     SAMPLER_TASKS_MAX = 256, /* as many as a poll's answer may hold, ended ones included */
     SAMPLER_TROUBLES_MAX = 10,
     SAMPLER_TROUBLE_SIZE_MAX = 199, /* bytes: a pulse takes 200 */
@@ -64,7 +64,7 @@ struct sampler_options {
     /* Where perf events are not to be had, signals are sent, and a trouble says so. */
     enum sampler_engine engine;
 
-    /* /proc files that are kept open, three to a thread: THREAD_FILES_HELD in a descriptor table of
+    /* /proc files that are kept open, four to a thread: THREAD_FILES_HELD in a descriptor table of
      * our own; 0, none, in the host's. */
     uint32_t thread_files_max;
 };

@@ -46,7 +46,7 @@ int stint_queue_since(struct stint *stint, struct thread_files *files, uint64_t 
 {
     uint64_t now = 0, before = stint->queue_ns;
     bool had = stint->has_queue;
-    int rc = thread_files_queue_ns(files, stint->tid, &now);
+    int rc = thread_files_queue_ns(files, stint->tid, &now, &stint->turns);
 
     stint->has_queue = rc == 0;
     if (rc < 0) return rc;

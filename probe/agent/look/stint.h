@@ -19,7 +19,8 @@ struct stint {
     uint32_t record, tid, slot;
     uint64_t moves; /* of the record's state; another: the call moved */
     struct stack_bounds bounds;
-    uint64_t queue_ns; /* schedstat at the last look */
+    uint64_t queue_ns; /* schedstat at the last look: its time in the run queue, */
+    uint64_t turns;    /* and how often it was given a CPU; 0: that cannot be told */
     bool has_queue;
     bool is_opaque; /* its syscall file cannot be read: a signal is the only look */
 };

@@ -26,9 +26,10 @@ enum {
 #define ON_CPU_NS     (3 * NS_PER_US) /* on a CPU for so long: it is past its waking */
 #define ON_CPU_TRY_NS (8 * NS_PER_US)
 
-enum file_kind { FILE_SYSCALL, FILE_SCHEDSTAT, FILE_STAT };
+enum file_kind { FILE_SYSCALL, FILE_SCHEDSTAT, FILE_STAT, FILE_STATUS };
 
-static const char *const file_names[THREAD_FILE_KINDS] = { "syscall", "schedstat", "stat" };
+static const char *const file_names[THREAD_FILE_KINDS] = { "syscall", "schedstat", "stat",
+                                                           "status" };
 
 void thread_files_init(struct thread_files *files, uint32_t file_count_max)
 {
@@ -133,25 +134,26 @@ int thread_files_syscall(struct thread_files *files, uint32_t tid, char *ret, si
     return file_read(files, tid, FILE_SYSCALL, ret, ret_size);
 }
 
-int thread_files_queue_ns(struct thread_files *files, uint32_t tid, uint64_t *ret)
+int thread_files_queue_ns(struct thread_files *files, uint32_t tid, uint64_t *ret,
+                          uint64_t *ret_turns)
 {
-    char line[SCHEDSTAT_SIZE], *second;
+    char line[SCHEDSTAT_SIZE], *at;
     int rc = file_read(files, tid, FILE_SCHEDSTAT, line, sizeof line);
 
+    *ret_turns = 0;
     if (rc < 0) return rc;
-    strtoull(line, &second, 10); /* the first field is time on a CPU */
-    *ret = strtoull(second, NULL, 10);
+    strtoull(line, &at, 10); /* the first field is time on a CPU */
+    *ret = strtoull(at, &at, 10);
+    *ret_turns = strtoull(at, NULL, 10);
     return 0;
 }
 
 uint64_t thread_files_turns(struct thread_files *files, uint32_t tid)
 {
-    char line[SCHEDSTAT_SIZE], *at;
+    uint64_t queue_ns, turns;
 
-    if (file_read(files, tid, FILE_SCHEDSTAT, line, sizeof line) < 0) return 0;
-    strtoull(line, &at, 10);
-    strtoull(at, &at, 10);
-    return strtoull(at, NULL, 10);
+    thread_files_queue_ns(files, tid, &queue_ns, &turns);
+    return turns;
 }
 
 /* ---- signals ---- */
@@ -186,29 +188,50 @@ static int signals_of_stat(struct thread_files *files, uint32_t tid, struct sign
     return 0;
 }
 
-static int signals_of_status(uint32_t tid, struct signal_words *ret)
+static int defers(const struct signal_words *words, int signal_number)
 {
-    char text[STATUS_SIZE] = "", *pending, *blocked;
-    ssize_t size = read_at_once(tid, "status", text, sizeof text - 1);
+    uint64_t ours = UINT64_C(1) << (signal_number - 1);
 
-    if (size <= 0) return size < 0 ? (int)size : -ENOENT;
-    pending = strstr(text, "\nSigPnd:");
-    blocked = strstr(text, "\nSigBlk:");
-    if (!pending || !blocked) return -EINVAL;
-    *ret = (struct signal_words){ strtoull(pending + strlen("\nSigPnd:"), NULL, 16),
-                                  strtoull(blocked + strlen("\nSigBlk:"), NULL, 16) };
-    return 0;
+    return (words->blocked & ours) != 0 || (words->pending & ~words->blocked & ~ours) != 0;
+}
+
+/* What stands behind a line's name in status. False: there is no such line. */
+static bool status_number(const char *text, const char *name, int base, uint64_t *ret)
+{
+    const char *line = strstr(text, name);
+
+    if (line) *ret = strtoull(line + strlen(name), NULL, base);
+    return line != NULL;
+}
+
+void thread_files_status(struct thread_files *files, uint32_t tid, int signal_number,
+                         struct thread_status *ret)
+{
+    char text[STATUS_SIZE];
+    struct signal_words words;
+    int rc = file_read(files, tid, FILE_STATUS, text, sizeof text);
+
+    *ret = (struct thread_status){ .defers = rc, .sleeps = THREAD_SLEEPS_UNKNOWN };
+    if (rc < 0) return;
+    status_number(text, "\nvoluntary_ctxt_switches:", 10, &ret->sleeps);
+    ret->defers = status_number(text, "\nSigPnd:", 16, &words.pending) &&
+                          status_number(text, "\nSigBlk:", 16, &words.blocked)
+                      ? defers(&words, signal_number)
+                      : -EINVAL;
 }
 
 int thread_files_defers(struct thread_files *files, uint32_t tid, int signal_number)
 {
-    uint64_t ours = UINT64_C(1) << (signal_number - 1);
+    struct thread_status status;
     struct signal_words words;
-    int rc = signal_number <= STAT_SIGNALS ? signals_of_stat(files, tid, &words)
-                                           : signals_of_status(tid, &words);
+    int rc;
 
-    if (rc < 0) return rc;
-    return (words.blocked & ours) != 0 || (words.pending & ~words.blocked & ~ours) != 0;
+    if (signal_number > STAT_SIGNALS) {
+        thread_files_status(files, tid, signal_number, &status);
+        return status.defers;
+    }
+    rc = signals_of_stat(files, tid, &words);
+    return rc < 0 ? rc : defers(&words, signal_number);
 }
 
 char thread_files_state(uint32_t tid)
@@ -222,20 +245,11 @@ char thread_files_state(uint32_t tid)
 
 bool thread_is_on_cpu(uint32_t tid, uint64_t clock_ns)
 {
-    uint64_t until_ns = clock_monotonic_ns() + ON_CPU_TRY_NS;
+    uint64_t until_ns = clock_monotonic_ns() + ON_CPU_TRY_NS, used_ns;
 
     do {
-        if (thread_cpu_ns(tid) - clock_ns >= ON_CPU_NS) return true;
-    } while (clock_monotonic_ns() < until_ns);
+        used_ns = thread_cpu_ns(tid) - clock_ns;
+        if (used_ns >= ON_CPU_NS) return true;
+    } while (used_ns > 0 && clock_monotonic_ns() < until_ns);
     return false;
-}
-
-uint64_t thread_files_sleeps(uint32_t tid)
-{
-    char text[STATUS_SIZE] = "", *count;
-
-    if (read_at_once(tid, "status", text, sizeof text - 1) <= 0) return THREAD_SLEEPS_UNKNOWN;
-    count = strstr(text, "\nvoluntary_ctxt_switches:");
-    return count ? strtoull(count + strlen("\nvoluntary_ctxt_switches:"), NULL, 10)
-                 : THREAD_SLEEPS_UNKNOWN;
 }

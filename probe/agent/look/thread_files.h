@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* thread_files.h: what the kernel says of a thread, in its files syscall, schedstat and stat, below
- * /proc/self/task/TID.
+/* thread_files.h: what the kernel says of a thread, in its files syscall, schedstat, stat and
+ * status, below /proc/self/task/TID.
  *
  * The files of the threads that are looked at are kept open, because opening costs five times what
  * reading does, and because a file that was opened goes on working after a setuid() of the host. A
@@ -19,7 +19,7 @@
 
 enum {
     THREAD_FILES_MAX = 64, /* threads */
-    THREAD_FILE_KINDS = 3,
+    THREAD_FILE_KINDS = 4,
 };
 
 struct thread_files {
@@ -38,29 +38,35 @@ void thread_files_done(struct thread_files *files);
 /* Reads the syscall file, zero-terminated, into ret. Returns 0 or -errno. */
 int thread_files_syscall(struct thread_files *files, uint32_t tid, char *ret, size_t ret_size);
 
-/* How long the thread was runnable without a CPU, ever. Returns 0 or -errno. */
-int thread_files_queue_ns(struct thread_files *files, uint32_t tid, uint64_t *ret);
+/* How long the thread was runnable without a CPU, ever, and how often it was given one. Returns 0;
+ * or -errno, and no turns. */
+int thread_files_queue_ns(struct thread_files *files, uint32_t tid, uint64_t *ret,
+                          uint64_t *ret_turns);
 
-/* How often the thread was given a CPU, ever. 0: that cannot be told. */
+/* The latter alone. 0: that cannot be told. */
 uint64_t thread_files_turns(struct thread_files *files, uint32_t tid);
 
 /* Would our signal, sent now, meet what another signal did? 1: the thread blocks it, as in a
- * handler
- * of the host's that blocks all, or has another one pending that it is to handle first; 0: no;
- * -errno: it cannot be told. */
+ * handler of the host's that blocks all, or has another one pending that it is to handle first;
+ * 0: no; -errno: it cannot be told. */
 int thread_files_defers(struct thread_files *files, uint32_t tid, int signal_number);
+
+/* The same, and how often the thread has gone to sleep by itself: for twice the price. */
+struct thread_status {
+    int defers; /* or -errno */
+    uint64_t sleeps;
+};
+#define THREAD_SLEEPS_UNKNOWN UINT64_MAX
+void thread_files_status(struct thread_files *files, uint32_t tid, int signal_number,
+                         struct thread_status *ret);
 
 /* The letter of the thread's state in its stat file: 'R' runs, or could. It is little asked for,
  * so that it is opened each time. 0: it cannot be read. */
 char thread_files_state(uint32_t tid);
 
-/* Does the thread's CPU clock run, which read `clock_ns` a moment ago? Else it sleeps, or is awake
- * but was not given a CPU yet, and may stand in the sleep that it was woken from: a signal would
- * find it there. Takes up to 8 us. */
+/* Does the thread's CPU clock run, which read `clock_ns` a moment ago, and has for 3 us? Else it
+ * sleeps, or is awake but was not given a CPU yet, and may stand in the sleep that it was woken
+ * from: a signal would find it there. Takes up to 8 us, or one reading, if that says the same. */
 bool thread_is_on_cpu(uint32_t tid, uint64_t clock_ns);
-
-/* How often the thread has gone to sleep by itself. Opened each time, ten microseconds. */
-#define THREAD_SLEEPS_UNKNOWN UINT64_MAX
-uint64_t thread_files_sleeps(uint32_t tid);
 
 #endif

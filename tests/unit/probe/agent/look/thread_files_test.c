@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Atomic uint32_t tids[10];
@@ -32,7 +33,7 @@ static void files_are_kept_open_up_to_their_bound(void **state)
 
     (void)state;
     pthread_mutex_lock(&gate);
-    thread_files_init(&files, 8);
+    thread_files_init(&files, 2 * THREAD_FILE_KINDS + 1);
     for (int i = 0; i < 10; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, waiter_main, (void *)&tids[i]), 0);
         while (tids[i] == 0) {
@@ -40,13 +41,13 @@ static void files_are_kept_open_up_to_their_bound(void **state)
     }
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 10; i++) {
-            uint64_t queue_ns;
+            uint64_t queue_ns, turns;
 
             assert_int_equal(thread_files_syscall(&files, tids[i], line, sizeof line), 0);
-            assert_int_equal(thread_files_queue_ns(&files, tids[i], &queue_ns), 0);
+            assert_int_equal(thread_files_queue_ns(&files, tids[i], &queue_ns, &turns), 0);
         }
     }
-    assert_int_equal(process_descriptor_count(getpid()), before + 6); /* three to a thread */
+    assert_int_equal(process_descriptor_count(getpid()), before + 2 * THREAD_FILE_KINDS);
     pthread_mutex_unlock(&gate);
     for (int i = 0; i < 10; i++) {
         pthread_join(threads[i], NULL);
@@ -80,7 +81,7 @@ static void who_asks_is_running(void **state)
     char line[256];
 
     (void)state;
-    thread_files_init(&files, 3);
+    thread_files_init(&files, THREAD_FILE_KINDS);
     assert_int_equal(thread_files_syscall(&files, (uint32_t)syscall(SYS_gettid), line, sizeof line),
                      0);
     assert_int_equal(strncmp(line, "running", 7) == 0 || strncmp(line, "17 ", 3) == 0, 1);
@@ -96,7 +97,7 @@ static void turns_are_counted(void **state)
     uint64_t turns;
 
     (void)state;
-    thread_files_init(&files, 3);
+    thread_files_init(&files, THREAD_FILE_KINDS);
     do { /* others may take the CPU in between */
         getrusage(RUSAGE_THREAD, &before);
         turns = thread_files_turns(&files, self);
@@ -105,6 +106,29 @@ static void turns_are_counted(void **state)
     assert_int_equal(turns, after.ru_nvcsw + after.ru_nivcsw + 1);
     assert_int_equal(thread_files_turns(&files, 0x3fffff), 0);
     thread_files_done(&files);
+}
+
+/* Each wait is one sleep more, and nothing else is. */
+static void sleeps_are_counted(void **state)
+{
+    uint32_t self = (uint32_t)syscall(SYS_gettid);
+    struct timespec brief = { .tv_nsec = 1 };
+    struct thread_status before, after;
+    struct thread_files files;
+
+    (void)state;
+    for (uint32_t max = 0; max <= THREAD_FILE_KINDS; max += THREAD_FILE_KINDS) {
+        thread_files_init(&files, max);
+        thread_files_status(&files, self, SIGURG, &before);
+        for (int i = 0; i < 3; i++) {
+            nanosleep(&brief, NULL);
+        }
+        thread_files_status(&files, self, SIGURG, &after);
+        assert_int_equal(after.sleeps - before.sleeps, 3);
+        thread_files_status(&files, 0x3fffff, SIGURG, &after);
+        assert_true(after.sleeps == THREAD_SLEEPS_UNKNOWN && after.defers < 0);
+        thread_files_done(&files);
+    }
 }
 
 static _Atomic bool may_end;
@@ -122,6 +146,7 @@ static int defers_of_blocker(uint32_t file_count_max, int number, int asked)
 {
     _Atomic uint32_t tid = 0;
     struct thread_files files;
+    struct thread_status status;
     sigset_t set, before;
     pthread_t thread;
     int rc;
@@ -138,6 +163,8 @@ static int defers_of_blocker(uint32_t file_count_max, int number, int asked)
     pthread_kill(thread, number); /* what is blocked and pending is no hindrance to others */
     thread_files_init(&files, file_count_max);
     rc = thread_files_defers(&files, tid, asked);
+    thread_files_status(&files, tid, asked, &status);
+    assert_int_equal(status.defers, rc);
     thread_files_done(&files);
     may_end = true;
     pthread_join(thread, NULL);
@@ -149,7 +176,7 @@ static void a_blocked_signal_is_put_off(void **state)
     struct thread_files files;
 
     (void)state;
-    for (uint32_t max = 0; max <= 3; max += 3) {
+    for (uint32_t max = 0; max <= THREAD_FILE_KINDS; max += THREAD_FILE_KINDS) {
         assert_int_equal(defers_of_blocker(max, SIGURG, SIGURG), 1);
         assert_int_equal(defers_of_blocker(max, SIGUSR1, SIGURG), 0);
         assert_int_equal(defers_of_blocker(max, SIGRTMIN + 3, SIGRTMIN + 3), 1);
@@ -189,6 +216,7 @@ int main(void)
         cmocka_unit_test(without_places_none_is_kept),
         cmocka_unit_test(who_asks_is_running),
         cmocka_unit_test(turns_are_counted),
+        cmocka_unit_test(sleeps_are_counted),
         cmocka_unit_test(a_clock_that_runs_is_told_from_one_that_stands),
         cmocka_unit_test(a_blocked_signal_is_put_off),
     };
