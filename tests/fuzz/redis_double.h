@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* redis_double.h: in the place of a Redis, or of a Sentinel, one that answers what a harness says.
  *
- *     struct redis_double *twice = redis_double_new(base, bytes);     "+PONG\r\n" 0xff "..." 0xff
- *     ... connect to twice->port or twice->path ...
- *     redis_double_run(twice);                 until nothing moves any more, or it has no more to say
- *     redis_double_free(twice);
+ *     struct redis_double *it = redis_double_new(base, bytes);     "+PONG\r\n" 0xff "..." 0xff
+ *     ... connect to it->port or it->path ...
+ *     redis_double_run(it);            until nothing moves any more, or it has no more to say
+ *     redis_double_free(it);
  *
  * Whatever it is asked, its answer is the next part of the bytes, which end with 0xff; who has no
  * more to say closes. The bytes are lent. */
