@@ -52,6 +52,7 @@ static const struct {
 void verdict_done(struct verdict *verdict)
 {
     verdict->identity.scope = scope_unref(verdict->identity.scope);
+    pieces_done(&verdict->pieces);
     free(verdict->detail);
     verdict->detail = NULL;
 }
@@ -245,13 +246,28 @@ static void find_route(const struct http *http, const struct head *head, struct 
 
         if (!may_match(&http->routes[i], path)) continue;
         if (!route_matches(route->path, path, &pieces)) continue;
-        pieces_done(&pieces);
         ret->allow |= (unsigned)route->method | HEAD_OPTIONS;
         if (route->method == HTTP_GET) ret->allow |= HEAD_HEAD;
-        if ((unsigned)route->method != method || ret->route) continue;
+        if ((unsigned)route->method != method || ret->route) {
+            pieces_done(&pieces);
+            continue;
+        }
         ret->route = route;
         ret->context = http->routes[i].context;
+        ret->pieces = pieces;
+        pieces = (struct pieces){ 0 };
     }
+}
+
+static int admit_query(const struct head *head, struct verdict *ret)
+{
+    const char *mark = memchr(head->target.data, '?', head->target.size);
+    size_t size = mark ? head->target.size - (size_t)(mark + 1 - head->target.data) : 0;
+
+    if (!mark || pieces_parse_query((struct text){ mark + 1, size }, &ret->pieces) == 0) return 0;
+    return verdict_refuse(ret, 400,
+                          "The path or query has a malformed escape, or more than %d parameters.",
+                          QUERY_PARAMS_MAX);
 }
 
 static bool changes(const struct head *head)
@@ -437,5 +453,5 @@ int admit(const struct http *http, const struct head *head, int fd, struct verdi
     if (!ret->route->sink && head->body_size > ret->route->body_size_max)
         return verdict_refuse(ret, 413, "The body has %llu bytes; at most %zu are accepted here.",
                               (unsigned long long)head->body_size, ret->route->body_size_max);
-    return 0;
+    return admit_query(head, ret);
 }

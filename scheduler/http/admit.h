@@ -10,6 +10,7 @@
 
 #include "scheduler/http/head.h"
 #include "scheduler/http/http.h"
+#include "scheduler/http/route.h"
 
 /* A refusal, or status 0. Slugs and titles are those of common/model/problem.def. */
 struct verdict {
@@ -21,6 +22,7 @@ struct verdict {
     uint64_t retry_after_s;         /* 0: not said */
     const struct http_route *route; /* the one that matched, also with a refusal; may be NULL */
     void *context;                  /* the route's */
+    struct pieces pieces;           /* of the path and the query */
     struct http_identity identity;
 };
 

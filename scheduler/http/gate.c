@@ -5,7 +5,8 @@
  * may see of them: a head once it is whole and head_parse() accepted it, and the bytes of bodies.
  * Where these came first they stay where they are; from the first byte on that libevent must not
  * see, or not yet, all is cut off the input, and what it may see later is put back. So libevent
- * never sees a byte of a head that was not accepted, and both always agree where a request ends.
+ * never sees a byte of a head that was not accepted, and both always agree where a request ends. Of
+ * an accepted one it sees head_brief(), in its place.
  * With the head the gate creates the http_request and asks admit(); libevent's callback later finds
  * it first in the connection's queue.
  *
@@ -31,6 +32,8 @@
 #include "common/base/own.h"
 #include "common/base/random.h"
 
+#include <string.h>
+
 enum {
     /* Bytes that libevent may hold of one connection: a whole body, and what is pipelined. */
     INPUT_SIZE_MAX = 1024 * 1024 + 64 * 1024,
@@ -38,11 +41,36 @@ enum {
 
 /* --- a head --- */
 
+static size_t size_of_fields(const struct head *head)
+{
+    size_t size = 0;
+
+    for (int i = 0; i < HEAD_FIELD_COUNT; i++) {
+        size += head->fields[i].size;
+    }
+    return size;
+}
+
+static void keep_fields(struct http_request *request, const struct head *head)
+{
+    char *to = request->kept;
+
+    for (int i = 0; i < HEAD_FIELD_COUNT; i++) {
+        struct text field = head->fields[i];
+
+        if (!field.data) continue;
+        memcpy(to, field.data, field.size);
+        request->fields[i] = (struct text){ to, field.size };
+        to += field.size;
+    }
+}
+
 static struct http_request *enqueue(struct connection *connection, const struct head *head,
                                     const struct verdict *verdict)
 {
-    struct http_request *request = mem_zalloc(1, sizeof *request);
+    struct http_request *request = mem_zalloc(1, sizeof *request + size_of_fields(head));
 
+    keep_fields(request, head);
     request->http = connection->http;
     request->connection = connection;
     request->verdict = *verdict;
@@ -75,30 +103,28 @@ static void check_certificate(const struct connection *connection, struct verdic
 }
 
 /* A whole head. Returns whether libevent may see it. */
-static bool take_head(struct connection *connection, struct text text, uint64_t *ret_body_size)
+static bool take_head(struct connection *connection, struct text text, struct head *ret)
 {
     struct verdict verdict = { 0 };
     const char *why = NULL;
-    struct head head;
     void *sink = NULL;
-    int status = head_parse(text, &head, &why);
+    int status = head_parse(text, ret, &why);
 
     if (status != 0) {
         refusal_give_why(connection, status, why);
         return false;
     }
-    admit(connection->http, &head, bufferevent_getfd(connection->bev), &verdict);
+    admit(connection->http, ret, bufferevent_getfd(connection->bev), &verdict);
     check_certificate(connection, &verdict);
-    check_budget(connection->http, &head, &verdict);
-    if (verdict.status == 0 && verdict.route && verdict.route->sink && head.body_size > 0)
-        spill_begin(connection, text, head.body_size, &verdict, &sink);
-    if (verdict.status != 0 && head.body_size > 0) {
-        refusal_give(connection, &verdict, head.method == HEAD_HEAD);
+    check_budget(connection->http, ret, &verdict);
+    if (verdict.status == 0 && verdict.route && verdict.route->sink && ret->body_size > 0)
+        spill_begin(connection, text, ret->body_size, &verdict, &sink);
+    if (verdict.status != 0 && ret->body_size > 0) {
+        refusal_give(connection, &verdict, ret->method == HEAD_HEAD);
         verdict_done(&verdict);
         return false;
     }
-    enqueue(connection, &head, &verdict)->sink = sink;
-    *ret_body_size = head.body_size;
+    enqueue(connection, ret, &verdict)->sink = sink;
     return true;
 }
 
@@ -120,19 +146,45 @@ static void withdraw(struct connection *connection)
     connection->is_feeding = false;
 }
 
-/* A head of which a part was kept is longer than what came of it now. */
-static void pass(struct connection *connection, const struct cut *cut)
+static void add(struct connection *connection, struct text text)
 {
-    struct http *http = connection->http;
-
-    if (http->undecided_size > 0 && cut->text.size == cut->used_size) {
-        http->undecided_size -= cut->used_size;
-        return;
-    }
     withdraw(connection);
     connection->is_feeding = true;
-    CHECK(evbuffer_add(bufferevent_get_input(connection->bev), cut->text.data, cut->text.size) ==
-          0);
+    CHECK(evbuffer_add(bufferevent_get_input(connection->bev), text.data, text.size) == 0);
+    connection->is_feeding = false;
+}
+
+static bool is_in_place(const struct connection *connection, const struct cut *cut)
+{
+    /* A head of which a part was kept is longer than what came of it now. */
+    return connection->http->undecided_size > 0 && cut->text.size == cut->used_size;
+}
+
+static void pass_body(struct connection *connection, const struct cut *cut)
+{
+    if (is_in_place(connection, cut))
+        connection->http->undecided_size -= cut->used_size;
+    else
+        add(connection, cut->text);
+}
+
+/* Where it came first and whole, the brief head takes the end of its place, so that nothing behind
+ * it is moved. */
+static void pass_head(struct connection *connection, const struct cut *cut, const struct head *head)
+{
+    struct http *http = connection->http;
+    struct evbuffer *input = bufferevent_get_input(connection->bev);
+    size_t size = head_brief(head, http->brief), spare = cut->text.size - size;
+
+    if (!is_in_place(connection, cut) || size > cut->text.size ||
+        evbuffer_get_length(input) != http->undecided_size) {
+        add(connection, (struct text){ http->brief, size });
+        return;
+    }
+    http->undecided_size -= cut->used_size;
+    connection->is_feeding = true;
+    memcpy(evbuffer_pullup(input, (ev_ssize_t)cut->text.size) + spare, http->brief, size);
+    evbuffer_drain(input, spare);
     connection->is_feeding = false;
 }
 
@@ -146,23 +198,23 @@ static void hold(struct connection *connection, struct text bytes)
 /* Returns whether what follows it may be looked at. */
 static bool take(struct connection *connection, const struct cut *cut)
 {
-    uint64_t body_size;
+    struct head head;
 
     switch (cut->kind) {
     case CUT_HEAD:
-        if (!take_head(connection, cut->text, &body_size)) return false;
+        if (!take_head(connection, cut->text, &head)) return false;
         if (connection->spill)
             withdraw(connection);
         else
-            pass(connection, cut);
-        cutter_expect(&connection->cutter, body_size);
+            pass_head(connection, cut, &head);
+        cutter_expect(&connection->cutter, head.body_size);
         return true;
     case CUT_BODY:
         if (connection->spill) {
             withdraw(connection);
             spill_take(connection, cut->text);
         } else {
-            pass(connection, cut);
+            pass_body(connection, cut);
         }
         return true;
     case CUT_KEPT:

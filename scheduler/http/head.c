@@ -84,17 +84,17 @@ static bool is_name(struct text name, struct text known)
     return name.size == known.size && strncasecmp(name.data, known.data, name.size) == 0;
 }
 
+static const struct {
+    const char *name;
+    enum head_method method;
+} methods[] = {
+    { "GET", HEAD_GET },         { "POST", HEAD_POST }, { "DELETE", HEAD_DELETE },
+    { "HEAD", HEAD_HEAD },       { "PUT", HEAD_PUT },   { "PATCH", HEAD_OTHER },
+    { "OPTIONS", HEAD_OPTIONS },
+};
+
 static int parse_method(struct text text, enum head_method *ret)
 {
-    static const struct {
-        const char *name;
-        enum head_method method;
-    } methods[] = {
-        { "GET", HEAD_GET },         { "POST", HEAD_POST }, { "DELETE", HEAD_DELETE },
-        { "HEAD", HEAD_HEAD },       { "PUT", HEAD_PUT },   { "PATCH", HEAD_OTHER },
-        { "OPTIONS", HEAD_OPTIONS },
-    };
-
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         if (text_is_equal(text, text_of(methods[i].name))) {
             *ret = methods[i].method;
@@ -151,6 +151,20 @@ static int parse_length(struct text value, struct head *ret, const char **ret_wh
     return 0;
 }
 
+enum head_field head_field_find(struct text name)
+{
+    static const char *const names[] = { [HEAD_CONTENT_TYPE] = "Content-Type",
+                                         [HEAD_ORIGIN] = "Origin",
+                                         [HEAD_ACCEPT_ENCODING] = "Accept-Encoding",
+                                         [HEAD_IF_NONE_MATCH] = "If-None-Match" };
+    size_t i = 0;
+
+    while (i < HEAD_FIELD_COUNT && !is_name(name, text_of(names[i]))) {
+        i++;
+    }
+    return (enum head_field)i;
+}
+
 #define ONCE(name, member)                                       \
     {                                                            \
         { name, sizeof name - 1 }, offsetof(struct head, member) \
@@ -170,23 +184,28 @@ static int parse_known(struct text name, struct text value, struct head *ret, bo
         ONCE("Cookie", cookie),
     };
 
+    enum head_field field = head_field_find(name);
+
+    if (field < HEAD_FIELD_COUNT && !ret->fields[field].data) ret->fields[field] = value;
     for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
-        struct text *field = (struct text *)(void *)((char *)ret + once[i].offset);
+        struct text *known = (struct text *)(void *)((char *)ret + once[i].offset);
 
         if (!is_name(name, once[i].name)) continue;
         *ret_why = why_twice;
-        if (field->data) return 400;
-        *field = value;
+        if (known->data) return 400;
+        *known = value;
         return 0;
     }
     if (is_name(name, TEXT("Transfer-Encoding"))) {
         *ret_why = "Chunked bodies are not accepted: send a Content-Length.";
         return 411;
     }
-    if (is_name(name, TEXT("Expect")) && !is_name(value, TEXT("100-continue"))) {
+    if (is_name(name, TEXT("Expect"))) {
         *ret_why = "No other expectation than 100-continue is met here.";
-        return 417;
+        ret->expects_continue = true;
+        return is_name(value, TEXT("100-continue")) ? 0 : 417;
     }
+    if (!ret->connection.data && is_name(name, TEXT("Connection"))) ret->connection = value;
     if (!is_name(name, TEXT("Content-Length"))) return 0;
     *ret_why = why_twice;
     if (*has_length) return 400;
@@ -226,11 +245,14 @@ static bool has_clean_lines(struct text text)
     return text.size == 0;
 }
 
+static bool may_have_body(enum head_method method)
+{
+    return method == HEAD_POST || method == HEAD_PUT || method == HEAD_OTHER;
+}
+
 static int check_body(const struct head *head, const char **ret_why)
 {
-    if (head->body_size == 0 || head->method == HEAD_POST || head->method == HEAD_PUT ||
-        head->method == HEAD_OTHER)
-        return 0;
+    if (head->body_size == 0 || may_have_body(head->method)) return 0;
     /* libevent would take such a body for the next request. */
     *ret_why = "This method has no body here.";
     return 400;
@@ -264,4 +286,53 @@ int head_parse(struct text text, struct head *ret, const char **ret_why)
 
     *ret = head;
     return 0;
+}
+
+/* --- what libevent reads --- */
+
+static char *put(char *to, struct text text)
+{
+    if (text.size > 0) memcpy(to, text.data, text.size);
+    return to + text.size;
+}
+
+static char *put_number(char *to, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return put(to, (struct text){ digits + at, sizeof digits - at });
+}
+
+static const char *method_name(enum head_method method)
+{
+    size_t i = 0;
+
+    while (methods[i].method != method) {
+        i++;
+    }
+    return methods[i].name;
+}
+
+size_t head_brief(const struct head *head, char ret[HEAD_BRIEF_MAX])
+{
+    char *to = put(ret, text_of(method_name(head->method)));
+
+    to = put(to, head->minor == 1 ? TEXT(" / HTTP/1.1\r\n") : TEXT(" / HTTP/1.0\r\n"));
+    if (may_have_body(head->method)) {
+        to = put(to, TEXT("Content-Length: "));
+        to = put_number(to, head->body_size);
+        to = put(to, TEXT("\r\n"));
+    }
+    if (head->connection.data) {
+        to = put(to, TEXT("Connection: "));
+        to = put(to, head->connection);
+        to = put(to, TEXT("\r\n"));
+    }
+    if (head->expects_continue) to = put(to, TEXT("Expect: 100-continue\r\n"));
+    return (size_t)(put(to, TEXT("\r\n")) - ret);
 }

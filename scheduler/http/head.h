@@ -33,6 +33,16 @@ enum head_method {
     HEAD_PUT = 64,
 };
 
+/* Fields that handlers may ask for; of others nothing is kept. */
+enum head_field {
+    HEAD_CONTENT_TYPE,
+    HEAD_ORIGIN,
+    HEAD_ACCEPT_ENCODING,
+    HEAD_IF_NONE_MATCH,
+    HEAD_FIELD_COUNT, /* also: another one */
+};
+enum head_field head_field_find(struct text name);
+
 struct head {
     enum head_method method;
     unsigned minor;     /* of HTTP/1.x: 0 or 1 */
@@ -40,11 +50,19 @@ struct head {
     uint64_t body_size;
     /* Values without the spaces around them; absent: data NULL. None comes twice. */
     struct text host, origin, fetch_site, authorization, cookie;
+    struct text fields[HEAD_FIELD_COUNT]; /* the first of each name */
+    struct text connection;               /* likewise */
+    bool expects_continue;
 };
 
 /* Where the head ends: the offset behind its empty line, or 0 if it is not complete. */
 size_t head_end(const char *data, size_t size);
 
 int head_parse(struct text text, struct head *ret, const char **ret_why);
+
+/* What is left of a head for libevent to read: where the request ends, and whether the connection
+ * does. Each line of a head costs it three allocations, and the rest is read here. */
+enum { HEAD_BRIEF_MAX = HEAD_SIZE_MAX + 128 };
+size_t head_brief(const struct head *head, char ret[HEAD_BRIEF_MAX]);
 
 #endif

@@ -56,19 +56,6 @@ static void on_written(struct evhttp_request *ev, void *context)
     if (connection->coming_since_ns != 0) connection->coming_since_ns = connection->changed_ns;
 }
 
-static int read_pieces(struct http_request *request)
-{
-    struct text path = text_of(evhttp_request_get_uri(request->ev)), query = { NULL, 0 };
-    const char *mark = strchr(path.data, '?');
-
-    if (mark) {
-        query = text_of(mark + 1);
-        path.size = (size_t)(mark - path.data);
-    }
-    if (!route_matches(request->verdict.route->path, path, &request->pieces)) return -EINVAL;
-    return pieces_parse_query(query, &request->pieces);
-}
-
 static void read_body(struct http_request *request)
 {
     struct evbuffer *input = evhttp_request_get_input_buffer(request->ev);
@@ -95,11 +82,6 @@ static void on_request(struct evhttp_request *ev, void *context)
         answer_verdict(request);
     } else if (request->method == HEAD_OPTIONS) {
         answer_options(request);
-    } else if (read_pieces(request) < 0) {
-        verdict_refuse(&request->verdict, 400,
-                       "The path or query has a malformed escape, or more than %d parameters.",
-                       QUERY_PARAMS_MAX);
-        answer_verdict(request);
     } else {
         read_body(request);
         request->verdict.route->handler(request, request->verdict.context);

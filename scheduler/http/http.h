@@ -197,6 +197,7 @@ struct text http_query(struct http_request *request, const char *name);
 /* The index-th query parameter: name and value; false past the end. To refuse unknown ones. */
 bool http_query_at(struct http_request *request, size_t index, struct text *ret_name,
                    struct text *ret_value);
+/* Of those that head.h lists: "Content-Type", "Origin", "Accept-Encoding", "If-None-Match". */
 struct text http_header(struct http_request *request, const char *name);
 struct text http_body(struct http_request *request);
 /* The body is needed no more: before a long wait. It is empty from here on, and costs nothing. */

@@ -56,12 +56,13 @@ struct http_request {
     uint64_t body_size; /* reserved in http->counts.body_size */
     enum head_method method;
     struct text body;
-    void *sink; /* of its route, until the handler takes it; or NULL */
-    struct pieces pieces;
-    http_gone_fn on_gone; /* parked, if not NULL */
+    struct text fields[HEAD_FIELD_COUNT]; /* of its head, in kept; absent: data NULL */
+    void *sink;                           /* of its route, until the handler takes it; or NULL */
+    http_gone_fn on_gone;                 /* parked, if not NULL */
     void *gone_context;
     bool is_stream;   /* its answer has begun */
     bool has_headers; /* the handler has given some for its answer */
+    char kept[];
 };
 TAILQ_HEAD(http_requests, http_request);
 
@@ -135,6 +136,7 @@ struct http {
     char date[32];  /* as answers say it */
     bool is_draining;
     unsigned char scratch[STEP_SIZE_MAX];
+    char brief[HEAD_BRIEF_MAX]; /* what libevent sees of a head */
 };
 
 /* listener.c */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* request.c: what a handler reads. The head was read strictly before (head.c), so that what
- * libevent kept of it can be trusted to say the same. */
+/* request.c: what a handler reads. Of the head, what was kept of it when it came (gate.c):
+ * libevent has seen no more than where the request ends. */
 #include "scheduler/http/private.h"
+
+#include "common/base/check.h"
 
 #include <stdlib.h>
 
@@ -10,7 +12,6 @@ void request_free(struct http_request *request)
     request->http->counts.body_size -= (size_t)request->body_size;
     if (request->sink) request->verdict.route->sink->drop(request->sink);
     verdict_done(&request->verdict);
-    pieces_done(&request->pieces);
     free(request);
 }
 
@@ -21,26 +22,31 @@ static struct text value_of(const struct piece *piece)
 
 struct text http_param(struct http_request *request, const char *name)
 {
-    return value_of(pieces_find(request->pieces.params, request->pieces.param_count, name));
+    return value_of(
+        pieces_find(request->verdict.pieces.params, request->verdict.pieces.param_count, name));
 }
 
 struct text http_query(struct http_request *request, const char *name)
 {
-    return value_of(pieces_find(request->pieces.queries, request->pieces.query_count, name));
+    return value_of(
+        pieces_find(request->verdict.pieces.queries, request->verdict.pieces.query_count, name));
 }
 
 bool http_query_at(struct http_request *request, size_t index, struct text *ret_name,
                    struct text *ret_value)
 {
-    if (index >= request->pieces.query_count) return false;
-    *ret_name = request->pieces.queries[index].name;
-    *ret_value = request->pieces.queries[index].value;
+    if (index >= request->verdict.pieces.query_count) return false;
+    *ret_name = request->verdict.pieces.queries[index].name;
+    *ret_value = request->verdict.pieces.queries[index].value;
     return true;
 }
 
 struct text http_header(struct http_request *request, const char *name)
 {
-    return text_of(evhttp_find_header(evhttp_request_get_input_headers(request->ev), name));
+    enum head_field field = head_field_find(text_of(name));
+
+    CHECK(field < HEAD_FIELD_COUNT); /* else its name is missing in head.c */
+    return request->fields[field];
 }
 
 struct text http_body(struct http_request *request)

@@ -191,6 +191,57 @@ static void the_end_of_a_head_is_its_empty_line(void **state)
     assert_int_equal(head_end("a\n\n", 3), 0);
 }
 
+/* What libevent is told is what decides where a request ends, and nothing else. */
+static void of_a_head_libevent_sees_no_more_than_it_needs(void **state)
+{
+    static const struct {
+        const char *head, *brief;
+    } briefs[] = {
+        { "GET /a/b?c=d HTTP/1.1\r\n" HOST "Cookie: x=1\r\nAuthorization: Bearer y\r\n\r\n",
+          "GET / HTTP/1.1\r\n\r\n" },
+        { "HEAD /a HTTP/1.0\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n",
+          "HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" },
+        { "POST /a HTTP/1.1\r\n" HOST "content-length: 0035\r\n\r\n",
+          "POST / HTTP/1.1\r\nContent-Length: 35\r\n\r\n" },
+        { "POST /a HTTP/1.1\r\n" HOST "\r\n", "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n" },
+        { "PUT /a HTTP/1.1\r\n" HOST "Expect: 100-Continue\r\nContent-Length: 7\r\n\r\n",
+          "PUT / HTTP/1.1\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n" },
+        { "PATCH /a HTTP/1.1\r\n" HOST "Content-Length: 9999999999\r\n\r\n",
+          "PATCH / HTTP/1.1\r\nContent-Length: 9999999999\r\n\r\n" },
+        { "DELETE /a HTTP/1.1\r\n" HOST "\r\n", "DELETE / HTTP/1.1\r\n\r\n" },
+        { "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "OPTIONS / HTTP/1.1\r\n\r\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(briefs); i++) {
+        char brief[HEAD_BRIEF_MAX + 1];
+        struct head head;
+        const char *why;
+
+        assert_int_equal(head_parse(text_of(briefs[i].head), &head, &why), 0);
+        brief[head_brief(&head, brief)] = '\0';
+        assert_string_equal(brief, briefs[i].brief);
+    }
+}
+
+static void fields_that_handlers_ask_for_are_kept(void **state)
+{
+    static const char says[] = "GET / HTTP/1.1\r\n" HOST "accept-encoding: gzip\r\n"
+                               "Accept-Encoding: br\r\nIf-None-Match: \"1\"\r\n"
+                               "Content-Type: text/plain\r\nOrigin: http://localhost\r\n\r\n";
+    struct head head;
+    const char *why;
+
+    (void)state;
+    assert_int_equal(head_parse(text_of(says), &head, &why), 0);
+    assert_true(text_is_equal(head.fields[head_field_find(TEXT("Accept-Encoding"))], TEXT("gzip")));
+    assert_true(text_is_equal(head.fields[head_field_find(TEXT("If-None-Match"))], TEXT("\"1\"")));
+    assert_true(
+        text_is_equal(head.fields[head_field_find(TEXT("content-type"))], TEXT("text/plain")));
+    assert_true(text_is_equal(head.fields[HEAD_ORIGIN], TEXT("http://localhost")));
+    assert_int_equal(head_field_find(TEXT("Cookie")), HEAD_FIELD_COUNT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +250,8 @@ int main(void)
         cmocka_unit_test(what_a_head_says_is_understood),
         cmocka_unit_test(sizes_are_accepted_up_to_their_limits),
         cmocka_unit_test(the_end_of_a_head_is_its_empty_line),
+        cmocka_unit_test(of_a_head_libevent_sees_no_more_than_it_needs),
+        cmocka_unit_test(fields_that_handlers_ask_for_are_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
