@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lookback_test.c: the head of a slow call, seen with lookback and not without.
  *
- * A call is 100 ms in a(), on a CPU, 100 ms in b() and 300 ms in c(), asleep, under a threshold of
- * 250 ms. What a() and b() took must be in the sample, within the gaps between the looks around
- * their ends; and what was looked at of calls that did not turn slow must be nowhere. */
+ * A call is 400 ms in a(), on a CPU, 400 ms in b() and 600 ms in c(), asleep, under a threshold of
+ * a second. What a() and b() took must be in the sample, within the gaps between the looks around
+ * their ends; and what was looked at of calls that did not turn slow must be nowhere. b() has one
+ * look, at 640 ms: it may be late by 160 ms, and c()'s first by 400. */
 #include "common/base/clock.h"
 #include "common/model/problem.h"
 #include "common/wire/messages.h"
@@ -18,7 +19,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { THRESHOLD_MS = 250, FREQUENCY_MS = 10, CROWD = LOOKBACKS_MAX + 20 };
+enum {
+    THRESHOLD_MS = 1000,
+    A_MS = 400,
+    B_MS = 400,
+    C_MS = 600,
+    FREQUENCY_MS = 10,
+    CROWD = LOOKBACKS_MAX + 20
+};
 
 static _Atomic uint32_t sample_count;
 static struct sample *samples[2 * CROWD];
@@ -76,14 +84,15 @@ __attribute__((noinline)) static void a(uint64_t *ret_ns)
 
     do {
         now_ns = clock_monotonic_ns();
-    } while (now_ns - begin_ns < 100 * NS_PER_MS);
+    } while (now_ns - begin_ns < A_MS * NS_PER_MS);
     *ret_ns = now_ns - begin_ns;
 }
 
 static void rest(uint64_t ms, uint64_t *ret_ns)
 {
     uint64_t begin_ns = clock_monotonic_ns();
-    struct timespec left = { .tv_nsec = (long)(ms * NS_PER_MS) };
+    struct timespec left = { .tv_sec = (time_t)(ms / 1000),
+                             .tv_nsec = (long)(ms % 1000 * NS_PER_MS) };
 
     while (nanosleep(&left, &left) != 0) {
     }
@@ -92,13 +101,13 @@ static void rest(uint64_t ms, uint64_t *ret_ns)
 
 __attribute__((noinline)) static void b(uint64_t *ret_ns)
 {
-    rest(100, ret_ns);
+    rest(B_MS, ret_ns);
     __asm__ volatile("" ::: "memory"); /* not a jump */
 }
 
 __attribute__((noinline)) static void c(uint64_t *ret_ns)
 {
-    rest(300, ret_ns);
+    rest(C_MS, ret_ns);
     __asm__ volatile("" ::: "memory");
 }
 
@@ -209,7 +218,7 @@ static void with_it_the_head_is_seen_as_it_was(void **state)
     await_samples(1);
     check_sums(samples[0]);
     assert_in_range(samples[0]->snapshots[0].offset_ns, LOOKBACK_MS_MIN * NS_PER_MS,
-                    100 * NS_PER_MS);
+                    A_MS * NS_PER_MS);
     check_share(samples[0], "a", a, truth.a_ns);
     check_share(samples[0], "b", b, truth.b_ns);
     check_share(samples[0], "c", c, truth.c_ns);
@@ -221,8 +230,8 @@ static void with_it_the_head_is_seen_as_it_was(void **state)
     assert_int_equal(ledger.snapshot_drops[SNAPSHOT_DROP_NO_LOOKBACK], 0);
 }
 
-/* Each look comes at twice the age of the one before: from 5 ms on, at most six below 250 ms. At
- * the frequency of the task there would be 25. */
+/* Each look comes at twice the age of the one before: from 5 ms on, at most eight below a second.
+ * At the frequency of the task there would be 100. */
 static void looks_get_rarer_until_the_threshold(void **state)
 {
     uint32_t early = 0;
@@ -234,7 +243,7 @@ static void looks_get_rarer_until_the_threshold(void **state)
            samples[0]->snapshots[early].offset_ns < THRESHOLD_MS * NS_PER_MS) {
         early++;
     }
-    assert_in_range(early, 2, 6);
+    assert_in_range(early, 2, 8);
 }
 
 static void of_calls_that_stay_below_nothing_is_left(void **state)
@@ -274,7 +283,7 @@ static void a_crowd_finds_room_or_is_counted(void **state)
         calls[i] = stakeout_call_begin(interface);
         stakeout_call_detach(calls[i], "the others");
     }
-    rest(400, &rested_ns);
+    rest(THRESHOLD_MS + C_MS, &rested_ns);
     for (int i = 0; i < CROWD; i++) {
         stakeout_call_end(calls[i], 0);
     }
