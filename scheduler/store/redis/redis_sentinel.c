@@ -89,7 +89,7 @@ static void leave(struct redis_sentinel *sentinel, const char *why)
 
 static bool read_place(struct text host, uint64_t port, struct redis_place *ret)
 {
-    if (host.size == 0 || host.size > REDIS_HOST_SIZE_MAX) return false;
+    if (host.size == 0 || host.size > REDIS_HOST_SIZE_MAX || !text_is_printable(host)) return false;
     if (port == 0 || port > UINT16_MAX) return false;
     memcpy(ret->host, host.data, host.size);
     ret->host[host.size] = '\0';
