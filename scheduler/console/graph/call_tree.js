@@ -36,7 +36,8 @@ export class CallTree {
         this.view = view;
         this.element = element;
         this.open = new Set([0]);
-        this.rows = new Rows(element, { role: 'treegrid', label: 'Call tree', columns: this.columns(),
+        this.rows = new Rows(element, { role: 'treegrid', label: 'Call tree',
+            columns: this.columns(),
             row_fill: (row, index) => this.row_fill(row, index) });
         this.footer = element_new('div', 'graph-footer');
         this.menu = new Menu(element);
@@ -70,9 +71,10 @@ export class CallTree {
 
     columns() {
         if (this.view.scale)
-            return [['cell-name', 'Function'], ['cell-number', 'Base ms'], ['cell-number', 'Other ms'],
-                ['cell-wide', 'Difference'], ['cell-place', 'File']];
-        return [['cell-name', 'Function'], ['cell-number', 'Total ms'], ['cell-share', ''],
+            return [['cell-name', 'Function'], ['cell-number', 'Base ms'],
+                ['cell-number', 'Other ms'], ['cell-wide', 'Difference'],
+                ['cell-place', 'File']];
+        return [['cell-name', 'Function'], ['cell-number', 'Total ms'], ['cell-share', 'Share'],
             ['cell-number', 'Self ms'], ['cell-bar', 'On a CPU, queued, waiting'],
             ['cell-number', 'Count'], ['cell-place', 'File']];
     }
@@ -126,7 +128,8 @@ export class CallTree {
         const before = this.open.size;
 
         if (selected_node > 0)
-            for (const node of tree.path(tree.parent[selected_node])) this.open.add(this.view.origin(node));
+            for (const node of tree.path(tree.parent[selected_node]))
+                this.open.add(this.view.origin(node));
         if (this.open.size !== before) this.refresh();
         const index = this.nodes.indexOf(selected_node);
         this.rows.show(this.nodes.length, index);
@@ -208,7 +211,8 @@ export class CallTree {
         const node = view.selected_node;
         const key = (event.ctrlKey || event.metaKey ? 'Ctrl+' : '') + event.key;
         const own = TREE_KEYS.find(([one]) => one === key);
-        const common = FLAME_KEYS.find(([one]) => one === key && /^(?:[0sfxXru,.]|Enter|Backspace)$/.test(one));
+        const common = FLAME_KEYS.find(([one]) => one === key &&
+            /^(?:[0sfxXru,.]|Enter|Backspace)$/.test(one));
 
         if ((!own && !common) || event.altKey || event.target !== this.rows.grid) return;
         if (view.keys_are_off && /^[a-zX]$/.test(key)) return;

@@ -13,11 +13,12 @@ import { difference_at, difference_step } from './compare.js';
 import { BASE, PARTS, STRIDE } from './model.js';
 
 const MODULE_COUNT = 8;
+const DIFFERENCES = ['less3', 'less2', 'less1', 'same', 'more1', 'more2', 'more3'];
 export const PURE_SHARE = 0.9;
 const SYSTEM = /^(?:\/usr)?\/lib|^\[?v(?:dso|syscall)|^linux-vdso/;
 
-export const STATE_WORDS = { running: 'on a CPU', queued: 'queued', lock: 'lock', network: 'network',
-    disk: 'disk', sleep: 'asleep', other: 'waiting, cause unknown' };
+export const STATE_WORDS = { running: 'on a CPU', queued: 'queued', lock: 'lock',
+    network: 'network', disk: 'disk', sleep: 'asleep', other: 'waiting, cause unknown' };
 export const STATE_LETTERS = { running: 'R', queued: 'Q', lock: 'L', network: 'N', disk: 'D',
     sleep: 'S', other: 'W' };
 
@@ -45,10 +46,13 @@ export function palette_read(root = document.documentElement) {
         faint: 'GrayText', line: 'GrayText', edge: 'CanvasText', text: 'CanvasText' };
     const token = (name) => (is_forced ? system[name] ?? (/-edge$|-text$|^s-/.test(name)
         ? 'CanvasText' : 'Canvas') : style.getPropertyValue(`--${name}`).trim());
-    const box = (fill, edge, text = 'fill-text') => colour_new(token(fill), token(edge), token(text));
-    const palette = { is_forced, code: style.getPropertyValue('--face-code').trim() || 'monospace' };
+    const box = (fill, edge, text = 'fill-text') =>
+        colour_new(token(fill), token(edge), token(text));
+    const code = style.getPropertyValue('--face-code').trim() || 'monospace';
+    const palette = { is_forced, code };
 
-    for (const name of ['page', 'surface', 'raised', 'sunken', 'line', 'edge', 'text', 'muted', 'faint',
+    for (const name of ['page', 'surface', 'raised', 'sunken', 'line', 'edge', 'text', 'muted',
+        'faint',
         'accent', 'match', 'match-text']) {
         palette[name.replace('-', '_')] = token(name);
         palette[`${name.replace('-', '_')}_pixel`] = pixel_of(token(name));
@@ -56,10 +60,11 @@ export function palette_read(root = document.documentElement) {
     palette.states = PARTS.map((state) => ({ ...box(`f-${state}`, `s-${state}`),
         strong: token(`s-${state}`), strong_text: is_forced ? 'Canvas' : token(`s-${state}-text`),
         strong_pixel: pixel_of(token(`s-${state}`)) }));
-    palette.modules = Array.from({ length: MODULE_COUNT }, (_, i) => box(`m${i + 1}`, `m${i + 1}-edge`));
+    palette.modules = Array.from({ length: MODULE_COUNT }, (_, i) =>
+        box(`m${i + 1}`, `m${i + 1}-edge`));
     palette.system = box('m-system', 'm-system-edge');
-    palette.differences = ['less3', 'less2', 'less1', 'same', 'more1', 'more2', 'more3'].map((name) =>
-        box(name, `${name.replace(/\d/, '')}-edge`, /3$/.test(name) ? 'diff-strong-text' : 'fill-text'));
+    palette.differences = DIFFERENCES.map((name) => box(name, `${name.replace(/\d/, '')}-edge`,
+        name.endsWith('3') ? 'diff-strong-text' : 'fill-text'));
     return palette;
 }
 

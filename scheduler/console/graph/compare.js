@@ -18,7 +18,8 @@ export function comparison_scale(analysis, tree, by) {
     const larger = Math.max(...wholes);
 
     if (by === 'time')
-        return { by, unit: larger, per: [1, 1], floor: Math.max(2 * interval, FLOOR_SHARE * larger) };
+        return { by, unit: larger, per: [1, 1],
+            floor: Math.max(2 * interval, FLOOR_SHARE * larger) };
 
     const per = wholes.map((whole) => (whole > 0 ? 1 / whole : 0));
     const noise = Math.max(...per.map((one) => 2 * interval * one));

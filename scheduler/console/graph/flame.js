@@ -57,7 +57,7 @@ export class Flame {
         this.spacer = element_new('div', 'graph-spacer', this.stage);
         this.scroller = element_new('div', 'graph-scroller', this.spacer);
         this.footer = element_new('div', 'graph-footer');
-        this.map.hidden = true;
+        this.map.classList.add('is-empty');
         for (const canvas of [this.map, this.boxes, this.above])
             canvas.setAttribute('aria-hidden', 'true');
         this.element.classList.add('graph');
@@ -111,7 +111,8 @@ export class Flame {
         if (what.has('tree') || what.has('zoom') || what.has('look')) this.aim(what.has('tree'));
         if (what.has('selected')) this.show_node(this.view.selected_node);
         if (what.has('tree') || this.was_flame !== this.view.is_flame) this.is_at_root = false;
-        const is_light = [...what].every((name) => ['hovered', 'selected', 'snapshot'].includes(name));
+        const is_light = [...what].every((name) =>
+            ['hovered', 'selected', 'snapshot'].includes(name));
         this.draw_soon(is_light ? 'above' : 'boxes');
     }
 
@@ -227,7 +228,8 @@ export class Flame {
 
         if (!this.painted || x < box.left || x >= box.right) return null;
         const at_y = (y - box.top) * ratio + top;
-        const row = Math.floor((this.view.is_flame ? Math.max(rows * pitch, height) - at_y : at_y) / pitch);
+        const depth = this.view.is_flame ? Math.max(rows * pitch, height) - at_y : at_y;
+        const row = Math.floor(depth / pitch);
         if (row < 0 || row >= rows) return null;
 
         const at_x = (x - box.left) * ratio;
@@ -260,7 +262,7 @@ export class Flame {
         if (this.stale.boxes) this.draw_boxes();
         if (this.stale.above) this.draw_above();
         if (this.stale.map) this.draw_map();
-        this.stale = { boxes: this.stale.boxes && this.flight !== null && this.flight !== undefined };
+        this.stale = {};
         this.say();
     }
 
@@ -269,7 +271,8 @@ export class Flame {
 
         this.look ??= look_of(view, this.palette);
         return { tree: view.tree, layout: view.layout, of: this.look.of, kinds: this.look.kinds,
-            palette: this.palette, matches: view.matches, dimmed: view.dimmed, zoomed: this.zoomed };
+            palette: this.palette, matches: view.matches, dimmed: view.dimmed,
+            zoomed: this.zoomed };
     }
 
     draw_boxes() {
@@ -350,13 +353,16 @@ export class Flame {
 
     label_new(node, row, characters, room) {
         const { view } = this;
-        const prefix = row === 0 && view.stem >= STEM_MIN ? `${view.stem} common frames \u2026 ` : '';
-        const figure = view.scale ? difference_words(view, node) : time_words(view, view.tree.time[node]);
+        const prefix = row === 0 && view.stem >= STEM_MIN ? `${view.stem} common frames \u2026 `
+            : '';
+        const figure = view.scale ? difference_words(view, node)
+            : time_words(view, view.tree.time[node]);
         const space = view.scale ? figure.length + 2 : 0;
         const name = node_name(view, node, Math.max(2, characters - prefix.length - space));
         const text = fit(this.context, prefix + name, room * this.size.ratio);
-        const is_roomy = (characters - text.length) * this.advance >= (view.scale ? 0 : TIME_FROM) &&
-            characters - text.length >= figure.length + 2;
+        const left = characters - text.length;
+        const is_roomy = left >= figure.length + 2 &&
+            (view.scale !== null || left * this.advance >= TIME_FROM);
 
         return is_roomy ? `${text}  ${figure}` : text;
     }
@@ -417,16 +423,14 @@ export class Flame {
         return this.map_kept;
     }
 
-    /* The whole graph small, once zoomed, and where we are in it. */
+    /* The whole graph small, once zoomed, and where we are in it. Its place is kept free before,
+     * so that nothing moves under the pointer. */
     draw_map() {
         const { view, map, palette } = this;
         const { whole } = view.layout;
         const is_zoomed = this.shown[0] > 0 || this.shown[1] < whole;
 
-        if (map.hidden === is_zoomed) {
-            map.hidden = !is_zoomed;
-            this.draw_soon('boxes');
-        }
+        map.classList.toggle('is-empty', !is_zoomed);
         if (!is_zoomed) return;
         const { ratio, width } = this.size;
         const context = map.getContext('2d', { alpha: false });
@@ -459,7 +463,8 @@ export class Flame {
         const parts = [`${count(drawn)} drawn`];
 
         if (narrow > 0)
-            parts.push(`${count(narrow)} narrower than a pixel (${time_words(view, painted.narrow_time)}, ` +
+            parts.push(`${count(narrow)} narrower than a pixel (` +
+                `${time_words(view, painted.narrow_time)}, ` +
                 `${share(painted.narrow_time, view.tree.time[0])})`);
         if (outside > 0) parts.push(`${count(outside)} out of view`);
         if (folded > 0) parts.push(`${count(folded)} folded`);

@@ -2,9 +2,9 @@
 /* hand.js: what mouse, touch and keyboard do to a flame graph.
  *
  * A click zooms, a drag of more than 5 px pans, the wheel with Ctrl and two fingers zoom where they
- * are; panning and zooming by wheel lock each other out until it has rested two frames. With touch a
- * tap selects and a second one zooms, a long press is the menu. All of it is also on a key; FLAME_KEYS
- * is the list, for the page of keys as well. */
+ * are; panning and zooming by wheel lock each other out until it has rested two frames. With touch
+ * a tap selects and a second one zooms, a long press is the menu. All of it is also on a key;
+ * FLAME_KEYS is the list, for the page of keys as well. */
 import { Menu, Tooltip } from './popups.js';
 import { module_name, short_name } from '../formats.js';
 import { place_words, run_rows, stack_text, tip_rows } from './words.js';
@@ -41,7 +41,8 @@ export const FLAME_KEYS = [
     ['u', 'common frames', (hand) => hand.view.open_stem()],
     [',', 'match before', (hand) => hand.view.next_match(-1)],
     ['.', 'match after', (hand) => hand.view.next_match(1)],
-    ['Ctrl+c', 'copy the name', (hand, node) => hand.copy(node > 0 ? hand.view.symbol(node).name : '')],
+    ['Ctrl+c', 'copy the name', (hand, node) =>
+        hand.copy(node > 0 ? hand.view.symbol(node).name : '')],
     ['Shift+F10', 'menu', (hand, node) => hand.open_menu_at(node)],
 ];
 
@@ -67,6 +68,7 @@ export class Hand {
         on(scroller, 'wheel', 'on_wheel', { passive: false });
         on(scroller, 'contextmenu', 'on_menu');
         on(scroller, 'keydown', 'on_key');
+        on(map, 'wheel', 'on_wheel', { passive: false });
         on(map, 'pointerdown', 'on_map');
         on(map, 'pointermove', 'on_map');
     }
@@ -103,7 +105,8 @@ export class Hand {
         if (!pointer.is_drag && away <= DRAG_FROM) return;
         if (!pointer.is_drag) this.begin_drag(event, pointer);
         this.pan(pointer.x - event.clientX);
-        if (event.pointerType === 'mouse') this.flame.scroller.scrollTop += pointer.y - event.clientY;
+        if (event.pointerType === 'mouse')
+            this.flame.scroller.scrollTop += pointer.y - event.clientY;
         Object.assign(pointer, { x: event.clientX, y: event.clientY });
     }
 
@@ -182,8 +185,8 @@ export class Hand {
     on_wheel(event) {
         const is_zoom = event.ctrlKey || event.metaKey;
         const sideways = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
-        const wanted = is_zoom ? 'zoom' : Math.abs(sideways) > Math.abs(event.deltaY) || event.shiftKey
-            ? 'pan' : 'scroll';
+        const is_pan = event.shiftKey || Math.abs(sideways) > Math.abs(event.deltaY);
+        const wanted = is_zoom ? 'zoom' : is_pan ? 'pan' : 'scroll';
 
         this.tip.hide();
         if (wanted !== 'scroll' || this.wheel) event.preventDefault();
@@ -220,7 +223,8 @@ export class Hand {
             const { left, right } = view.layout;
             this.narrowest = Infinity;
             for (let i = 1; i < left.length; i++)
-                if (right[i] > left[i]) this.narrowest = Math.min(this.narrowest, right[i] - left[i]);
+                if (right[i] > left[i])
+                    this.narrowest = Math.min(this.narrowest, right[i] - left[i]);
             this.span_of = view.layout;
         }
         const floor = view.scale?.by === 'share' ? 1e-9 : SPAN_MIN_NS;
@@ -263,7 +267,8 @@ export class Hand {
         const at = this.flame.box_of(this.view.selected_node);
         const ratio = this.flame.size.ratio;
 
-        this.zoom_at(at ? box.left + (at.x + at.width / 2) / ratio : box.left + box.width / 2, factor);
+        this.zoom_at(at ? box.left + (at.x + at.width / 2) / ratio : box.left + box.width / 2,
+            factor);
         this.is_moving = false;
     }
 
@@ -319,8 +324,9 @@ export class Hand {
         const at = view.selected_node;
 
         if (at < 0) return view.select(Math.min(1, tree.count - 1));
-        if (step * (view.is_flame ? -1 : 1) < 0) return tree.parent[at] > 0 && view.select(tree.parent[at]);
-        const children = tree.children(at);
+        const is_outwards = step * (view.is_flame ? -1 : 1) < 0;
+        const children = is_outwards ? [] : tree.children(at);
+        if (is_outwards && tree.parent[at] > 0) view.select(tree.parent[at]);
         if (children.length > 0)
             view.select(children.reduce((best, c) => (tree.time[c] > tree.time[best] ? c : best)));
     }
@@ -380,13 +386,15 @@ export function menu_items(view, node, copy) {
         { words: 'Zoom', key: 'Enter', act: () => view.zoom_to(node) },
         { words: 'Focus', key: 'f', act: () => view.focus_on(node) },
         { words: 'Sandwich', key: 's', act: () => view.set_pivot(view.tree.symbol[node]) },
-        { words: 'Hide function', key: 'x', act: () => view.hide_function(node), is_off: !can_hide },
+        { words: 'Hide function', key: 'x', act: () => view.hide_function(node),
+            is_off: !can_hide },
         { words: `Hide module ${module_name(symbol.module)}`, key: 'X',
             act: () => view.hide_module(node), is_off: !symbol.module },
         { words: view.recursion ? 'Unfold recursion' : 'Collapse recursion', key: 'r',
             act: () => view.fold_recursion() },
         null,
-        { words: 'Search for this', key: '', act: () => view.search(`"${short_name(symbol.name, 80)}"`) },
+        { words: 'Search for this', key: '', act: () =>
+            view.search(`"${short_name(symbol.name, 80)}"`) },
         null,
         { words: 'Copy name', key: 'Ctrl C', act: () => copy(short_name(symbol.name, 200)) },
         { words: 'Copy full name', key: '', act: () => copy(symbol.name) },

@@ -3,8 +3,9 @@
  *
  *     new HotSpots(element, view);  new Legend(element, view);
  *
- * By function, class, file, module or line; by own time or all. Of several calls the lines are those
- * that the server counted, of all of them; of one call they are counted here, for any range. */
+ * By function, class, file, module or line; by own time or all. Of several calls the lines are
+ * those that the server counted, of all of them; of one call they are counted here, for any
+ * range. */
 import { column_ms, count, difference, module_name, safe_text, share, time } from '../formats.js';
 import { look_of, palette_read } from './colours.js';
 import { element_new } from './popups.js';
@@ -82,8 +83,8 @@ export class HotSpots {
         const { view } = this;
 
         if (this.by === 'line') return line_spots(view);
-        const rows = hot_spots(view.tree, this.by === 'function' ? (symbol) => symbol
-                                                                 : (symbol) => this.group_of(symbol));
+        const rows = hot_spots(view.tree,
+            this.by === 'function' ? (symbol) => symbol : (symbol) => this.group_of(symbol));
         return rows.map((row) => ({ ...row, symbol: this.by === 'function' ? row.key : -1 }));
     }
 
@@ -93,11 +94,12 @@ export class HotSpots {
         const all = this.spots();
 
         this.spots_shown = (all ?? []).filter((row) => this.is_found(row))
-            .sort((a, b) => weight(b, view.scale, key) - weight(a, view.scale, key) || b.time - a.time);
+            .sort((a, b) => weight(b, view.scale, key) - weight(a, view.scale, key) ||
+                b.time - a.time);
         this.most = Math.max(1, weight(this.spots_shown[0] ?? {}, view.scale, key) || 0);
         this.head_fill(key);
         this.footer.textContent = all === null
-            ? 'Lines are counted for all that was observed of these calls only: clear range and chips.'
+            ? 'The lines of several calls are known of the whole only.'
             : `${count(this.spots_shown.length)} of ${count(all.length)}, ${view.whole_words}`;
         this.rows.show(this.spots_shown.length, -1);
         this.mark();
@@ -108,7 +110,8 @@ export class HotSpots {
 
         if (!matches) return true;
         if (row.symbol >= 0) return matches[row.symbol] === 1;
-        return this.view.analysis.symbols.some((_, i) => matches[i] && this.group_of(i) === row.key);
+        return this.view.analysis.symbols.some((_, i) =>
+            matches[i] && this.group_of(i) === row.key);
     }
 
     head_fill(key) {
@@ -117,8 +120,10 @@ export class HotSpots {
 
         const name = ['cell-name', this.by[0].toUpperCase() + this.by.slice(1)];
         this.rows.head_fill(this.view.scale
-            ? [name, ['cell-number', 'Base ms'], ['cell-number', 'Other ms'], ['cell-share', 'Difference']]
-            : [name, order('Self ms', 'self'), order('Total ms', 'total'), ['cell-share', '']]);
+            ? [name, ['cell-number', 'Base ms'], ['cell-number', 'Other ms'],
+                ['cell-share', 'Difference']]
+            : [name, order('Self ms', 'self'), order('Total ms', 'total'),
+                ['cell-share', 'Share']]);
     }
 
     row_fill(row, index) {
@@ -127,9 +132,11 @@ export class HotSpots {
         const key = view.order === 'self' ? 'self' : 'time';
 
         const columns = view.scale
-            ? [['cell-number', column_ms(spot.base / 1e6)], ['cell-number', column_ms(spot.time / 1e6)],
+            ? [['cell-number', column_ms(spot.base / 1e6)],
+                ['cell-number', column_ms(spot.time / 1e6)],
                 ['cell-share', difference((spot.time - spot.base) / 1e6)]]
-            : [['cell-number', column_ms(spot.self / 1e6)], ['cell-number', column_ms(spot.time / 1e6)],
+            : [['cell-number', column_ms(spot.self / 1e6)],
+                ['cell-number', column_ms(spot.time / 1e6)],
                 ['cell-share', share(spot[key], view.tree.time[0])]];
 
         row.append(rows.cell('cell-name', bar_new([['', weight(spot, view.scale, key) / this.most]],
@@ -142,7 +149,8 @@ export class HotSpots {
     name_of(spot) {
         const characters = Math.max(12, Math.floor((this.rows.grid.clientWidth - 216) / 7.3));
 
-        if (this.by === 'function') return symbol_name(this.view.analysis.symbols[spot.key], characters);
+        if (this.by === 'function')
+            return symbol_name(this.view.analysis.symbols[spot.key], characters);
         return this.by === 'module' ? module_name(spot.key) : safe_text(spot.key);
     }
 
@@ -151,7 +159,8 @@ export class HotSpots {
         const { view } = this;
         const at = view.selected_node;
         const symbol = at > 0 ? view.tree.symbol[at] : -1;
-        const index = symbol < 0 ? -1 : this.spots_shown.findIndex((spot) => spot.symbol === symbol);
+        const index = symbol < 0 ? -1
+            : this.spots_shown.findIndex((spot) => spot.symbol === symbol);
 
         this.rows.show(this.spots_shown.length, index);
     }
@@ -177,7 +186,7 @@ export class HotSpots {
         const steps = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1, Home: -Infinity, End: Infinity };
         const at = this.rows.current;
 
-        if (event.key === 'Enter' && this.view.selected_node > 0) this.view.zoom_to(this.view.selected_node);
+        if (event.key === 'Enter') this.view.zoom_to(Math.max(0, this.view.selected_node));
         else if (event.key in steps && !event.ctrlKey && !event.altKey) {
             const next = Math.min(Math.max(at + steps[event.key], 0), this.spots_shown.length - 1);
             this.choose(next);
@@ -220,7 +229,8 @@ export class Legend {
         const { kinds } = look_of(view, palette_read(this.element));
 
         if (view.scale) return this.fill_difference(kinds);
-        const entries = kinds.map((kind, i) => ({ ...kind, i })).filter((kind) => kind.frames > 0 && kind.name);
+        const entries = kinds.map((kind, i) => ({ ...kind, i })).filter((kind) =>
+            kind.frames > 0 && kind.name);
         this.element.replaceChildren(...entries.map((kind) => this.entry_new(kind)));
         if (view.colour === 'function') this.element.append(element_new('span', 'legend-note',
             'one colour of eight for each function; system libraries grey'));
@@ -242,9 +252,11 @@ export class Legend {
 
     fill_difference(kinds) {
         const { scale } = this.view;
-        const floor = scale.by === 'share' ? `${(scale.floor * 100).toFixed(1)} pt` : time(scale.floor / 1e6);
+        const floor = scale.by === 'share' ? `${(scale.floor * 100).toFixed(1)} pt`
+            : time(scale.floor / 1e6);
         const swatches = kinds.map((kind) => {
-            const swatch = element_new('span', 'legend-step', kind.step === 0 ? `within ${floor}` : kind.name);
+            const words = kind.step === 0 ? `within ${floor}` : kind.name;
+            const swatch = element_new('span', 'legend-step', words);
             swatch.style.background = kind.fill;
             swatch.style.color = kind.text;
             return swatch;

@@ -2,10 +2,10 @@
 /* mirror.js: the flame graph for those who do not see it.
  *
  * The scroller is a focusable `tree`; the canvases in it are hidden from assistive technology, and
- * beside them stand `treeitem`s that nobody sees: the current frame, its callers, its callees, and up
- * to 20 neighbours to each side, with level, place, size of the set and a name in words. The tree's
- * aria-activedescendant is the current frame, so the keys of the graph walk it. One `status` speaks
- * of search and zoom. */
+ * beside them stand `treeitem`s that nobody sees: the current frame, its callers, its callees, and
+ * up to 20 neighbours to each side, with level, place, size of the set and a name in words. The
+ * tree's aria-activedescendant is the current frame, so the keys of the graph walk it. One
+ * `status` speaks of search and zoom. */
 import { element_new } from './popups.js';
 import { search_words, share_words, spoken } from './words.js';
 
@@ -46,9 +46,10 @@ export class Mirror {
     zoom_words() {
         const [from, until] = this.view.window();
         const { whole } = this.view.layout;
+        const time = ((until - from) / whole) * this.view.tree.time[0];
 
         return from === 0 && until === whole ? 'The whole'
-            : `Zoomed to ${share_words(this.view, ((until - from) / whole) * this.view.tree.time[0])}`;
+            : `Zoomed to ${share_words(this.view, time)}`;
     }
 
     /* The frames near the current one; called when the picture stands still. */

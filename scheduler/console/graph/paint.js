@@ -121,7 +121,8 @@ function run_extend(run, painted, { tree, layout }, scale, { row, node, left, ri
     run.count++;
     run.time += tree.time[node];
     painted.narrow_count++;
-    if ((layout.right[above] - layout.left[above]) * scale >= 1) painted.narrow_time += tree.time[node];
+    if ((layout.right[above] - layout.left[above]) * scale >= 1)
+        painted.narrow_time += tree.time[node];
     return run;
 }
 
@@ -200,7 +201,8 @@ export function rows_stretch(context, pixels, feet, options) {
         const y = is_flame ? top - row * pitch : top + row * pitch;
 
         if (has_feet)
-            context.drawImage(feet.canvas, 0, row, width, 1, 0, y + pitch - gap - foot, width, foot);
+            context.drawImage(feet.canvas, 0, row, width, 1, 0, y + pitch - gap - foot, width,
+                foot);
         context.fillRect(0, y + pitch - gap, width, gap);
     }
 }

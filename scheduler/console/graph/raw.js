@@ -21,7 +21,8 @@ export class Raw {
         this.rows = new Rows(element, { role: 'grid', label: 'Snapshots', columns: [
             ['cell-number', 'At'], ['cell-number', 'For'], ['cell-wide', 'State'],
             ['cell-wide', 'System call'], ['cell-wide', 'Waiting for'], ['cell-wide', 'Held by'],
-            ['cell-name', 'Innermost frames']], row_fill: (row, index) => this.row_fill(row, index) });
+            ['cell-name', 'Innermost frames']], row_fill: (row, index) =>
+                this.row_fill(row, index) });
         this.stack = element_new('ol', 'raw-stack');
         this.stack.tabIndex = 0;
         this.stack.setAttribute('aria-label', 'Stack of the chosen snapshot');
@@ -77,11 +78,13 @@ export class Raw {
         const owner = moment.lock_owner;
 
         row.append(rows.cell('cell-number', time(this.snapshots.at[i] / 1e6)),
-            rows.cell('cell-number', time_words(this.view, this.snapshots.until[i] - this.snapshots.at[i])),
+            rows.cell('cell-number', time_words(this.view,
+                this.snapshots.until[i] - this.snapshots.at[i])),
             rows.cell('cell-wide', this.state_of(i)),
             rows.cell('cell-wide', moment.syscall ?? ''),
             rows.cell('cell-wide', safe_text(moment.waiting_for ?? '')),
-            rows.cell('cell-wide', owner ? safe_text(owner.thread ?? `thread ${owner.thread_id}`) : ''),
+            rows.cell('cell-wide', owner ? safe_text(owner.thread ?? `thread ${owner.thread_id}`)
+                : ''),
             rows.cell('cell-name', element_new('span', 'cell-code', moment.stack.slice(0, INNERMOST)
                 .map((frame) => this.name_of(frame)).join(' \u2039 '))));
     }

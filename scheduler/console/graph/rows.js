@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rows.js: a table of any number of rows, of which those in view are in the page.
  *
- *     const rows = new Rows(element, { role, label, columns: [[class, head, title]...], row_fill });
+ *     const rows = new Rows(element, { role, label, columns: [[class, head]...], row_fill });
  *     rows.show(count, selected);      row_fill(row, index) fills the cells of one
  *
  * The element scrolls; rows have one height; the head sticks. What is current is told by
@@ -103,7 +103,8 @@ export class Rows {
     draw() {
         const { scrollTop, clientHeight } = this.grid;
         const first = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - MARGIN);
-        const last = Math.min(this.count, Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + MARGIN);
+        const last = Math.min(this.count, Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) +
+            MARGIN);
         const rows = [];
 
         for (let i = first; i < last; i++) rows.push(this.row_new(i));

@@ -25,7 +25,8 @@ export class Half extends View {
     get shaped() {
         return this.derive('shaped', () => {
             const { tree, analysis, pivot } = this.page;
-            const made = this.page.derive(`sandwich ${pivot}`, () => sandwich(tree, pivot, analysis.rank));
+            const made = this.page.derive(`sandwich ${pivot}`, () =>
+                sandwich(tree, pivot, analysis.rank));
             return { tree: made[this.which], of: null, hidden: 0, folded: 0, outside: 0 };
         });
     }
@@ -118,14 +119,16 @@ export class Sandwich {
         this.words_fill();
         if (this.pivot < 0) return;
         this.halves = [new Half(this.view, 'callers'), new Half(this.view, 'callees')];
-        this.flames = [new Flame(this.above, this.halves[0]), new Flame(this.below, this.halves[1])];
+        this.flames = [new Flame(this.above, this.halves[0]),
+            new Flame(this.below, this.halves[1])];
     }
 
     words_fill() {
         const { view } = this;
 
         if (view.pivot < 0) {
-            this.middle.textContent = 'Choose a function, then press s: its callers and callees stand here.';
+            this.middle.textContent = 'Choose a function and press s: its callers stand here ' +
+                'above it, its callees below.';
             return;
         }
         const { places, time } = view.derive(`sandwich ${view.pivot}`,

@@ -167,9 +167,9 @@ export function stem_length(tree) {
     return length;
 }
 
-/* Hot spots by line, as hot_spots() gives them: of one call from its snapshots, through range, focus
- * and hidden functions; of several calls what the server counted, or null where the view is only
- * a part of that. */
+/* Hot spots by line, as hot_spots() gives them: of one call from its snapshots, through range,
+ * focus and hidden functions; of several calls what the server counted, or null where the view is
+ * only a part of that. */
 export function line_spots(view) {
     const { analysis } = view;
 
@@ -190,7 +190,8 @@ export function line_spots(view) {
 function line_key(analysis, frame) {
     const { file, line } = analysis.frames[frame];
 
-    return file ? `${file}:${line ?? '?'}` : `(unknown) ${analysis.symbols[analysis.symbol_of[frame]].name}`;
+    return file ? `${file}:${line ?? '?'}`
+        : `(unknown) ${analysis.symbols[analysis.symbol_of[frame]].name}`;
 }
 
 /* One snapshot's frames, innermost first, up to the one in focus; each line once. */
@@ -208,7 +209,8 @@ function line_spots_add(view, i, rows) {
         const is_last = node === view.focus;
 
         node = draft.parent[node];
-        if (!view.hidden.includes(symbol) && !view.modules.includes(analysis.symbols[symbol].module)) {
+        if (!view.hidden.includes(symbol) &&
+            !view.modules.includes(analysis.symbols[symbol].module)) {
             const row = rows.get(key) ?? { key, symbol, self: 0, time: 0, base: 0 };
 
             rows.set(key, row);

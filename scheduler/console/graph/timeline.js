@@ -13,7 +13,7 @@ import { count as counted, time } from '../formats.js';
 import { PURE_SHARE, STATE_LETTERS, STATE_WORDS, look_of, palette_read } from './colours.js';
 import { BASE, PARTS, STRIDE } from './model.js';
 import { Tooltip, element_new } from './popups.js';
-import { JOIN, node_name, place_words, symbol_name, time_words } from './words.js';
+import { JOIN, place_words, symbol_name, time_words } from './words.js';
 
 const RULER = 20;
 const LANE = 14;
@@ -25,6 +25,7 @@ const LETTER_FROM = 14;
 const TEXT_FROM = 30;
 const DRAG_FROM = 5;
 const HATCH = 6;
+const TIP_FRAMES = 12;
 const STEPS_MS = [1, 2, 5];
 
 /* key, words, what it does with the timeline. */
@@ -162,14 +163,17 @@ export class Timeline {
             return sum;
         });
         const rest = analysis.elapsed - sums.reduce((all, one) => all + one, 0);
-        const words = PARTS.map((state, part) => [STATE_WORDS[state], sums[part]]).filter(([, ns]) => ns > 0)
+        const words = PARTS.map((state, part) =>
+            [STATE_WORDS[state], sums[part]]).filter(([, ns]) => ns > 0)
             .map(([name, ns]) => `${name} ${time_words(this.view, ns)}`);
         const deeper = Math.max(0, ...this.paths.map((path) => path.length)) - this.row_count;
 
         if (rest > 0) words.unshift(`not observed ${time_words(this.view, rest)}`);
-        this.footer.textContent = `${words.join(JOIN)} = ${time_words(this.view, analysis.elapsed)}` +
-            (this.common > 0 ? `${JOIN}${counted(this.common)} common frames above the stacks` : '') +
-            (deeper > 0 ? `${JOIN}${counted(deeper)} deeper rows below them` : '');
+        const elapsed = time_words(this.view, analysis.elapsed);
+
+        this.footer.textContent = `${words.join(JOIN)} = ${elapsed}` +
+            (this.common > 0 ? `${JOIN}${counted(this.common)} common frames above` : '') +
+            (deeper > 0 ? `${JOIN}${counted(deeper)} deeper rows below` : '');
     }
 
     /* ---- geometry, in CSS pixels ---- */
@@ -188,7 +192,8 @@ export class Timeline {
     }
 
     get row_count() {
-        return Math.min(ROWS_MAX, this.paths.reduce((most, path) => Math.max(most, path.length), 0));
+        return Math.min(ROWS_MAX, this.paths.reduce((most, path) => Math.max(most, path.length),
+            0));
     }
 
     get height() {
@@ -305,8 +310,8 @@ export class Timeline {
             }
             const left = this.x_of(at[begin]);
             const width = this.x_of(until[i - 1]) - left;
-            const words = width >= WORD_FROM ? STATE_WORDS[PARTS[part]].split(',')[0]
-                                             : width >= LETTER_FROM ? STATE_LETTERS[PARTS[part]] : '';
+            const letter = width >= LETTER_FROM ? STATE_LETTERS[PARTS[part]] : '';
+            const words = width >= WORD_FROM ? STATE_WORDS[PARTS[part]].split(',')[0] : letter;
             if (!words || own < 0.6 * all || context.measureText(words).width > width - 4) continue;
             context.fillStyle = this.palette.states[part].strong_text;
             context.fillText(words, left + 4, RULER + LANE / 2);
@@ -327,12 +332,14 @@ export class Timeline {
                 const kind = this.kind_of(look, at, first, last);
 
                 context.fillStyle = at > 0 ? kind.fill : palette.sunken;
-                context.fillRect(left, y, Math.max(1, right - left - (right - left > 3 ? 1 : 0)), ROW - 1);
+                context.fillRect(left, y, Math.max(1, right - left - (right - left > 3 ? 1 : 0)),
+                    ROW - 1);
                 if (right - left >= 6) {
                     context.fillStyle = kind.edge;
                     context.fillRect(left, y, 2, ROW - 1);
                 }
-                if (right - left >= TEXT_FROM) this.draw_name(context, { node, at, left, right, y, advance, kind });
+                if (right - left >= TEXT_FROM)
+                    this.draw_name(context, { node, at, left, right, y, advance, kind });
                 if (node === view.selected) this.draw_outline(context, left, y, right - left);
             }
     }
@@ -466,7 +473,8 @@ export class Timeline {
 
     show_tip(event, snapshot) {
         if (this.snapshots.count === 0 || this.hair < this.x_of(this.snapshots.at[0]))
-            return this.tip.show(event.clientX, event.clientY, [['graph-tip-name', 'not observed']]);
+            return this.tip.show(event.clientX, event.clientY,
+                [['graph-tip-name', 'not observed']]);
         this.tip.show(event.clientX, event.clientY, this.tip_rows(snapshot));
     }
 
@@ -479,11 +487,12 @@ export class Timeline {
         ['graph-tip-place', this.state_words(snapshot)]];
 
         if (row.waiting_for) lines.push(['graph-tip-place', row.waiting_for]);
-        for (const frame of row.stack.slice(0, 12)) {
+        for (const frame of row.stack.slice(0, TIP_FRAMES)) {
             const symbol = analysis.symbols[analysis.symbol_of[frame]];
             lines.push(['graph-tip-frame', symbol_name(symbol, 50)]);
         }
-        if (row.stack.length > 12) lines.push(['graph-tip-place', `and ${row.stack.length - 12} callers`]);
+        if (row.stack.length > TIP_FRAMES)
+            lines.push(['graph-tip-place', `and ${row.stack.length - TIP_FRAMES} callers`]);
         return lines;
     }
 
@@ -556,10 +565,10 @@ export class Timeline {
 
     words_of(snapshot, count, at) {
         if (count === 0) return 'no snapshot';
-        const { view } = this;
-        const node = view.place(this.snapshots.leaf[snapshot]);
-        const name = node > 0 ? node_name(view, node, 80) : 'a hidden frame';
-        const place = node > 0 ? place_words(view.frame(node), true) : '';
+        const { symbols, symbol_of, frames } = this.view.analysis;
+        const [frame] = this.snapshots.rows[snapshot].stack;
+        const name = frame === undefined ? 'no stack' : symbol_name(symbols[symbol_of[frame]], 80);
+        const place = place_words(frames[frame], true);
 
         return `${snapshot + 1} of ${count}, at ${time(at[snapshot] / 1e6)}: ${name}, ` +
             `${this.state_words(snapshot)}${place ? `, ${place}` : ''}`;

@@ -110,7 +110,8 @@ export class View {
     }
 
     get layout() {
-        return this.derive('layout', () => tree_lay_out(this.tree, widths_of(this.tree, this.scale)));
+        return this.derive('layout', () => tree_lay_out(this.tree,
+            widths_of(this.tree, this.scale)));
     }
 
     /* How many rows the frames before the first fork are folded from; 0: they are not. */
@@ -122,7 +123,8 @@ export class View {
 
     /* {frames, time}: what the search finds. */
     get matched() {
-        return this.matches ? this.derive('matched', () => search_sum(this.tree, this.matches)) : null;
+        return this.matches ? this.derive('matched', () => search_sum(this.tree, this.matches))
+            : null;
     }
 
     /* Where a node of the draft is shown, or -1. */
@@ -321,7 +323,8 @@ export class View {
 
         if (this.range) {
             const [from, until] = this.range_times().map((ns) => Math.round(ns / 1e6));
-            chips.push({ words: 'range', name: `${from}\u2013${until} ms`, without: { range: null } });
+            chips.push({ words: 'range', name: `${from}\u2013${until} ms`,
+                without: { range: null } });
         }
         if (this.focus > 0)
             chips.push({ words: 'focus', name: symbols[this.analysis.draft.symbol[this.focus]].name,
@@ -350,7 +353,8 @@ export class View {
         const put = (key, value) => { if (value) address[key] = value; };
         const frame = (node) => (node > 0 ? path_name(this.hashes, node) : '');
 
-        put('range', this.range && this.range_times().map((ns) => +(ns / 1e6).toFixed(3)).join('-'));
+        put('range', this.range && this.range_times().map((ns) =>
+            +(ns / 1e6).toFixed(3)).join('-'));
         put('focus', frame(this.focus));
         put('hide', this.hidden.slice(0, LIST_MAX).map((s) => this.symbol_name(s)).join(','));
         put('module', this.modules.slice(0, LIST_MAX).join(','));
@@ -393,7 +397,8 @@ export class View {
     symbols_read(text) {
         const names = new Map(this.analysis.symbols.map((_, i) => [this.symbol_name(i), i]));
 
-        return (text ?? '').split(',').map((name) => names.get(name)).filter((s) => s !== undefined);
+        return (text ?? '').split(',').map((name) => names.get(name)).filter((s) => s !==
+            undefined);
     }
 
     /* Shows what an address says; unknown keys and values are as if they were not there. Returns
@@ -409,7 +414,8 @@ export class View {
             range: this.range_read(address.range),
             focus: Math.max(frame('focus'), 0),
             hidden: this.symbols_read(address.hide),
-            modules: (address.module ?? '').split(',').filter((module) => module && modules.has(module)),
+            modules: (address.module ?? '').split(',').filter((module) => module &&
+                modules.has(module)),
             recursion: address.rec === '1',
             zoom: this.zoom_read(address.zoom),
             pivot: this.symbols_read(address.sandwich)[0] ?? ABSENT,

@@ -80,7 +80,8 @@ export function tip_rows(view, node) {
     const { tree } = view;
     const rows = [['graph-tip-name', node > 0 ? safe_text(view.symbol(node).name, 400)
                                               : node_name(view, 0, 80)]];
-    const line = (words, ns) => ['graph-tip-line', words, time_words(view, ns), share_words(view, ns)];
+    const line = (words, ns) => ['graph-tip-line', words, time_words(view, ns),
+        share_words(view, ns)];
 
     if (node > 0) {
         const places = [module_name(view.symbol(node).module), place_words(view.frame(node))];
@@ -113,7 +114,8 @@ export function spoken(view, node) {
 
     if (view.scale) words.push(`${difference_words(view, node)} against base`);
     else if (state) words.push(`mostly ${state[0]}`);
-    if (frame?.file) words.push(`${module_name(frame.file)}${frame.line ? ` line ${frame.line}` : ''}`);
+    if (frame?.file) words.push(module_name(frame.file));
+    if (frame?.file && frame.line) words[words.length - 1] += ` line ${frame.line}`;
     return words.join(', ');
 }
 

@@ -15,7 +15,8 @@ export function mount_all(view, part, main) {
     const timeline = new Timeline(part(document.body, ''), view);
 
     document.body.append(main);
-    return { timeline, flame: new Flame(part(main, ''), view), hot: new HotSpots(part(main, ''), view),
+    return { timeline, flame: new Flame(part(main, ''), view),
+        hot: new HotSpots(part(main, ''), view),
         legend: new Legend(part(document.body, ''), view),
         table: new kinds[asked.get('table') ?? 'tree'](part(document.body, 'tables'), view) };
 }

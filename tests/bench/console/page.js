@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* page.js: the graphs of an analysis without the console around them, for benches and eyes.
  *
- *     ?data=URL of an analysis, or made:SNAPSHOTS:DEPTH:FUNCTIONS   ?theme=dark   ?view=all|flame */
+ *     ?data=URL of an analysis, or made:SNAPSHOTS:DEPTH:FUNCTIONS   ?theme=dark   ?view=all|flame
+ * */
 import { made_analysis } from '/tests/unit/scheduler/console/made_analysis.mjs';
 import { Flame } from '/scheduler/console/graph/flame.js';
 import { View } from '/scheduler/console/graph/view.js';

@@ -45,8 +45,10 @@ function zoom_in_page(selector) {
             before = now;
             if (step === ROUNDS * STEPS) return done(intervals.slice(2));
             const is_in = Math.floor(step++ / STEPS) % 2 === 0;
-            target.dispatchEvent(new WheelEvent('wheel', { bubbles: true, cancelable: true, ctrlKey: true,
-                clientX: box.left + box.width * 0.37, clientY: box.top + 300, deltaY: is_in ? -60 : 60 }));
+            target.dispatchEvent(new WheelEvent('wheel',
+                { bubbles: true, cancelable: true, ctrlKey: true,
+                clientX: box.left + box.width * 0.37, clientY: box.top + 300, deltaY: is_in ? -60
+                    : 60 }));
             requestAnimationFrame(next);
         };
         requestAnimationFrame(next);
@@ -152,7 +154,8 @@ try {
         const file = name.replace(/\W/g, '');
 
         writeFileSync(join(folder, `${file}.json`), JSON.stringify(json));
-        writeFileSync(join(folder, `${file}.speedscope.json`), JSON.stringify(speedscope_json(json)));
+        writeFileSync(join(folder, `${file}.speedscope.json`),
+            JSON.stringify(speedscope_json(json)));
         await compare(browser, origin, name, file);
         const page = await open_ours(browser, origin, `data=/data/${file}.json`);
         const own = await page.evaluate(own_in_page);

@@ -15,7 +15,8 @@ const TYPES = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'te
 
 function answer(folders, request, response) {
     const path = normalize(new URL(request.url, 'http://x').pathname);
-    const [prefix, folder] = Object.entries(folders).find(([one]) => path.startsWith(one)) ?? ['/', ROOT];
+    const [prefix, folder] = Object.entries(folders).find(([one]) => path.startsWith(one)) ?? ['/',
+        ROOT];
     const file = join(folder, path.slice(prefix.length));
 
     try {

@@ -8,13 +8,15 @@ import { Analysis } from '../../../../scheduler/console/graph/model.js';
 import { made_analysis, random_new } from './made_analysis.mjs';
 
 function compared(base_ms, other_ms) {
-    const frame = (name) => ({ kind: 'native', function: name, class: null, module: 'm', file: null });
+    const frame = (name) => ({ kind: 'native', function: name, class: null, module: 'm',
+        file: null });
     const names = Object.keys(base_ms);
     const row = (index, base, other, children = []) => ({ frame: index, total_ms: other, self_ms: 0,
         cpu_ms: other, queue_ms: 0, wait_ms: 0, waits_ms: {}, base_ms: base, count: 1, children });
     const sum = (of) => Object.values(of).reduce((all, one) => all + one, 0);
     const analysis = new Analysis({ elapsed_ms: 1, listened_ms: 1, timeline: [],
-        base: { frequency_ms: 10 }, other: { frequency_ms: 20 }, noise_ms: 20, frames: names.map(frame),
+        base: { frequency_ms: 10 }, other: { frequency_ms: 20 }, noise_ms: 20,
+            frames: names.map(frame),
         tree: row(null, sum(base_ms), sum(other_ms),
             names.map((name, i) => row(i, base_ms[name], other_ms[name]))) });
     const tree = analysis.whole();
@@ -25,7 +27,8 @@ function compared(base_ms, other_ms) {
 }
 
 test('a difference is noise up to two snapshots of the coarser side, or 1 % of the larger', () => {
-    const { analysis, tree, node } = compared({ a: 1000, b: 60, c: 500 }, { a: 1000, b: 100, c: 459 });
+    const { analysis, tree, node } = compared({ a: 1000, b: 60, c: 500 },
+        { a: 1000, b: 100, c: 459 });
     const scale = comparison_scale(analysis, tree, 'time');
 
     assert.equal(scale.floor, 40e6);
@@ -41,7 +44,8 @@ test('further steps are at 5 % and 15 % of the larger whole', () => {
 
     assert.deepEqual([10, 11, 50, 51, 150, 151].map((by) => difference_step(by, scale)),
         [0, 1, 1, 2, 2, 3]);
-    assert.deepEqual([-10, -11, -51, -151].map((by) => difference_step(by, scale)), [0, -1, -2, -3]);
+    assert.deepEqual([-10, -11, -51, -151].map((by) => difference_step(by, scale)),
+        [0, -1, -2, -3]);
 });
 
 test('by share a call that took twice as long in the same way differs nowhere', () => {
@@ -54,9 +58,11 @@ test('by share a call that took twice as long in the same way differs nowhere', 
 
 test('what is new and what is gone have a width, and widths add up', () => {
     for (const by of ['time', 'share']) {
-        const { analysis, tree, node } = compared({ gone: 500, stays: 500 }, { new: 0, stays: 300 });
+        const { analysis, tree, node } = compared({ gone: 500, stays: 500 },
+            { new: 0, stays: 300 });
         assert.equal(node.new, undefined);
-        const both = compared({ gone: 500, fresh: 0, stays: 500 }, { gone: 0, fresh: 700, stays: 300 });
+        const both = compared({ gone: 500, fresh: 0, stays: 500 },
+            { gone: 0, fresh: 700, stays: 300 });
         const scale = comparison_scale(both.analysis, both.tree, by);
         const widths = widths_of(both.tree, scale);
         const sum = both.tree.children(0).reduce((all, child) => all + widths[child], 0);

@@ -47,7 +47,8 @@ test("a tree's times add up, for each part, and the root's is what was listened"
     }
 });
 
-test('each node has the time of the snapshots that are below it, in the range as in the whole', () => {
+test('each node has the time of the snapshots that are below it, in the range as in the whole',
+    () => {
     for (const seed of SEEDS) {
         const json = made_analysis({ seed, functions: 6 });
         const analysis = new Analysis(json);
@@ -93,13 +94,15 @@ test('children stand heaviest first; of a comparison, by name', () => {
         assert.deepEqual(times, times.slice().sort((a, b) => b - a));
     }
     for (let i = 0; i < by_name.count; i++) {
-        const names = by_name.children(i).map((child) => compared.symbols[by_name.symbol[child]].name);
+        const names = by_name.children(i).map((child) =>
+            compared.symbols[by_name.symbol[child]].name);
         assert.deepEqual(names, names.slice().sort());
     }
 });
 
 test('what only the base side of a comparison met is in the tree, too', () => {
-    const frame = (name) => ({ kind: 'native', function: name, class: null, module: 'm', file: null });
+    const frame = (name) => ({ kind: 'native', function: name, class: null, module: 'm',
+        file: null });
     const row = (index, total, base, children = []) => ({ frame: index, total_ms: total, self_ms: 0,
         cpu_ms: total, queue_ms: 0, wait_ms: 0, waits_ms: {}, base_ms: base, count: 1, children });
     const analysis = new Analysis({ elapsed_ms: 10, listened_ms: 10, base: {}, other: {},
@@ -164,7 +167,8 @@ test('a frame without a function is its module and offset', () => {
         frames: [{ kind: 'native', function: null, class: null, module: '/opt/lib/a.so',
             offset: 6720, file: null }],
         tree: { frame: null, total_ms: 1, cpu_ms: 1, queue_ms: 0, wait_ms: 0, count: 1,
-            children: [{ frame: 0, total_ms: 1, cpu_ms: 1, queue_ms: 0, count: 1, children: [] }] } });
+            children: [{ frame: 0, total_ms: 1, cpu_ms: 1, queue_ms: 0, count: 1,
+                children: [] }] } });
 
     assert.equal(analysis.symbols[0].name, 'a.so+0x1a40');
     assert.equal(PARTS.length, 7);

@@ -28,12 +28,14 @@ function scene(seed, snapshots) {
     const kinds = [0, 1, 2].map((i) => ({ fill_pixel: FILL + i, edge_pixel: EDGE }));
     const graph = { tree, layout: tree_lay_out(tree, tree.time), kinds, matches: null, dimmed: null,
         zoomed: -1, of: Uint8Array.from(tree.symbol, (symbol) => Math.abs(symbol) % 3),
-        palette: { surface_pixel: GROUND, edge_pixel: EDGE, match_pixel: 5, sunken_pixel: 6, states: [] } };
+        palette: { surface_pixel: GROUND, edge_pixel: EDGE, match_pixel: 5, sunken_pixel: 6,
+            states: [] } };
 
     return { tree, graph };
 }
 
-test('a pixel has the colour of the box that holds its middle, or is of a gap, an edge or a run', () => {
+test('a pixel has the colour of the box that holds its middle, or is of a gap, an edge or a run',
+    () => {
     for (let seed = 1; seed <= 6; seed++) {
         const { tree, graph } = scene(seed, 60);
         const { left, right, whole } = graph.layout;
@@ -65,13 +67,15 @@ test('every frame of a window is a box or in a run, once', () => {
         for (let round = 0; round < 5; round++) {
             const from = round === 0 ? 0 : (random(900) / 1000) * whole;
             const until = round === 0 ? whole : from + whole / (2 + random(20));
-            const painted = rows_paint(pixels_new(), pixels_new(), graph, { width: 300, ratio: 1, from,
+            const painted = rows_paint(pixels_new(), pixels_new(), graph,
+                { width: 300, ratio: 1, from,
                 until, depth_of: (row) => row }, 0, tree.depth_max + 1);
             let visible = 0;
 
             for (let i = 0; i < tree.count; i++) if (right[i] > from && left[i] < until) visible++;
             assert.equal(painted.boxes.length / 4 + painted.narrow_count, visible);
-            assert.equal(painted.runs.reduce((sum, run) => sum + run.count, 0), painted.narrow_count);
+            assert.equal(painted.runs.reduce((sum, run) => sum + run.count, 0),
+                painted.narrow_count);
             for (const run of painted.runs) assert.ok(run.right - run.left >= 2);
             assert.ok(painted.narrow_time <= tree.time[0]);
         }

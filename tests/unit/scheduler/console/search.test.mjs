@@ -50,7 +50,8 @@ test('nested matches count once, matching frames each', () => {
 
         assert.equal(sum.time, time_with(json, (stack) =>
             stack.some((frame) => /step_[147]\D/.test(json.frames[frame].function))));
-        assert.equal(sum.frames, tree.symbol.subarray(1).filter((symbol) => matches[symbol]).length);
+        assert.equal(sum.frames, tree.symbol.subarray(1).filter((symbol) =>
+            matches[symbol]).length);
         assert.ok(sum.frames > 0);
     }
 });

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* view.test.mjs: a link shows what the sender saw; Back undoes; a selection survives any shaping. */
+/* view.test.mjs: a link shows what the sender saw; Back undoes; a selection survives any shaping.
+ * */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { View } from '../../../../scheduler/console/graph/view.js';
@@ -19,8 +20,10 @@ function act(view, random) {
     const acts = [
         () => view.zoom_to(node), () => view.zoom_to(0), () => view.focus_on(node),
         () => view.hide_function(node), () => view.hide_module(node), () => view.fold_recursion(),
-        () => view.set_range([random(20), 21 + random(29)]), () => view.set_pivot(view.tree.symbol[node]),
-        () => view.select(node), () => view.search(['step_1', '-step', '/[/', 'module:lib2', ''][random(5)]),
+        () => view.set_range([random(20), 21 + random(29)]), () =>
+            view.set_pivot(view.tree.symbol[node]),
+        () => view.select(node), () => view.search(['step_1', '-step',
+            '/[/', 'module:lib2', ''][random(5)]),
         () => view.look({ colour: ['module', 'function', 'state'][random(3)] }),
         () => view.look({ is_flame: random(2) === 1 }), () => view.zoom_window(0.25, 0.5),
         () => view.show_snapshot(random(50)), () => view.open_stem(),
@@ -42,7 +45,8 @@ function shown(view) {
 function assert_alike(one, other) {
     const close = (a, b) => Math.abs(a - b) <= 1e-5 * Math.max(...one.window, 1);
 
-    assert.ok(one.window.every((x, i) => close(x, other.window[i])), `${one.window} ${other.window}`);
+    assert.ok(one.window.every((x, i) => close(x, other.window[i])),
+        `${one.window} ${other.window}`);
     assert.deepEqual({ ...one, window: 0 }, { ...other, window: 0 });
 }
 
@@ -74,10 +78,12 @@ test('strange addresses show the whole, and a frame that is not there is named',
     const { view } = view_new(2);
     const before = shown(view);
 
-    assert.deepEqual(view.restore({ range: '9-1', zoom: '0.9-0.1', focus: 'x', hide: ',,', snap: '-4',
+    assert.deepEqual(view.restore({ range: '9-1', zoom: '0.9-0.1', focus: 'x', hide: ',,',
+        snap: '-4',
         rec: 'yes', colour: 'pink', module: 'nobody', sandwich: '0', other: 'y' }), []);
     assert_alike(before, shown(view));
-    assert.deepEqual(view.restore({ at: '0123456789abcdef', zoom: '0123456789abcdef' }), ['at', 'zoom']);
+    assert.deepEqual(view.restore({ at: '0123456789abcdef', zoom: '0123456789abcdef' }),
+        ['at', 'zoom']);
 });
 
 test('Back undoes step by step, down to where one began', () => {
@@ -120,7 +126,8 @@ test('listeners hear each change once, after it is whole', () => {
     const { view } = view_new(3);
     const heard = [];
 
-    const end = view.on((what) => heard.push([[...what].sort().join(), what.pushes, view.tree.time[0]]));
+    const end = view.on((what) => heard.push([[...what].sort().join(), what.pushes,
+        view.tree.time[0]]));
     view.set_range([0, 10]);
     view.select(1);
     end();
@@ -170,7 +177,8 @@ test('lines are counted through range, focus and hidden functions as their snaps
             if (row.key.startsWith('(unknown)')) continue;
             assert.equal(row.time, time_with(json, (stack) =>
                 stack.some((frame) => line(frame) === row.key), 10, 40));
-            assert.equal(row.self, time_with(json, (stack) => line(stack.at(-1)) === row.key, 10, 40));
+            assert.equal(row.self, time_with(json, (stack) => line(stack.at(-1)) === row.key, 10,
+                40));
         }
         const sum = () => line_spots(view).reduce((all, row) => all + row.self, 0);
         view.hide_function(view.tree.children(0)[0]);
