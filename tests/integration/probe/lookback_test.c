@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lookback_test.c: the head of a slow call, seen with lookback and not without.
  *
- * A call is 400 ms in a(), on a CPU, 400 ms in b() and 600 ms in c(), asleep, under a threshold of
- * a second. What a() and b() took must be in the sample, within the gaps between the looks around
- * their ends; and what was looked at of calls that did not turn slow must be nowhere. b() has one
- * look, at 640 ms: it may be late by 160 ms, and c()'s first by 400. */
+ * A call is 300 ms in a(), on a CPU, 600 ms in b() and 700 ms in c(), asleep, under a threshold of
+ * 1300 ms. What a() and b() took must be in the sample, within the gaps between the looks around
+ * their ends; and what was looked at of calls that did not turn slow must be nowhere.
+ *
+ * A look comes at twice the age of the one before. So b(), which begins at 300 ms, has one before
+ * 600, and may have it 300 ms late; as late may be what comes at the threshold. */
 #include "common/base/clock.h"
 #include "common/model/problem.h"
 #include "common/wire/messages.h"
@@ -20,10 +22,10 @@
 #include <time.h>
 
 enum {
-    THRESHOLD_MS = 1000,
-    A_MS = 400,
-    B_MS = 400,
-    C_MS = 600,
+    THRESHOLD_MS = 1300,
+    A_MS = 300,
+    B_MS = 600,
+    C_MS = 700,
     FREQUENCY_MS = 10,
     CROWD = LOOKBACKS_MAX + 20
 };
@@ -76,6 +78,7 @@ static int disarm(void **state)
 
 struct truth {
     uint64_t a_ns, b_ns, c_ns;
+    uint64_t c_began_ns; /* after the call's begin, at the latest */
 };
 
 __attribute__((noinline)) static void a(uint64_t *ret_ns)
@@ -113,11 +116,13 @@ __attribute__((noinline)) static void c(uint64_t *ret_ns)
 
 static struct truth call_make(stakeout_interface_id interface)
 {
-    struct truth truth;
+    uint64_t began_ns = clock_monotonic_ns();
     stakeout_call call = stakeout_call_begin(interface);
+    struct truth truth;
 
     a(&truth.a_ns);
     b(&truth.b_ns);
+    truth.c_began_ns = clock_monotonic_ns() - began_ns;
     c(&truth.c_ns);
     stakeout_call_end(call, 0);
     return truth;
@@ -197,13 +202,18 @@ static void check_sums(const struct sample *sample)
 
 static void without_it_only_what_came_after_the_threshold_is_seen(void **state)
 {
+    struct truth truth;
+
     (void)state;
-    call_make(arm("plain", false));
+    truth = call_make(arm("plain", false));
     await_samples(1);
     check_sums(samples[0]);
     assert_true(samples[0]->snapshots[0].offset_ns >= THRESHOLD_MS * NS_PER_MS);
-    assert_int_equal(share_of(samples[0], a).count, 0);
-    assert_int_equal(share_of(samples[0], b).count, 0);
+    /* Where nobody got a core for long, b() may have gone on until then. */
+    if (truth.c_began_ns < THRESHOLD_MS * NS_PER_MS) {
+        assert_int_equal(share_of(samples[0], a).count, 0);
+        assert_int_equal(share_of(samples[0], b).count, 0);
+    }
     assert_true(share_of(samples[0], c).count > 0);
     assert_int_equal(one_task_ledger().snapshot_drops[SNAPSHOT_DROP_NO_LOOKBACK], 0);
 }
@@ -230,8 +240,8 @@ static void with_it_the_head_is_seen_as_it_was(void **state)
     assert_int_equal(ledger.snapshot_drops[SNAPSHOT_DROP_NO_LOOKBACK], 0);
 }
 
-/* Each look comes at twice the age of the one before: from 5 ms on, at most eight below a second.
- * At the frequency of the task there would be 100. */
+/* Each look comes at twice the age of the one before: from 5 ms on, at most nine below 1300 ms.
+ * At the frequency of the task there would be 130. */
 static void looks_get_rarer_until_the_threshold(void **state)
 {
     uint32_t early = 0;
@@ -243,7 +253,7 @@ static void looks_get_rarer_until_the_threshold(void **state)
            samples[0]->snapshots[early].offset_ns < THRESHOLD_MS * NS_PER_MS) {
         early++;
     }
-    assert_in_range(early, 2, 8);
+    assert_in_range(early, 2, 9);
 }
 
 static void of_calls_that_stay_below_nothing_is_left(void **state)
