@@ -36,7 +36,7 @@ export class View {
         this.past = [];
         this.hovered = ABSENT; /* a node of `tree` */
         this.hovered_symbol = ABSENT;
-        this.query = { text: '', terms: [], problem: null };
+        this.query = { text: '', problem: null };
         this.matches = null; /* by symbol; null: nothing is searched for */
         this.dimmed = null; /* an entry of the legend: all else is dimmed */
         Object.assign(this, this.start());
@@ -134,18 +134,16 @@ export class View {
         return at < 0 || !this.shaped.of ? at : this.shaped.of[at];
     }
 
-    /* A node of the draft that is shown at a node of the tree: of what merged there, the first that
-     * is the same function. */
+    /* A node of the draft that is shown at a node of the tree: of what merged there, the first. That
+     * is the same function, because what is hidden stands behind its caller in the draft. */
     origin(node) {
         const origins = this.derive('origins', () => {
-            const { symbol, count } = this.tree;
-            const found = new Int32Array(count).fill(ABSENT);
+            const found = new Int32Array(this.tree.count).fill(ABSENT);
 
             found[0] = 0;
             for (let i = 1; i < this.source.of.length; i++) {
                 const at = this.place(i);
-                if (at > 0 && found[at] < 0 && this.analysis.draft.symbol[i] === symbol[at])
-                    found[at] = i;
+                if (at > 0 && found[at] < 0) found[at] = i;
             }
             return found;
         });
@@ -298,7 +296,7 @@ export class View {
     search(text) {
         const read = query_read(text);
 
-        this.query = { text, terms: read.terms ?? this.query.terms, problem: read.problem ?? null };
+        this.query = { text, problem: read.problem ?? null };
         if (read.terms)
             this.matches = read.terms.length ? symbols_match(read, this.analysis.symbols) : null;
         delete this.derived.matched;

@@ -76,7 +76,11 @@ test('every frame of a window is a box or in a run, once', () => {
             assert.equal(painted.boxes.length / 4 + painted.narrow_count, visible);
             assert.equal(painted.runs.reduce((sum, run) => sum + run.count, 0),
                 painted.narrow_count);
-            for (const run of painted.runs) assert.ok(run.right - run.left >= 2);
+            const to_pixel = (x) => Math.min(300, Math.round(((x - from) / (until - from)) * 300));
+            for (const run of painted.runs) {
+                assert.ok(run.right - run.left >= 2);
+                assert.ok(run.right >= to_pixel(right[run.last]));
+            }
             assert.ok(painted.narrow_time <= tree.time[0]);
         }
     }
@@ -110,4 +114,5 @@ test('equal frames of neighbours are one box, and end where their caller does', 
     assert.deepEqual(boxes_of_depth(6, (i) => paths[i], 0), [[0, 2, 1], [3, 3, 4], [4, 5, 1]]);
     assert.deepEqual(boxes_of_depth(6, (i) => paths[i], 1),
         [[0, 1, 2], [2, 2, 3], [3, 3, 5], [4, 4, 2]]);
+    assert.deepEqual(boxes_of_depth(3, (i) => [[1, 2], [1], [1, 2]][i], 1), [[0, 0, 2], [2, 2, 2]]);
 });

@@ -23,7 +23,7 @@ test('a query finds what it says', () => {
         ['', '0000'], ['   ', '0000'],
         ['lock', '0110'], ['LOCK', '0110'], ['lock mutex', '0100'],
         ['lock -mutex', '0010'], ['-lock', '1001'],
-        ['/wait$/', '0010'], ['/^std::/', '0100'], ['-/lock/ -name', '1000'],
+        ['/wait$/', '0010'], ['/WAIT$/', '0010'], ['/^std::/', '0100'], ['-/lock/ -name', '1000'],
         ['module:libc', '0010'], ['module:lib -module:libc', '1100'],
         ['file:inv', '1000'], ['file:/^y\\.c$/', '0001'], ['file:y.c', '0001'],
         ['"name with"', '0001'], ['-"name with" -lock', '1000'],
