@@ -25,7 +25,7 @@ export const STATE_LETTERS = { running: 'R', queued: 'Q', lock: 'L', network: 'N
 let probe = null;
 
 /* A colour of CSS as one number, as a row of pixels holds it (alpha, blue, green, red). */
-export function pixel_of(colour) {
+function pixel_of(colour) {
     probe ??= document.createElement('canvas').getContext('2d', { willReadFrequently: true });
     probe.clearRect(0, 0, 1, 1);
     probe.fillStyle = colour;
@@ -68,7 +68,7 @@ export function palette_read(root = document.documentElement) {
     return palette;
 }
 
-export function is_system(module) {
+function is_system(module) {
     return SYSTEM.test(module);
 }
 

@@ -13,7 +13,7 @@ import { Rows, bar_new } from './rows.js';
 import { hot_spots, line_spots } from './shape.js';
 import { symbol_name, time_words } from './words.js';
 
-export const GROUPS = ['function', 'class', 'file', 'module', 'line'];
+const GROUPS = ['function', 'class', 'file', 'module', 'line'];
 
 export class HotSpots {
     constructor(element, view) {

@@ -421,7 +421,7 @@ export class Analysis {
 }
 
 /* The place of each symbol by name. */
-export function ranks(symbols) {
+function ranks(symbols) {
     const order = symbols.map((_, i) => i);
     const rank = new Int32Array(symbols.length);
 

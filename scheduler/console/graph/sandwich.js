@@ -13,7 +13,7 @@ import { View } from './view.js';
 import { symbol_name, time_words } from './words.js';
 
 /* One half: `which` is "callers" or "callees". Its nodes are those of its own tree. */
-export class Half extends View {
+class Half extends View {
     constructor(view, which) {
         super(view.analysis);
         this.page = view;

@@ -171,7 +171,11 @@ export class Timeline {
         if (rest > 0) words.unshift(`not observed ${time_words(this.view, rest)}`);
         const elapsed = time_words(this.view, analysis.elapsed);
 
+        const { frequency_ms, interval_ms } = analysis.json;
+
         this.footer.textContent = `${words.join(JOIN)} = ${elapsed}` +
+            (interval_ms > frequency_ms ? `${JOIN}a snapshot every ${time(frequency_ms)}, ` +
+                `at widest ${time(interval_ms)}` : '') +
             (this.common > 0 ? `${JOIN}${counted(this.common)} common frames above` : '') +
             (deeper > 0 ? `${JOIN}${counted(deeper)} deeper rows below` : '');
     }

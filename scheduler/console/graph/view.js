@@ -26,7 +26,13 @@ const ABSENT = -1;
 const COLOURS = ['module', 'function', 'state'];
 export const STEM_MIN = 3; /* fewer common frames are not worth a click */
 const PAST_MAX = 200;
+const STEP_KEYS = ['range', 'focus', 'hide', 'module', 'rec', 'zoom', 'sandwich', 'stem'];
 const LIST_MAX = 40; /* of hidden functions in an address of 2,000 characters */
+
+/* What is replaced in an address may have changed since the step. */
+function steps_are_equal(one, other) {
+    return STEP_KEYS.every((key) => (one[key] ?? '') === (other[key] ?? ''));
+}
 
 export class View {
     constructor(json) {
@@ -404,10 +410,8 @@ export class View {
     restore(address) {
         const modules = new Set(this.analysis.symbols.map((symbol) => symbol.module));
         const frame = (key) => path_find(this.hashes, address[key]);
-        const is_back = this.past.length > 0 &&
-            JSON.stringify(this.past.at(-1)) === JSON.stringify(address);
 
-        if (is_back) this.past.pop();
+        if (this.past.length > 0 && steps_are_equal(this.past.at(-1), address)) this.past.pop();
         Object.assign(this, this.start(), {
             range: this.range_read(address.range),
             focus: Math.max(frame('focus'), 0),

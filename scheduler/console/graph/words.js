@@ -45,7 +45,7 @@ export function place_words(frame, is_short) {
 }
 
 /* [state's words, ns] of a node, the longest first. */
-export function states_of(tree, node) {
+function states_of(tree, node) {
     return PARTS.map((state, part) => [STATE_WORDS[state], tree.total[node * STRIDE + part], part])
         .filter(([, ns]) => ns > 0).sort((a, b) => b[1] - a[1]);
 }

@@ -104,6 +104,24 @@ test('Back undoes step by step, down to where one began', () => {
     }
 });
 
+test('Back of the browser is a step back, whatever order and selection its address has', () => {
+    const { view } = view_new(2);
+    const addresses = [view.address()];
+    let stepped = 0;
+
+    view.step_back = () => { stepped++; };
+    view.select(2);
+    view.zoom_to(2);
+    addresses.push(view.address());
+    view.hide_function(3);
+    for (const address of addresses.reverse()) {
+        assert.equal(view.back(), true);
+        view.restore(Object.fromEntries(Object.entries(address).reverse()));
+    }
+    assert.equal(view.back(), false);
+    assert.equal(stepped, 2);
+});
+
 test('a selected frame stays selected while its function is shown', () => {
     for (const seed of SEEDS) {
         const { view, random } = view_new(seed);
