@@ -327,7 +327,15 @@ export class Flame {
             const text = this.label(node, row + first, Math.floor(room / this.advance), room);
             const y = this.row_top(row + first) + (size.pitch - ratio - foot) / 2;
             context.fillText(text, left + TEXT_INSET * ratio, y);
+            if (node > 0 && this.view.symbol(node).is_marker) this.draw_dashes(node);
         }
+    }
+
+    /* A marker stands for frames that are not here. */
+    draw_dashes(node) {
+        this.context.setLineDash([3 * this.size.ratio, 3 * this.size.ratio]);
+        outline(this.context, this.box_of(node), this.palette.edge, this.size.ratio, 0);
+        this.context.setLineDash([]);
     }
 
     text_colour(graph, node) {

@@ -140,8 +140,8 @@ export class View {
         return at < 0 || !this.shaped.of ? at : this.shaped.of[at];
     }
 
-    /* A node of the draft that is shown at a node of the tree: of what merged there, the first. That
-     * is the same function, because what is hidden stands behind its caller in the draft. */
+    /* A node of the draft that is shown at a node of the tree: of what merged there, the first.
+     * That is the same function, because what is hidden stands behind its caller in the draft. */
     origin(node) {
         const origins = this.derive('origins', () => {
             const found = new Int32Array(this.tree.count).fill(ABSENT);

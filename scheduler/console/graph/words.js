@@ -65,14 +65,15 @@ export function symbol_name(symbol, characters) {
     const room = unnamed ? characters - unnamed[2].length : 0;
 
     if (room < 2 || symbol.name.length <= characters) return short_name(symbol.name, characters);
-    return `${safe_text(unnamed[1], room - 1).replace(/\u2026$/, '')}\u2026${unnamed[2]}`;
+    return safe_text(unnamed[1], room) + unnamed[2];
 }
 
+/* "128 frames left out", "detached". */
 function marker_words(view, node) {
     const frame = view.frame(node);
-    const name = safe_text(frame.function ?? 'cut');
+    const name = safe_text(frame.function ?? 'frames left out').replace(/^\(|\)$/g, '');
 
-    return frame.count ? `${count(frame.count)} frames ${name}` : name;
+    return frame.count ? `${count(frame.count)} ${name}` : name;
 }
 
 /* The tooltip of a box, as rows for Tooltip.show(). */
