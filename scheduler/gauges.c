@@ -96,6 +96,7 @@ static void collect_redis(const struct gauges *gauges, struct metrics *metrics)
     metrics_set(metrics, METRIC_REDIS_WRITABLE, NULL, NULL, health.is_writable);
     metrics_set(metrics, METRIC_REDIS_DURABLE, NULL, NULL,
                 health.is_up && health.keeps_all && !health.has_lost_replicas);
+    metrics_set(metrics, METRIC_REDIS_MASTERS, NULL, NULL, (double)health.master_count);
     metrics_set(metrics, METRIC_REDIS_REPLICAS, NULL, NULL, (double)health.replica_count);
     metrics_set(metrics, METRIC_REDIS_MEMORY, NULL, NULL, (double)health.memory_size);
     metrics_set(metrics, METRIC_REDIS_MEMORY_MAX, NULL, NULL, (double)health.memory_size_max);

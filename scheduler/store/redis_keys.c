@@ -47,6 +47,11 @@ void key_add_blob(struct redis_command *command, const struct key_tag *tag,
                              revision);
 }
 
+void key_add_body(struct redis_command *command, const struct sample_id *sample, uint64_t revision)
+{
+    redis_command_add_format(command, "stakeout:{%s}:body:%" PRIu64, sample->text, revision);
+}
+
 void key_add_task_pointer(struct redis_command *command, const struct task_id *task)
 {
     redis_command_add_format(command, "stakeout:task:%s", task->text);

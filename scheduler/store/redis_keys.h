@@ -2,10 +2,11 @@
 /* redis_keys.h: every key that we have in Redis. Nothing else builds one.
  *
  * APP is the application's name with '%', '{' and '}' percent-encoded. As a hash tag it puts
- * everything that one function needs into one slot, so that a Cluster can come. What leads from
- * elsewhere to an application (the `stakeout:` keys without a tag) is a pointer: always read by a
- * command of its own, written before what it points to, and never trusted: what it points to may
- * be gone.
+ * everything that one function needs into one slot of a Cluster. There the bytes of samples have
+ * their own, the sample's: an application may have more of them than one master has room for. What
+ * leads from elsewhere to an application (the `stakeout:` keys without a tag, each in a slot of its
+ * own) is a pointer: always read by a command of its own, written before what it points to, and
+ * never trusted: what it points to may be gone.
  *
  * clang-format off
  *
@@ -40,6 +41,7 @@
  *   stakeout:{APP}:task:TASK:gone      LIST    incarnations, in the order in which they went
  *   stakeout:{APP}:task:TASK:folded    SET     incarnations whose rows were added up
  *   stakeout:{APP}:blob:SAMPLE:N       STRING  revision N, zstd; a minute, until taken; forget
+ *   stakeout:{SAMPLE}:body:N           STRING  the same in a Cluster
  *
  * clang-format on */
 #ifndef STAKEOUT_SCHEDULER_STORE_REDIS_KEYS_H
@@ -83,6 +85,7 @@ void key_add_task(struct redis_command *command, const struct key_tag *tag,
                   const struct task_id *task, const char *what);
 void key_add_blob(struct redis_command *command, const struct key_tag *tag,
                   const struct sample_id *sample, uint64_t revision);
+void key_add_body(struct redis_command *command, const struct sample_id *sample, uint64_t revision);
 
 /* Pointers. */
 void key_add_task_pointer(struct redis_command *command, const struct task_id *task);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* round.c: one request per command; the last answer ends the round.
  *
- * Answers come in the order of the commands, so what a round sends may build upon itself
- * (SET, then FCALL). A call that met a Redis without our functions is the exception: it is sent
- * again behind a FUNCTION LOAD, once, and both by the store's own connection. */
+ * Answers are told in the order of the commands; one that comes earlier, from another master of a
+ * Cluster, is kept until then. A call that met a single Redis without our functions is sent again
+ * behind a FUNCTION LOAD, once, and both by the store's own connection; in a Cluster redis_errand.c
+ * does that, at the master that said so.
+ *
+ * INVARIANT: `due` is the first call that was not told; what is before `unsent` was sent. */
 #include "scheduler/store/round.h"
 
 #include <errno.h>
@@ -13,12 +16,17 @@
 #include "common/model/problem.h"
 #include "scheduler/store/redis/redis_conn.h"
 #include "scheduler/store/store_private.h"
+#include "scheduler/store/store_route.h"
 
 struct call {
     struct redis_request request; /* first: it is found by its request */
     struct round *round;
     size_t index;
-    bool is_second_try;
+    struct redis_order order;
+    bool is_behind; /* needs what was added before it */
+    bool is_second_try, is_answered;
+    struct redis_value *kept; /* its answer, if that came before an earlier one's; owned */
+    int rc;
     struct call *next;
 };
 
@@ -27,8 +35,9 @@ struct round {
     round_answer_fn on_answer;
     round_done_fn on_done;
     void *my;
-    struct call *first, **last;
-    size_t count, open;
+    struct call *first, **last, *due, *unsent;
+    size_t count;
+    bool then, is_witnessed; /* of what is added next */
     bool is_tolerant, has_problem;
     struct problem problem;
 };
@@ -60,6 +69,7 @@ static void round_end(void *context)
     while (call) {
         struct call *next = call->next;
         redis_command_done(&call->request.command);
+        redis_value_free(call->kept);
         free(call);
         call = next;
     }
@@ -73,33 +83,78 @@ static void round_blame(struct round *round, const struct problem *problem)
     round->problem = *problem;
 }
 
-static void on_answer(struct redis_request *request, const struct redis_value *value, int rc)
+static void tell(struct call *call, const struct redis_value *value, int rc)
 {
-    struct call *call = (struct call *)(void *)request;
     struct round *round = call->round;
     struct problem problem;
 
-    if (redis_value_is_error(value) && !call->is_second_try &&
-        text_starts_with(redis_value_text(value), TEXT("ERR Function not found"))) {
-        call->is_second_try = true;
-        store_load_functions(round->store);
-        redis_conn_send(round->store->conn, request);
-        return;
-    }
     if (store_judge(round->store, value, rc, &problem) < 0 && (rc < 0 || !round->is_tolerant)) {
         round_blame(round, &problem);
     } else {
         round->on_answer(round->my, call->index, value);
     }
-    if (--round->open == 0) round_end(round);
+    round->due = call->next;
 }
 
-struct redis_command *round_add(struct round *round, const char *name)
+/* A group: up to the next command that needs what was before it. */
+static void send_group(struct round *round)
+{
+    struct store *store = round->store;
+    struct call *call = round->unsent;
+
+    do {
+        struct call *next = call->next;
+
+        round->unsent = next;
+        store_route_send(store, &call->request, call->order);
+        call = next;
+    } while (call && !(call->is_behind && store->cluster));
+}
+
+static bool is_library_missing(const struct call *call, const struct redis_value *value)
+{
+    if (call->is_second_try || call->round->store->cluster) return false;
+    return redis_value_is_error(value) &&
+           text_starts_with(redis_value_text(value), TEXT("ERR Function not found"));
+}
+
+static void on_answer(struct redis_request *request, const struct redis_value *value, int rc)
+{
+    struct call *call = (struct call *)(void *)request;
+    struct round *round = call->round;
+
+    if (is_library_missing(call, value)) {
+        call->is_second_try = true;
+        store_load_functions(round->store, REDIS_SLOT_OF_KEY);
+        store_route_send(round->store, request, call->order);
+        return;
+    }
+    call->is_answered = true;
+    if (call != round->due) {
+        call->kept = redis_value_copy(value);
+        call->rc = rc;
+        return;
+    }
+    tell(call, value, rc);
+    while (round->due != round->unsent && round->due->is_answered) {
+        tell(round->due, round->due->kept, round->due->rc);
+    }
+    if (round->due != round->unsent) return;
+    if (round->due && !round->has_problem)
+        send_group(round);
+    else
+        round_end(round);
+}
+
+struct redis_command *round_add_at(struct round *round, const char *name, int slot)
 {
     struct call *call = mem_zalloc(1, sizeof(*call));
 
     call->round = round;
     call->index = round->count++;
+    call->order = (struct redis_order){ slot, round->is_witnessed };
+    call->is_behind = round->then;
+    round->then = false;
     call->request.command = redis_command_make(name);
     call->request.on_answer = on_answer;
     *round->last = call;
@@ -107,20 +162,39 @@ struct redis_command *round_add(struct round *round, const char *name)
     return &call->request.command;
 }
 
+struct redis_command *round_add(struct round *round, const char *name)
+{
+    return round_add_at(round, name, REDIS_SLOT_OF_KEY);
+}
+
+void round_then(struct round *round)
+{
+    round->then = true;
+}
+
+void round_witness(struct round *round)
+{
+    round->is_witnessed = true;
+}
+
+/* The last answer frees the round, but never before what sends returned. */
 void round_send_by(struct round *round, struct redis_conn *conn)
 {
-    round->open = round->count;
-    if (round->count == 0) {
-        store_defer(round->store, round_end, round);
-        return;
-    }
-    /* The last answer frees the round, but never before redis_conn_send() returned. */
-    for (struct call *call = round->first; call; call = call->next) {
+    struct call *call = round->first, *next;
+
+    round->due = call;
+    if (!call) store_defer(round->store, round_end, round);
+    for (; call; call = next) {
+        next = call->next;
         redis_conn_send(conn, &call->request);
     }
 }
 
 void round_send(struct round *round)
 {
-    round_send_by(round, round->store->conn);
+    round->due = round->unsent = round->first;
+    if (round->first)
+        send_group(round);
+    else
+        store_defer(round->store, round_end, round);
 }

@@ -5,11 +5,16 @@
  *     redis_command_add(round_add(round, "GET"), key);
  *     round_send(round);
  *
- * on_answer(my, index, value) comes for each command that Redis did not refuse, in their order;
+ * on_answer(my, index, value) comes for each command that Redis did not refuse, in their order
+ * (also where several masters answered);
  * then on_done(my, problem), once, also for a round without commands. `problem` is NULL, or the
  * first refusal or failure in words (PROBLEM_STORE_DOWN, _STORE_FULL, _BUSY, _INTERNAL). The
  * round frees itself after on_done. A function that Redis does not know is loaded, and called
- * once more. */
+ * once more.
+ *
+ * To a single Redis all goes out at once, in its order. To a Cluster a command goes where its key
+ * is, and those of different slots are carried out in any order; hence round_then(). A round is
+ * never one transaction, in either: what must be decided at once is one function's. */
 #ifndef STAKEOUT_SCHEDULER_STORE_ROUND_H
 #define STAKEOUT_SCHEDULER_STORE_ROUND_H
 
@@ -29,6 +34,13 @@ struct round *round_new(struct store *store, round_answer_fn on_answer, round_do
                         void *my);
 /* Begins another command. The pointer is good until the next call of this function. */
 struct redis_command *round_add(struct round *round, const char *name);
+/* The same, to the master that has this slot: for what has no key, and is asked of each. */
+struct redis_command *round_add_at(struct round *round, const char *name, int slot);
+/* What is added from here on needs what was added before. In a Cluster it is sent when that was
+ * answered, and not at all if some of it failed. */
+void round_then(struct round *round);
+/* What is added from here on is answered, by a Cluster, when a replica has it, if there is one. */
+void round_witness(struct round *round);
 /* Refusals by Redis do not count as a problem of the round (on_answer is given them instead). */
 void round_tolerate(struct round *round);
 /* By another connection than the store's own. */

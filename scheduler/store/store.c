@@ -6,8 +6,9 @@
  *   every REFRESH_MS: clock, tokens and figures again
  *   connection down --> down, until the next preparation
  *
- * Preparation may fail for a Redis that is too old, or a Cluster: then the connection is dropped
- * and tried again as if Redis were away, and health says why. */
+ * Preparation may fail for a Redis that is too old, or a node of a Cluster that is named as if it
+ * were alone: then the connection is dropped and tried again as if Redis were away, and health says
+ * why. "The connection" is what store_route.h makes it: one, or all those of a Cluster. */
 #include "scheduler/store/store.h"
 
 #include <inttypes.h>
@@ -20,10 +21,12 @@
 #include "common/base/clock.h"
 #include "common/base/random.h"
 #include "scheduler/store/redis/embedded_redis.h"
+#include "scheduler/store/redis/redis_slots.h"
 #include "scheduler/store/redis/redis_tls.h"
 #include "scheduler/store/redis/timer.h"
 #include "scheduler/store/store_lanes.h"
 #include "scheduler/store/store_private.h"
+#include "scheduler/store/store_route.h"
 
 enum { REFRESH_MS = 2000 };
 
@@ -63,9 +66,8 @@ void store_defer(struct store *store, void (*fn)(void *context), void *context)
 
 /* Preparing and refreshing ------------------------------------------------------------------ */
 
+/* Of each master its CONFIG and its INFO; then these; then, to prepare, each one's library. */
 enum prepare_step {
-    STEP_APPENDFSYNC,
-    STEP_INFO,
     STEP_TIME,
     STEP_TOKENS,
     STEP_SETTINGS,
@@ -74,28 +76,50 @@ enum prepare_step {
     STEP_LIBRARY,
 };
 
+struct reading {
+    struct store *store;
+    int slots[CLUSTER_NODES_MAX];
+    size_t masters;
+};
+
 static void refuse_redis(struct store *store, const char *why)
 {
     snprintf(store->down_says, sizeof(store->down_says), "%s", why);
     store_drop_later(store, why);
 }
 
-static void on_prepare_answer(void *my, size_t index, const struct redis_value *value)
+static void on_master_answer(const struct reading *reading, size_t index,
+                             const struct redis_value *value)
 {
-    struct store *store = my;
+    struct store *store = reading->store;
+    size_t master = index / 2;
     struct text info;
     const char *why;
 
-    switch ((enum prepare_step)index) {
-    case STEP_APPENDFSYNC:
-        store_read_appendfsync(store, value);
-        break;
-    case STEP_INFO:
-        info = redis_value_is_error(value) ? TEXT("") : redis_value_text(value);
-        store_read_info(store, info);
-        why = store_unfit(store, info);
-        if (why) refuse_redis(store, why);
-        break;
+    if (index % 2 == 0) {
+        store_read_appendfsync(store, value, master == 0);
+        return;
+    }
+    info = redis_value_is_error(value) ? TEXT("") : redis_value_text(value);
+    store_read_info(store, info, master == 0);
+    store->health.master_count = reading->masters;
+    if (master + 1 == reading->masters) store_note_readings(store);
+    store_route_note_replicas(store, reading->slots[master], store_replicas(info));
+    why = store_unfit(store, info);
+    if (why) refuse_redis(store, why);
+}
+
+static void on_reading_answer(void *my, size_t index, const struct redis_value *value)
+{
+    const struct reading *reading = my;
+    struct store *store = reading->store;
+    size_t step = index - 2 * reading->masters;
+
+    if (index < 2 * reading->masters) {
+        on_master_answer(reading, index, value);
+        return;
+    }
+    switch ((enum prepare_step)(step < STEP_LIBRARY ? step : STEP_LIBRARY)) {
     case STEP_TIME:
         store_read_time(store, value);
         break;
@@ -112,7 +136,7 @@ static void on_prepare_answer(void *my, size_t index, const struct redis_value *
         store_sessions_read_seen(store, value);
         break;
     case STEP_LIBRARY:
-        store_library_read(store, value);
+        store_library_read(store, value, reading->slots[step - STEP_LIBRARY]);
         break;
     }
 }
@@ -124,17 +148,17 @@ static void refresh_later(struct store *store)
     CHECK(event_add(store->refresh, &after) == 0);
 }
 
-static void on_prepared(void *my, const struct problem *problem)
+static void be_up(struct store *store)
 {
-    struct store *store = my;
     struct redis_address place;
 
-    if (problem || store->is_up) return; /* the connection is down again already, or refreshed */
-    if (!redis_conn_is_up(store->conn) || store->down_says[0]) return;
     store->is_up = true;
-    redis_conn_note_good(store->conn);
-    redis_conn_read_place(store->conn, &place);
-    store_lanes_open(store->lanes, &place);
+    store_route_note_good(store);
+    if (store->conn) {
+        redis_conn_read_place(store->conn, &place);
+        store_lanes_open(store->lanes, &place);
+    }
+    store_news_follow(store->news);
     if (store->embedded) embedded_redis_note_up(store->embedded);
     refresh_later(store);
     for (size_t i = 0; i < store->listener_count; i++) {
@@ -142,36 +166,55 @@ static void on_prepared(void *my, const struct problem *problem)
     }
 }
 
-static void add_readings(struct round *round)
+static void on_prepared(void *my, const struct problem *problem)
 {
-    struct redis_command *config = round_add(round, "CONFIG");
+    struct reading *reading = my;
+    struct store *store = reading->store;
 
-    redis_command_add(config, TEXT("GET"));
-    redis_command_add(config, TEXT("appendfsync"));
-    round_add(round, "INFO");
+    free(reading);
+    if (problem || store->is_up) return; /* the connection is down again already, or refreshed */
+    if (store_route_is_up(store) && !store->down_says[0]) be_up(store);
+}
+
+static struct round *reading_begin(struct store *store, round_done_fn on_done,
+                                   struct reading **ret_reading)
+{
+    struct reading *reading = mem_zalloc(1, sizeof(*reading));
+    struct round *round = round_new(store, on_reading_answer, on_done, reading);
+
+    reading->store = store;
+    reading->masters = store_route_masters(store, reading->slots);
+    round_tolerate(round);
+    for (size_t i = 0; i < reading->masters; i++) {
+        struct redis_command *config = round_add_at(round, "CONFIG", reading->slots[i]);
+
+        redis_command_add(config, TEXT("GET"));
+        redis_command_add(config, TEXT("appendfsync"));
+        round_add_at(round, "INFO", reading->slots[i]);
+    }
     round_add(round, "TIME");
     store_tokens_request(round);
     store_settings_request(round);
     store_sessions_request(round);
+    *ret_reading = reading;
+    return round;
 }
 
-static void on_conn_up(void *context)
+void store_on_connected(struct store *store)
 {
-    struct store *store = context;
-    struct round *round = round_new(store, on_prepare_answer, on_prepared, store);
+    struct reading *reading;
+    struct round *round = reading_begin(store, on_prepared, &reading);
 
     store->down_says[0] = '\0';
     store_distrust_clock(store);
-    round_tolerate(round);
-    add_readings(round);
-    store_library_request(round);
+    for (size_t i = 0; i < reading->masters; i++) {
+        store_library_request(round, reading->slots[i]);
+    }
     round_send(round);
 }
 
-static void on_conn_down(void *context, const char *why)
+void store_on_lost(struct store *store, const char *why)
 {
-    struct store *store = context;
-
     store->is_up = false;
     event_del(store->refresh);
     store_lanes_close(store->lanes);
@@ -180,9 +223,11 @@ static void on_conn_down(void *context, const char *why)
 
 static void on_refreshed(void *my, const struct problem *problem)
 {
-    struct store *store = my;
+    struct reading *reading = my;
+    struct store *store = reading->store;
 
     (void)problem;
+    free(reading);
     if (!store->is_up) return;
     store_tokens_tell_uses(store);
     store_sessions_keep(store);
@@ -191,14 +236,11 @@ static void on_refreshed(void *my, const struct problem *problem)
 
 static void on_refresh(evutil_socket_t fd, short what, void *context)
 {
-    struct store *store = context;
-    struct round *round = round_new(store, on_prepare_answer, on_refreshed, store);
+    struct reading *reading;
 
     (void)fd;
     (void)what;
-    round_tolerate(round);
-    add_readings(round);
-    round_send(round);
+    round_send(reading_begin(context, on_refreshed, &reading));
 }
 
 void store_refresh_soon(struct store *store)
@@ -212,7 +254,7 @@ static void on_embedded_started(void *context)
 {
     struct store *store = context;
 
-    if (!redis_conn_is_up(store->conn)) redis_conn_connect(store->conn, &store->address);
+    store_route_open(store);
     store_news_connect(store->news);
 }
 
@@ -251,7 +293,10 @@ static int open_redis(struct store *store, struct problem *problem)
     const struct store_options *options = &store->options;
     struct redis_address *address = &store->address;
 
-    if (!options->url) return embed(store, problem);
+    if (!options->url) {
+        store_route_new(store);
+        return embed(store, problem);
+    }
     if (redis_address_parse(text_of(options->url), address, problem) < 0) return -1;
     if (options->password_file &&
         redis_address_read_password(address, options->password_file, problem) < 0) {
@@ -259,7 +304,8 @@ static int open_redis(struct store *store, struct problem *problem)
     }
     address->tls = (struct redis_tls_files){ options->ca, options->cert, options->key };
     if (address->is_tls && redis_tls_check(&address->tls, problem) < 0) return -1;
-    redis_conn_connect(store->conn, &store->address);
+    store_route_new(store);
+    store_route_open(store);
     store_news_connect(store->news);
     return 0;
 }
@@ -273,8 +319,6 @@ struct store *store_new(const struct store_options *options, struct problem *pro
     store->refresh = evtimer_new(options->base, on_refresh, store);
     CHECK(store->defer && store->refresh);
     snprintf(store->down_says, sizeof(store->down_says), "it has not been reached yet");
-    store->conn = redis_conn_new(&(struct redis_conn_options){
-        .base = options->base, .on_up = on_conn_up, .on_down = on_conn_down, .context = store });
     store->lanes = store_lanes_new(options->base);
     snprintf(store->name, sizeof(store->name), "%016" PRIx64, random_u64());
     store->news = store_news_new(store);
@@ -288,13 +332,13 @@ struct store *store_free(struct store *store)
     store->listener_count = 0;
     store->is_up = false;
     store->news = store_news_free(store->news);
-    redis_conn_close(store->conn);
+    store_route_close(store);
     store_lanes_close(store->lanes);
-    while (redis_conn_answer_failed(store->conn) || store_lanes_answer_failed(store->lanes) ||
+    while (store_route_answer_failed(store) || store_lanes_answer_failed(store->lanes) ||
            store->deferred) {
         run_deferred(store);
     }
-    store->conn = redis_conn_free(store->conn);
+    store_route_free(store);
     store->lanes = store_lanes_free(store->lanes);
     store->embedded = embedded_redis_free(store->embedded);
     event_free(store->defer);

@@ -70,15 +70,16 @@ struct store_health {
     bool is_writable;       /* and it has not refused writes for want of room */
     bool keeps_all;         /* an acknowledged report survives kill -9 of Redis */
     bool has_lost_replicas; /* it had some since our start, and has none */
-    bool is_embedded;
+    bool is_embedded, is_cluster;
     char says[PROBLEM_DETAIL_SIZE +
               64];        /* one sentence: what is wrong, or what can be lost; empty: all is well */
     char version[32];     /* of Redis; empty: unknown */
     char role[16];        /* "master", "slave" */
     char appendfsync[16]; /* "always", "everysec", "no", "off" (no AOF), "unknown" (not told) */
     uint64_t memory_size, memory_size_max; /* used_memory, maxmemory (0: none) */
-    uint64_t replica_count;
-    uint64_t latency_ns; /* of the last command */
+    uint64_t master_count;                 /* one, but in a Cluster */
+    uint64_t replica_count;                /* of the master that has fewest */
+    uint64_t latency_ns; /* of the last command; in a Cluster the longest of each master's last */
 };
 
 struct store_statistics {

@@ -97,6 +97,7 @@ void store_index_ids(struct store *store, struct text application, const struct 
     list->then = then;
     list->context = context;
     add_versions(round, &tag);
+    round_then(round);
     command = round_add(round, "ZREVRANGEBYLEX");
     key_add(command, &tag, "index");
     redis_command_add_format(command, "(%s%.*s", prefix,

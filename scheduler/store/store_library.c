@@ -3,9 +3,11 @@
  *
  * They are one library, embedded in this program. Another version of ours brings another library
  * of another name, so that both can share a Redis (redis_keys.h). */
-#include <stddef.h>
+#include <stdlib.h>
 
+#include "common/base/check.h"
 #include "scheduler/store/store_private.h"
+#include "scheduler/store/store_route.h"
 
 struct redis_command *round_add_function(struct round *round, const char *name, unsigned keys)
 {
@@ -16,33 +18,44 @@ struct redis_command *round_add_function(struct round *round, const char *name, 
     return command;
 }
 
+struct loader {
+    struct redis_request request; /* first: it is found by this */
+    struct store *store;
+};
+
 static void on_loaded(struct redis_request *request, const struct redis_value *value, int rc)
 {
-    struct store *store =
-        (struct store *)(void *)((char *)request - offsetof(struct store, loader));
+    struct loader *loader = (struct loader *)(void *)request;
 
     (void)value;
     (void)rc; /* a refusal shows at the next call of a function */
+    loader->store->loading--;
     redis_command_done(&request->command);
-    store->is_loading = false;
+    free(loader);
 }
 
-void store_load_functions(struct store *store)
+void store_load_functions(struct store *store, int slot)
 {
-    if (store->is_loading) return;
-    store->is_loading = true;
-    store->function_loads++;
-    store->loader =
+    struct redis_command *command;
+    struct loader *loader;
+
+    if (store->loading > 0 && !store->cluster) return;
+    loader = mem_zalloc(1, sizeof(*loader));
+    command = &loader->request.command;
+    loader->store = store;
+    loader->request =
         (struct redis_request){ .command = redis_command_make("FUNCTION"), .on_answer = on_loaded };
-    redis_command_add(&store->loader.command, TEXT("LOAD"));
-    redis_command_add(&store->loader.command, TEXT("REPLACE"));
-    redis_command_add(&store->loader.command, text_of(store_functions));
-    redis_conn_send(store->conn, &store->loader);
+    redis_command_add(command, TEXT("LOAD"));
+    redis_command_add(command, TEXT("REPLACE"));
+    redis_command_add(command, text_of(store_functions));
+    store->loading++;
+    store->function_loads++;
+    store_route_send(store, &loader->request, (struct redis_order){ .slot = slot });
 }
 
-void store_library_request(struct round *round)
+void store_library_request(struct round *round, int slot)
 {
-    struct redis_command *list = round_add(round, "FUNCTION");
+    struct redis_command *list = round_add_at(round, "FUNCTION", slot);
 
     redis_command_add(list, TEXT("LIST"));
     redis_command_add(list, TEXT("LIBRARYNAME"));
@@ -65,7 +78,7 @@ static bool library_is_ours(const struct redis_value *list)
     return false;
 }
 
-void store_library_read(struct store *store, const struct redis_value *value)
+void store_library_read(struct store *store, const struct redis_value *value, int slot)
 {
-    if (!library_is_ours(value)) store_load_functions(store);
+    if (!library_is_ours(value)) store_load_functions(store, slot);
 }

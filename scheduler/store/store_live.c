@@ -112,7 +112,9 @@ void store_live(struct store *store, struct text application, uint64_t ended_ms,
     load->then = then;
     load->context = context;
     key_add(round_add(round, "GET"), &load->tag, "version");
+    round_then(round);
     key_add(round_add(round, "HKEYS"), &load->tag, "live");
+    round_then(round); /* what ends meanwhile is in both, not in neither */
     ended = round_add(round, "ZRANGEBYSCORE");
     key_add(ended, &load->tag, "ended");
     redis_command_add_u64(ended, now_ms > ended_ms ? now_ms - ended_ms : 0);

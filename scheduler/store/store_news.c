@@ -28,18 +28,21 @@
 #include "scheduler/store/record.h"
 #include "scheduler/store/redis/timer.h"
 #include "scheduler/store/store_private.h"
+#include "scheduler/store/store_route.h"
 
 enum {
     NEWS_MAX = 10000,
     BATCH_MAX = 256,
     BLOCK_MS = 2000, /* less than what redis_conn waits for an answer */
     RETRY_MS = 1000, /* after a refusal */
+    ELSEWHERE_MS = 100,
     ENTRY_ID_SIZE_MAX = 41,
 };
 
 struct store_news {
     struct store *store;
-    struct redis_conn *conn; /* the reader's own */
+    struct redis_conn *conn;  /* the reader's own */
+    struct redis_place place; /* with a Cluster: where that is, or tries to be */
     struct redis_request look, read;
     struct event *retry;
     char last[ENTRY_ID_SIZE_MAX + 1]; /* what was read last; empty: begin with the end */
@@ -279,6 +282,24 @@ static void note_refusal(struct store_news *news, const struct redis_value *valu
     timer_arm(news->retry, RETRY_MS);
 }
 
+/* The stream has moved to another master, or is about to: our place in it is as good there. */
+static bool is_elsewhere(const struct redis_value *value)
+{
+    static const char *const words[] = { "MOVED ", "ASK ", "CLUSTERDOWN" };
+
+    for (size_t i = 0; i < ARRAY_COUNT(words) && redis_value_is_error(value); i++) {
+        if (text_starts_with(redis_value_text(value), text_of(words[i]))) return true;
+    }
+    return false;
+}
+
+static void look_elsewhere(struct store_news *news)
+{
+    news->is_reading = false;
+    store_route_note_moved(news->store);
+    timer_arm(news->retry, ELSEWHERE_MS);
+}
+
 static struct store_news *news_of(struct redis_request *request, size_t offset)
 {
     return (struct store_news *)(void *)((char *)request - offset);
@@ -293,7 +314,10 @@ static void on_look(struct redis_request *request, const struct redis_value *val
     redis_command_done(&request->command);
     news->open--;
     if (rc < 0 || redis_value_is_error(value)) {
-        if (rc == 0) note_refusal(news, value);
+        if (is_elsewhere(value))
+            look_elsewhere(news);
+        else if (rc == 0)
+            note_refusal(news, value);
     } else if (news->last[0]) {
         news->is_lost = !is_there && strcmp(news->last, "0-0") != 0;
         news->is_reading = !news->is_lost;
@@ -311,6 +335,10 @@ static void on_read(struct redis_request *request, const struct redis_value *val
     redis_command_done(&request->command);
     news->open--;
     if (rc < 0) return; /* the connection is down; it goes on when it is up */
+    if (is_elsewhere(value)) {
+        look_elsewhere(news);
+        return;
+    }
     if (redis_value_is_error(value)) {
         note_refusal(news, value);
         return;
@@ -411,7 +439,20 @@ struct store_news *store_news_new(struct store *store)
 
 void store_news_connect(struct store_news *news)
 {
-    if (!redis_conn_is_up(news->conn)) redis_conn_connect(news->conn, &news->store->address);
+    if (news->store->cluster || redis_conn_is_up(news->conn)) return;
+    redis_conn_connect(news->conn, &news->store->address);
+}
+
+void store_news_follow(struct store_news *news)
+{
+    struct redis_address address;
+    struct redis_place *place = &news->place;
+
+    if (!news->store->cluster || !store_route_find(news->store, KEY_NEWS, &address)) return;
+    if (place->port == address.port && strcmp(place->host, address.host) == 0) return;
+    memcpy(place->host, address.host, sizeof(place->host));
+    place->port = address.port;
+    redis_conn_connect(news->conn, &address);
 }
 
 struct store_news *store_news_free(struct store_news *news)

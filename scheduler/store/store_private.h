@@ -11,6 +11,7 @@
 
 struct embedded_redis;
 struct event;
+struct redis_cluster;
 struct store_lanes;
 struct store_news;
 struct known_session;
@@ -28,8 +29,9 @@ struct store_deferred {
 struct store {
     struct store_options options;
     struct redis_address address;
-    struct redis_conn *conn;
-    struct store_lanes *lanes; /* for reports; open while `conn` is */
+    struct redis_conn *conn;       /* NULL with a Cluster */
+    struct redis_cluster *cluster; /* NULL but with one; see store_route.h */
+    struct store_lanes *lanes;     /* for reports; open while `conn` is */
     struct store_news *news;
     char name[17];                   /* of this store, among all on this Redis; random */
     struct embedded_redis *embedded; /* NULL with a Redis of one's own */
@@ -40,15 +42,14 @@ struct store {
     size_t listener_count;
     struct store_deferred *deferred, **deferred_last;
     struct event *defer, *refresh;
-    struct redis_request loader; /* FUNCTION LOAD; one at a time */
-    bool is_loading;             /* the loader is under way */
+    unsigned loading; /* FUNCTION LOADs under way */
     bool is_up;
     int64_t clock_offset_ms; /* Redis' wall clock less our monotonic one */
     int64_t clock_noted_ms;  /* when that was measured; monotonic */
     bool clock_known;
     struct store_health health; /* as last read; what is derived is filled in store_health() */
     char down_says[PROBLEM_DETAIL_SIZE]; /* why it is not up */
-    bool has_problem_full, may_evict;
+    bool has_problem_full, may_evict, has_room;
     bool had_replicas; /* at some time since our start */
     uint64_t refused_full, function_loads, bytes_in, bytes_out;
     struct store_token *tokens;       /* in the order of their creation; owned, and their scopes */
@@ -76,11 +77,12 @@ void store_misread(struct problem *problem, const char *what);
 void store_drop_later(struct store *store, const char *why);
 
 /* The library of functions: is it there, as it is here? If not, it is loaded. */
-void store_library_request(struct round *round);
-void store_library_read(struct store *store, const struct redis_value *value);
+void store_library_request(struct round *round, int slot);
+void store_library_read(struct store *store, const struct redis_value *value, int slot);
 
-/* Sends FUNCTION LOAD unless that is under way already; what is sent later finds them. */
-void store_load_functions(struct store *store);
+/* Sends FUNCTION LOAD, to a single Redis unless that is under way already; what is sent later finds
+ * them. */
+void store_load_functions(struct store *store, int slot);
 
 /* FCALL of a function; its keys and arguments are added behind. */
 struct redis_command *round_add_function(struct round *round, const char *name, unsigned keys);
@@ -91,9 +93,12 @@ void store_read_time(struct store *store, const struct redis_value *value);
 /* After a new connection: what the clock was before says nothing. */
 void store_distrust_clock(struct store *store);
 
-/* INFO; and CONFIG GET appendfsync, which may be forbidden, and then is an error. */
-void store_read_info(struct store *store, struct text info);
-void store_read_appendfsync(struct store *store, const struct redis_value *value);
+/* CONFIG GET appendfsync, which may be forbidden, and then is an error; then INFO. Of the masters
+ * of a Cluster the first begins anew, the others add: sums, and the least that one promises. */
+void store_read_appendfsync(struct store *store, const struct redis_value *value, bool is_first);
+void store_read_info(struct store *store, struct text info, bool is_first);
+uint64_t store_replicas(struct text info);
+void store_note_readings(struct store *store); /* all were read */
 /* Why this Redis will not do, whose INFO was read; NULL: it will. */
 const char *store_unfit(const struct store *store, struct text info);
 
@@ -110,6 +115,10 @@ void store_sessions_read_seen(struct store *store, const struct redis_value *val
 /* With every refresh: tells uses, and removes what is over. */
 void store_sessions_keep(struct store *store);
 
+/* The way to Redis is there, or was lost. */
+void store_on_connected(struct store *store);
+void store_on_lost(struct store *store, const char *why);
+
 /* What is read every other second is read now. */
 void store_refresh_soon(struct store *store);
 
@@ -123,6 +132,14 @@ void store_add_access_news(struct store *store, struct round *round);
 struct store_news *store_news_new(struct store *store);
 struct store_news *store_news_free(struct store_news *news);
 void store_news_connect(struct store_news *news);
+/* In a Cluster: to the master that has the stream now. */
+void store_news_follow(struct store_news *news);
+
+/* The bytes of a revision: with the application, whose functions decide about them; in a Cluster by
+ * themselves, because an application's samples may weigh more than one master has room for. */
+void store_add_blob_key(const struct store *store, struct redis_command *command,
+                        const struct key_tag *tag, const struct sample_id *sample,
+                        uint64_t revision);
 
 /* The keys with which every function begins that may move a task: move_keys() of
  * functions/2_tasks.lua. */

@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "scheduler/store/store_private.h"
+#include "scheduler/store/store_route.h"
 
 static int judge_failure(const struct store *store, int rc, struct problem *problem)
 {
@@ -19,6 +20,9 @@ static int judge_failure(const struct store *store, int rc, struct problem *prob
     case -ENOTCONN:
         return problem_set(problem, PROBLEM_STORE_DOWN,
                            "Redis is not available: %s; try again later.", store->down_says);
+    case -ENOLINK:
+        return problem_set(problem, PROBLEM_STORE_DOWN,
+                           "No replica of Redis confirmed it; try again later.");
     default:
         return problem_set(problem, PROBLEM_STORE_DOWN,
                            "The connection to Redis was lost before it answered; try again later.");
@@ -42,7 +46,9 @@ static const struct refusal {
     { "NOPERM", PROBLEM_STORE_DOWN, "the Redis user may not do this", false },
     { "NOAUTH", PROBLEM_STORE_DOWN, "Redis wants a password", true },
     { "CLUSTERDOWN", PROBLEM_STORE_DOWN, "the Redis Cluster is down", false },
-    { "MOVED", PROBLEM_STORE_DOWN, "Redis Cluster is not available in this version", false },
+    { "TRYAGAIN", PROBLEM_STORE_DOWN, "a slot of the Redis Cluster is being moved", false },
+    { "MOVED", PROBLEM_STORE_DOWN, "the Redis Cluster does not agree about a slot", false },
+    { "ASK", PROBLEM_STORE_DOWN, "the Redis Cluster does not agree about a slot", false },
 };
 
 static const struct refusal *find_refusal(struct text error)
@@ -62,7 +68,7 @@ static void drop_now(void *context)
 {
     struct drop_later *later = context;
 
-    redis_conn_drop(later->store->conn, later->why);
+    store_route_drop(later->store, later->why);
     free(later);
 }
 

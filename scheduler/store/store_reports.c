@@ -6,6 +6,7 @@
  *      FCALL commit               the one decision, in the same round trip
  *   2  refused, and the id not held: pointer and trace's entry are deleted
  *      taken, with replicas: WAIT 1, before the acknowledgement
+ *      in a Cluster, taken: PERSIST blob; see there
  *
  * So a report that is taken costs one round trip. If we end between the two steps of one that is
  * refused, its pointers stay, about 100 bytes, and lead nowhere.
@@ -37,12 +38,15 @@ struct report {
     uint64_t old_revision; /* that we believe is held; 0: none */
     unsigned tries;
     bool again, misread, is_held;
+    bool is_held_revision; /* in a Cluster: the row is of this revision */
+    bool was_taken;        /* by a try whose bytes were gone then; with `taken` */
+    enum report_outcome taken;
     struct store_commit commit;
     struct task task;
     bool is_waiting, is_replicated; /* WAIT was sent; and answered well */
 };
 
-static void report_send(struct report *report);
+static void report_try(struct report *report);
 
 static const struct {
     const char *word;
@@ -81,6 +85,48 @@ static void report_end(struct report *report, const struct problem *problem)
     free(report);
 }
 
+/* In a Cluster --------------------------------------------------------------------------------
+ *
+ * The bytes are in another slot than what decides about them. They are staged first, for a minute;
+ * what was taken is kept by PERSIST, before it is acknowledged; and if they were gone by then, all
+ * begins again, and finds the sample KNOWN. The revision before is deleted, also when a resend
+ * finds that its first try was taken: that may have ended in between. */
+
+enum keep_step { KEEP_PERSIST, KEEP_EXISTS };
+
+static void on_kept_answer(void *my, size_t index, const struct redis_value *value)
+{
+    struct report *report = my;
+
+    if (index == KEEP_EXISTS) report->again = redis_value_u64(value) == 0;
+}
+
+static void on_kept(void *my, const struct problem *problem)
+{
+    struct report *report = my;
+
+    if (problem || !report->again) {
+        report_end(report, problem);
+        return;
+    }
+    if (!report->was_taken) report->taken = report->commit.outcome;
+    report->was_taken = true;
+    report_try(report);
+}
+
+static void keep_body(struct report *report)
+{
+    const struct sample_id *sample = &report->summary.id;
+    struct round *round = round_new(report->store, on_kept_answer, on_kept, report);
+
+    round_witness(round);
+    key_add_body(round_add(round, "PERSIST"), sample, report->summary.revision);
+    key_add_body(round_add(round, "EXISTS"), sample, report->summary.revision);
+    if (report->old_revision > 0)
+        key_add_body(round_add(round, "UNLINK"), sample, report->old_revision);
+    round_send(round);
+}
+
 /* Settling ---------------------------------------------------------------------------------- */
 
 static void on_settle_answer(void *my, size_t index, const struct redis_value *value)
@@ -103,13 +149,41 @@ static void on_settle_done(void *my, const struct problem *problem)
     report_end(report, problem);
 }
 
+/* By its own connection: WAIT is about what that one wrote. */
+static void send(const struct report *report, struct round *round)
+{
+    if (report->conn)
+        round_send_by(round, report->conn);
+    else
+        round_send(round);
+}
+
+/* What was staged goes, too, but for that of a task that begins only now: a resend may have been
+ * taken since. */
+static void add_removal(struct round *round, const struct report *report)
+{
+    const struct sample_summary *it = &report->summary;
+    struct redis_command *command;
+
+    key_add_sample_pointer(round_add(round, "DEL"), &it->id);
+    command = round_add(round, "ZREM");
+    key_add_trace(command, &it->trace);
+    redis_command_add(command, text_of(it->id.text));
+    if (report->store->cluster && report->commit.outcome != REPORT_NO_TASK)
+        key_add_body(round_add(round, "UNLINK"), &it->id, it->revision);
+}
+
 static void settle(struct report *report)
 {
     bool is_kept = report->is_held || report->commit.outcome <= REPORT_KNOWN;
     struct redis_command *command;
     struct round *round;
 
-    if (is_kept && report->store->health.replica_count == 0) {
+    if (is_kept && report->is_held_revision) {
+        keep_body(report);
+        return;
+    }
+    if (is_kept && (report->store->cluster || report->store->health.replica_count == 0)) {
         report_end(report, NULL);
         return;
     }
@@ -120,17 +194,24 @@ static void settle(struct report *report)
         redis_command_add_u64(command, 1);
         redis_command_add_u64(command, WAIT_MS);
     } else {
-        key_add_sample_pointer(round_add(round, "DEL"), &report->summary.id);
-        command = round_add(round, "ZREM");
-        key_add_trace(command, &report->summary.trace);
-        redis_command_add(command, text_of(report->summary.id.text));
+        add_removal(round, report);
     }
-    round_send_by(round, report->conn);
+    send(report, round);
 }
 
 /* Staging and committing -------------------------------------------------------------------- */
 
 enum stage_step { STAGE_POINTER, STAGE_TRACE, STAGE_BLOB, STAGE_COMMIT };
+
+static void note_outcome(struct report *report)
+{
+    enum report_outcome *outcome = &report->commit.outcome;
+
+    report->is_held_revision =
+        report->store->cluster &&
+        (*outcome <= REPORT_REPLACED || (*outcome == REPORT_KNOWN && report->is_held));
+    if (report->was_taken && *outcome == REPORT_KNOWN) *outcome = report->taken;
+}
 
 static void on_commit_answer(void *my, size_t index, const struct redis_value *value)
 {
@@ -150,6 +231,7 @@ static void on_commit_answer(void *my, size_t index, const struct redis_value *v
     } else {
         report->commit.version = redis_value_u64(redis_value_at(value, 1));
         report->is_held = redis_value_u64(redis_value_at(value, 4)) == 1;
+        note_outcome(report);
         if (redis_value_count(fields) > 0) {
             report->misread = record_read_task(fields, &report->summary.task, &report->task) < 0;
             report->commit.task = &report->task;
@@ -170,7 +252,7 @@ static void on_commit_done(void *my, const struct problem *problem)
     if (problem || report->misread) {
         report_end(report, problem);
     } else if (report->again) {
-        report_send(report);
+        report_try(report);
     } else {
         settle(report);
     }
@@ -179,8 +261,10 @@ static void on_commit_done(void *my, const struct problem *problem)
 static void add_stage(struct round *round, const struct report *report)
 {
     const struct sample_summary *it = &report->summary;
-    struct redis_command *command = round_add(round, "SET");
+    struct redis_command *command;
 
+    round_witness(round);
+    command = round_add(round, "SET");
     key_add_sample_pointer(command, &it->id);
     redis_command_add_format(command, "%s %s", it->task.text, it->application);
 
@@ -190,7 +274,7 @@ static void add_stage(struct round *round, const struct report *report)
     redis_command_add(command, text_of(it->id.text));
 
     command = round_add(round, "SET");
-    key_add_blob(command, &report->tag, &it->id, it->revision);
+    store_add_blob_key(report->store, command, &report->tag, &it->id, it->revision);
     redis_command_add(command, buf_peek(&report->blob));
     redis_command_add(command, TEXT("NX"));
     redis_command_add(command, TEXT("PX"));
@@ -200,8 +284,9 @@ static void add_stage(struct round *round, const struct report *report)
 static void add_commit(struct round *round, const struct report *report)
 {
     const struct sample_summary *it = &report->summary;
+    bool is_apart = report->store->cluster;
     struct redis_command *command =
-        round_add_function(round, STORE_FUNCTION("commit"), STORE_MOVE_KEYS + 5);
+        round_add_function(round, STORE_FUNCTION("commit"), STORE_MOVE_KEYS + (is_apart ? 3 : 5));
     OWN(buf_done) struct buf summary = BUF_INIT(RECORD_SIZE_MAX);
     uint64_t old = report->old_revision ? report->old_revision : it->revision;
     char incarnation[INCARNATION_SIZE + 1];
@@ -212,8 +297,10 @@ static void add_commit(struct round *round, const struct report *report)
     key_add_task(command, &report->tag, &it->task, "samples");
     key_add_task(command, &report->tag, &it->task, "seen");
     key_add(command, &report->tag, "bytes");
-    key_add_blob(command, &report->tag, &it->id, it->revision);
-    key_add_blob(command, &report->tag, &it->id, old);
+    if (!is_apart) {
+        key_add_blob(command, &report->tag, &it->id, it->revision);
+        key_add_blob(command, &report->tag, &it->id, old);
+    }
     redis_command_add(command, text_of(it->task.text));
     redis_command_add(command, text_of(it->id.text));
     redis_command_add_u64(command, it->revision);
@@ -221,9 +308,10 @@ static void add_commit(struct round *round, const struct report *report)
     redis_command_add(command, buf_peek(&summary));
     redis_command_add(command, text_of(incarnation));
     redis_command_add(command, text_of(it->instance));
+    if (is_apart) redis_command_add_u64(command, report->blob.size);
 }
 
-static void report_send(struct report *report)
+static void report_try(struct report *report)
 {
     struct round *round = round_new(report->store, on_commit_answer, on_commit_done, report);
 
@@ -232,8 +320,9 @@ static void report_send(struct report *report)
     report->again = false;
     report->tries++;
     add_stage(round, report);
+    round_then(round);
     add_commit(round, report);
-    round_send_by(round, report->conn);
+    send(report, round);
 }
 
 static void refuse_size(void *context)
@@ -263,5 +352,5 @@ void store_report(struct store *store, const struct sample_summary *summary, str
     }
     CHECK(blob_pack(bytes, &report->blob) == 0);
     store->bytes_in += bytes.size;
-    report_send(report);
+    report_try(report);
 }

@@ -243,6 +243,16 @@ void store_trace_find(struct store *store, const struct trace_id *trace, store_t
     round_send(round);
 }
 
+void store_add_blob_key(const struct store *store, struct redis_command *command,
+                        const struct key_tag *tag, const struct sample_id *sample,
+                        uint64_t revision)
+{
+    if (store->cluster)
+        key_add_body(command, sample, revision);
+    else
+        key_add_blob(command, tag, sample, revision);
+}
+
 struct bytes_find {
     struct sample_id id;
     store_bytes_fn then;
@@ -291,6 +301,6 @@ void store_sample_bytes(struct store *store, const struct sample_summary *summar
     find->then = then;
     find->context = context;
     find->bytes = BUF_INIT(REPORT_SIZE_MAX + 1);
-    key_add_blob(round_add(round, "GET"), &tag, &summary->id, summary->revision);
+    store_add_blob_key(store, round_add(round, "GET"), &tag, &summary->id, summary->revision);
     round_send(round);
 }

@@ -165,6 +165,7 @@ static void create_send(struct move *move)
     redis_command_add(command, TEXT("PX"));
     redis_command_add_u64(command, POINTER_MS);
 
+    round_then(round);
     command = round_add_function(round, STORE_FUNCTION("create"), 7);
     key_add(command, &move->tag, "live");
     key_add(command, &move->tag, "version");

@@ -3,6 +3,7 @@
  *
  *   1  GET bytes, ZRANGEBYSCORE ended LIMIT 1, ZRANGE stored 0 0     whose turn is it?
  *   2  HGETALL samples                                               what does it hold?
+ *      in a Cluster, PEXPIRE of their bodies: should we end before 4, they end by themselves
  *   3  FCALL forget | shed, with those blobs as keys                 AGAIN if that changed
  *   4  the pointers: DEL sample..., ZREM trace..., DEL task
  *   or, of an application that has had no task for an hour: FCALL retire
@@ -57,6 +58,17 @@ static void on_pointers_done(void *my, const struct problem *problem)
     trim_end(my, problem);
 }
 
+/* This command for each body, which the function cannot reach: it has another slot. */
+static void add_bodies(struct round *round, const struct trim *trim, const char *name)
+{
+    for (size_t i = 0; i < trim->count; i++) {
+        struct redis_command *command = round_add(round, name);
+
+        key_add_body(command, &trim->samples[i].id, trim->samples[i].revision);
+        if (strcmp(name, "PEXPIRE") == 0) redis_command_add_u64(command, STAGED_MS);
+    }
+}
+
 static void drop_pointers(struct trim *trim)
 {
     struct round *round = round_new(trim->store, on_pointers_answer, on_pointers_done, trim);
@@ -69,6 +81,7 @@ static void drop_pointers(struct trim *trim)
         redis_command_add(trace, text_of(trim->samples[i].id.text));
     }
     if (trim->is_old) key_add_task_pointer(round_add(round, "DEL"), &trim->id);
+    if (trim->store->cluster) add_bodies(round, trim, "UNLINK");
     round_send(round);
 }
 
@@ -80,14 +93,25 @@ static void on_forget_answer(void *my, size_t index, const struct redis_value *v
     trim->is_done = text_is_equal(redis_value_text(value), TEXT("DONE"));
 }
 
+/* It was not done: the samples are others now, or it is not its turn any more. */
+static void keep_bodies(struct trim *trim)
+{
+    struct round *round = round_new(trim->store, on_pointers_answer, on_pointers_done, trim);
+
+    add_bodies(round, trim, "PERSIST");
+    round_send(round);
+}
+
 static void on_forget_done(void *my, const struct problem *problem)
 {
     struct trim *trim = my;
 
-    if (problem || !trim->is_done) {
-        trim_end(trim, problem);
-    } else {
+    if (!problem && trim->is_done) {
         drop_pointers(trim);
+    } else if (!problem && trim->store->cluster) {
+        keep_bodies(trim);
+    } else {
+        trim_end(trim, problem);
     }
 }
 
@@ -113,27 +137,22 @@ static void add_shed_keys(struct redis_command *command, const struct trim *trim
     key_add_task(command, &trim->tag, &trim->id, "samples");
 }
 
-static void on_held(void *my, const struct problem *problem)
+static void forget_or_shed(struct trim *trim)
 {
     enum { FORGET_KEYS = 12, SHED_KEYS = 5 };
-    struct trim *trim = my;
-    struct redis_command *command;
-    struct round *round;
-
-    if (problem) {
-        trim_end(trim, problem);
-        return;
-    }
-    round = round_new(trim->store, on_forget_answer, on_forget_done, trim);
-    command =
+    struct round *round = round_new(trim->store, on_forget_answer, on_forget_done, trim);
+    bool is_apart = trim->store->cluster;
+    unsigned keys = trim->is_old ? FORGET_KEYS : SHED_KEYS;
+    struct redis_command *command =
         round_add_function(round, trim->is_old ? STORE_FUNCTION("forget") : STORE_FUNCTION("shed"),
-                           (trim->is_old ? FORGET_KEYS : SHED_KEYS) + (unsigned)trim->count);
+                           keys + (is_apart ? 0 : (unsigned)trim->count));
+
     if (trim->is_old) {
         add_forget_keys(command, trim);
     } else {
         add_shed_keys(command, trim);
     }
-    for (size_t i = 0; i < trim->count; i++) {
+    for (size_t i = 0; i < trim->count && !is_apart; i++) {
         key_add_blob(command, &trim->tag, &trim->samples[i].id, trim->samples[i].revision);
     }
     redis_command_add(command, text_of(trim->id.text));
@@ -142,6 +161,24 @@ static void on_held(void *my, const struct problem *problem)
         redis_command_add(command, text_of(trim->samples[i].id.text));
         redis_command_add_u64(command, trim->samples[i].revision);
     }
+    round_send(round);
+}
+
+static void on_held(void *my, const struct problem *problem)
+{
+    struct trim *trim = my;
+
+    if (problem)
+        trim_end(trim, problem);
+    else
+        forget_or_shed(trim);
+}
+
+static void let_bodies_end(struct trim *trim)
+{
+    struct round *round = round_new(trim->store, on_pointers_answer, on_held, trim);
+
+    add_bodies(round, trim, "PEXPIRE");
     round_send(round);
 }
 
@@ -157,7 +194,10 @@ static void on_held_samples(void *my, const struct store_samples *samples,
             memcpy(trim->samples, samples->summaries, samples->count * sizeof(*trim->samples));
         }
     }
-    on_held(trim, problem);
+    if (!problem && trim->store->cluster)
+        let_bodies_end(trim);
+    else
+        on_held(trim, problem);
 }
 
 enum { RETIRE_AFTER_MS = 3600 * 1000 };

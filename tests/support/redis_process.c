@@ -107,7 +107,10 @@ const char *redis_process_ask(const struct redis_process *redis, const char *com
     char line[1024];
     FILE *pipe;
 
-    snprintf(line, sizeof(line), "redis-cli -s '%s' %s", redis->socket, command);
+    if (redis->cluster_port)
+        snprintf(line, sizeof(line), "redis-cli -c -p %u %s", redis->cluster_port, command);
+    else
+        snprintf(line, sizeof(line), "redis-cli -s '%s' %s", redis->socket, command);
     pipe = popen(line, "r");
     assert_non_null(pipe);
     if (!fgets(answer, sizeof(answer), pipe)) answer[0] = '\0';

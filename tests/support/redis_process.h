@@ -17,6 +17,8 @@
 struct redis_process {
     pid_t pid;
     bool is_sentinel;
+    unsigned
+        cluster_port; /* it stands for a whole Cluster, which is asked by this; 0: for itself */
     char dir[64], socket[96], url[128];
 };
 

@@ -43,10 +43,11 @@ local function refuse_sample(task, now)
     return nil
 end
 
+-- Its bytes are with the application, and are kept from now on; or, in a Cluster, somewhere else.
 local function sample_store(keys, sample, order)
-    local size = redis.call('STRLEN', keys.blob)
+    local size = keys.blob and redis.call('STRLEN', keys.blob) or sample.size
 
-    redis.call('PERSIST', keys.blob)
+    if keys.blob then redis.call('PERSIST', keys.blob) end
     redis.call('HSET', keys.samples, sample.id,
                table.concat({ int(order), int(sample.revision), int(size), sample.summary }, ' '))
     return size
@@ -67,12 +68,16 @@ end
 local function sample_replace(keys, sample, held)
     local size = sample_store(keys, sample, held.order)
 
-    redis.call('UNLINK', keys.old_blob)
+    if keys.old_blob then redis.call('UNLINK', keys.old_blob) end
     redis.call('INCRBY', keys.bytes, int(size - held.size))
 end
 
 -- KEYS of move_keys(), samples seen bytes blob old_blob
 -- ARGV task_id sample_id revision old_revision summary incarnation instance
+--
+-- In a Cluster the bytes have another slot: then blob and old_blob are not given, but their size is,
+-- an eighth argument. Whoever calls has staged them, and keeps or deletes them by what is answered;
+-- to a KNOWN sample a fifth value says whether the revision is the one that is held.
 --
 -- old_blob is that of old_revision, which must be the revision that is held; HOLDS tells the
 -- caller which one that is (size 0 of the fields but for it). STAGE: the bytes are not there.
@@ -81,19 +86,22 @@ local function commit(argv_keys, args)
     keys.samples, keys.seen, keys.bytes = argv_keys[9], argv_keys[10], argv_keys[11]
     keys.blob, keys.old_blob = argv_keys[12], argv_keys[13]
     local sample = { id = args[2], revision = tonumber(args[3]), summary = args[5],
-                     incarnation = args[6], instance = args[7] }
+                     incarnation = args[6], instance = args[7], size = tonumber(args[8]) }
     local task = settle_task(keys, id, now)
     local held = task and sample_read(keys.samples, sample.id)
 
     if held and sample.revision <= held.revision then
-        if sample.revision < held.revision then redis.call('UNLINK', keys.blob) end
-        return answer('KNOWN', keys.version, now, keys.task)
+        local is_old = sample.revision < held.revision
+        if is_old and keys.blob then redis.call('UNLINK', keys.blob) end
+        local result = answer('KNOWN', keys.version, now, keys.task)
+        result[5] = is_old and '0' or '1'
+        return result
     end
 
     local refusal = not task and 'NO_TASK' or task.state == 'CANCELLED' and 'NO_TASK'
         or not held and refuse_sample(task, now)
     if refusal then
-        redis.call('UNLINK', keys.blob) -- staged, and of a revision that nobody holds
+        if keys.blob then redis.call('UNLINK', keys.blob) end -- of a revision that nobody holds
         if refusal == 'OVER_CAP' then log_over_cap(keys, now, sample) end
         local result = answer(refusal, keys.version, now, keys.task)
         result[5] = held and '1' or '0'
@@ -103,7 +111,7 @@ local function commit(argv_keys, args)
     if held and held.revision ~= tonumber(args[4]) then
         return { 'HOLDS', int(held.revision), int(now), {} }
     end
-    if redis.call('EXISTS', keys.blob) == 0 then return { 'STAGE', '0', int(now), {} } end
+    if keys.blob and redis.call('EXISTS', keys.blob) == 0 then return { 'STAGE', '0', int(now), {} } end
 
     if held then
         sample_replace(keys, sample, held)

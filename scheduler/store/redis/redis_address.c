@@ -30,8 +30,9 @@ static int refuse(struct problem *problem, const char *what)
 {
     return problem_set_field(problem, "redis",
                              "it must be redis[s]://[[user]:password@]host[:port][/db], "
-                             "redis+unix:///path[?db=n] or "
-                             "redis[s]+sentinel://host[:port],.../name[/db]: %s",
+                             "redis+unix:///path[?db=n], "
+                             "redis[s]+sentinel://host[:port],.../name[/db] or "
+                             "redis[s]+cluster://host[:port],...: %s",
                              what);
 }
 
@@ -207,9 +208,19 @@ static int sentinel_parse(struct text rest, struct redis_address *ret, struct pr
     return db_parse(whole, ret, problem);
 }
 
+static int cluster_parse(struct text rest, struct redis_address *ret, struct problem *problem)
+{
+    struct text places = rest, db = { 0 };
+
+    ret->shape = REDIS_CLUSTER;
+    if (cut(&rest, '/', &places)) db = rest;
+    if (seeds_parse(places, REDIS_PORT, ret, problem) < 0) return -1;
+    if (db_parse(db, ret, problem) < 0) return -1;
+    return ret->db == 0 ? 0 : refuse(problem, "a Cluster has no database but 0");
+}
+
 typedef int (*shape_parse_fn)(struct text rest, struct redis_address *ret, struct problem *problem);
 
-/* NULL: not in this version. */
 static const struct scheme {
     const char *name;
     bool is_tls;
@@ -220,8 +231,8 @@ static const struct scheme {
     { "redis+unix://", false, unix_parse },
     { "redis+sentinel://", false, sentinel_parse },
     { "rediss+sentinel://", true, sentinel_parse },
-    { "redis+cluster://", false, NULL },
-    { "rediss+cluster://", true, NULL },
+    { "redis+cluster://", false, cluster_parse },
+    { "rediss+cluster://", true, cluster_parse },
 };
 
 static const struct scheme *scheme_find(struct text url)
@@ -239,10 +250,6 @@ int redis_address_parse(struct text url, struct redis_address *ret, struct probl
     struct text rest, info;
 
     if (!scheme) return refuse(problem, "its scheme is another one");
-    if (!scheme->parse) {
-        return problem_set(problem, PROBLEM_NOT_YET,
-                           "Redis Cluster (%s) is not available in this version", scheme->name);
-    }
     address.is_tls = scheme->is_tls;
     rest = (struct text){ url.data + strlen(scheme->name), url.size - strlen(scheme->name) };
     if (cut(&rest, '@', &info) && user_info_parse(info, &address, problem) < 0) return -1;

@@ -7,10 +7,12 @@
  *     redis+sentinel://[[user]:password@]host[:port],.../name[/db][?sentinel-user=U]
  *                      [?sentinel-password=P]          port 26379; & between two of them
  *     rediss+sentinel://...                            TLS to the Sentinels and the master
+ *     redis+cluster://[[user]:password@]host[:port],...      port 6379; some of the nodes
+ *     rediss+cluster://...                             TLS to all of them
  *
  * User, password, path and name may be percent-encoded. An IPv6 host stands in brackets. User and
- * password are the master's; the Sentinels' own, if they have some, stand behind the '?'. Cluster
- * is refused with a sentence. */
+ * password are the master's; the Sentinels' own, if they have some, stand behind the '?'. A Cluster
+ * has the database 0 alone; another one is refused. */
 #ifndef STAKEOUT_SCHEDULER_STORE_REDIS_REDIS_ADDRESS_H
 #define STAKEOUT_SCHEDULER_STORE_REDIS_REDIS_ADDRESS_H
 
@@ -20,13 +22,13 @@ struct problem;
 
 enum {
     REDIS_PATH_SIZE_MAX = 107, /* bytes: what a socket address has room for */
-    REDIS_SEEDS_MAX = 8,       /* Sentinels; three or five are usual */
+    REDIS_SEEDS_MAX = 8,       /* Sentinels, or nodes of a Cluster; three or five are usual */
     REDIS_USER_SIZE_MAX = 128,
     REDIS_PASSWORD_SIZE_MAX = 512,
     REDIS_HOST_SIZE_MAX = 255,
 };
 
-enum redis_shape { REDIS_SINGLE, REDIS_SENTINEL };
+enum redis_shape { REDIS_SINGLE, REDIS_SENTINEL, REDIS_CLUSTER };
 
 struct redis_place {
     char host[REDIS_HOST_SIZE_MAX + 1];
@@ -52,9 +54,11 @@ struct redis_address {
     struct redis_tls_files tls; /* not of the URL: whoever parsed it adds them */
     bool wants_master;          /* a Redis that is none is left */
 
-    /* REDIS_SENTINEL */
+    /* REDIS_SENTINEL and REDIS_CLUSTER */
     struct redis_place seeds[REDIS_SEEDS_MAX];
     size_t seed_count;
+
+    /* REDIS_SENTINEL */
     char master[REDIS_USER_SIZE_MAX + 1]; /* the Sentinels' name for it */
     char sentinel_user[REDIS_USER_SIZE_MAX + 1];
     char sentinel_password[REDIS_PASSWORD_SIZE_MAX + 1];

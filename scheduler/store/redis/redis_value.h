@@ -17,4 +17,8 @@ uint64_t redis_value_u64(const struct redis_value *value);     /* integers, and 
 size_t redis_value_count(const struct redis_value *value);
 const struct redis_value *redis_value_at(const struct redis_value *value, size_t index);
 
+/* For who must keep one: it lives until it is freed. NULL is copied to NULL, and freed. */
+struct redis_value *redis_value_copy(const struct redis_value *value);
+void redis_value_free(struct redis_value *value);
+
 #endif

@@ -124,11 +124,14 @@ static const struct {
       { "--config", "/" },
       "The file '/' cannot be read: Is a directory." },
     { "a Redis", { "--redis", "redis://h:1/2" }, NULL },
+    { "a Redis Cluster", { "--redis", "rediss+cluster://a,b:7000" }, NULL },
+    { "a database of a Cluster", { "--redis", "redis+cluster://a/1" }, "no database but 0" },
     { "a socket of Redis", { "--redis", "redis+unix:///run/r" }, NULL },
     { "no Redis at all",
       { "--redis", "foo" },
       "--redis is 'foo'; it must be redis[s]://[[user]:password@]host[:port][/db], "
-      "redis+unix:///path[?db=n] or redis[s]+sentinel://host[:port],.../name[/db]: its scheme is "
+      "redis+unix:///path[?db=n], redis[s]+sentinel://host[:port],.../name[/db] or "
+      "redis[s]+cluster://host[:port],...: its scheme is "
       "another one." },
     { "a password of Sentinels",
       { "--redis", "redis+sentinel://h/m?sentinel-password=hunter2" },

@@ -45,15 +45,14 @@ static enum report_outcome report_again(struct fixture *fixture, struct sample *
 static unsigned assert_sane(struct fixture *fixture, const struct task *task)
 {
     static const char *const sum =
-        "local n = 0; for _, k in ipairs(redis.call('KEYS', 'stakeout:*:blob:*')) do"
+        "local n = 0; for _, k in ipairs(redis.call('KEYS', 'stakeout:*:b[lo]*[by]:*')) do"
         " if redis.call('PTTL', k) == -1 then n = n + redis.call('STRLEN', k) end end return n";
-    char command[1024], line[64];
+    char command[1024];
     unsigned rows;
 
     snprintf(command, sizeof(command), "EVAL \"%s\" 0", sum);
-    snprintf(line, sizeof(line), "%s", redis_process_ask(&fixture->redis, command));
     assert_int_equal(
-        strtoul(line, NULL, 10),
+        fixture_sum(fixture, command),
         strtoul(redis_process_ask(&fixture->redis, "GET 'stakeout:{shop}:bytes'"), NULL, 10));
     snprintf(command, sizeof(command), "HLEN 'stakeout:{shop}:task:%s:samples'", task->id.text);
     rows = (unsigned)strtoul(redis_process_ask(&fixture->redis, command), NULL, 10);
@@ -157,13 +156,13 @@ static void a_staged_blob_that_expired_is_staged_again(void **state)
     struct fixture *fixture = *state;
     struct task task = task_with_cap(fixture, 2);
     OWN(sample_freep) struct sample *sample = sample_of(&task);
-    char command[256];
+    char key[128], command[256];
 
-    snprintf(command, sizeof(command), "SET 'stakeout:{shop}:blob:%s:1' x PX 60000",
-             sample->id.text);
+    fixture_blob_key(fixture, &sample->id, key, sizeof(key));
+    snprintf(command, sizeof(command), "SET '%s' x PX 60000", key);
     redis_process_ask(&fixture->redis, command);
     assert_int_equal(report_again(fixture, sample, 1), REPORT_ACCEPTED);
-    snprintf(command, sizeof(command), "PTTL 'stakeout:{shop}:blob:%s:1'", sample->id.text);
+    snprintf(command, sizeof(command), "PTTL '%s'", key);
     assert_string_equal(redis_process_ask(&fixture->redis, command), "-1");
 }
 

@@ -96,7 +96,7 @@ static void a_task_is_forgotten_when_its_time_is_over_and_leaves_nothing(void **
     assert_false(trim(fixture, 0, 0).more);
     assert_int_equal(asked_number(fixture, "GET 'stakeout:{shop}:bytes'"), 0);
     /* The applications, the version (twice), the byte counter, the news and the lease are left. */
-    assert_int_equal(asked_number(fixture, "DBSIZE"), 6);
+    assert_int_equal(fixture_sum(fixture, "DBSIZE"), 6);
 
     /* An hour later the application goes off the list; and comes back with its next task. */
     redis_process_ask(&fixture->redis, "ZINCRBY stakeout:applications -3600001 shop");
@@ -176,6 +176,7 @@ static void a_full_redis_can_be_trimmed(void **state)
     struct fixture *fixture = *state;
     struct task task = ended_task(fixture, 4);
 
+    fixture_skip_on_cluster(fixture); /* that is filled by its applications' names */
     redis_process_ask(&fixture->redis, "CONFIG SET maxmemory 100kb");
     assert_int_equal(trim(fixture, 3600000, 1).samples, 4);
     assert_int_equal(trim(fixture, 0, 0).tasks, 1);

@@ -174,9 +174,10 @@ static void a_use_brings_no_ended_session_back(void **state)
 /* Who logs in again and again ends his own sessions, the idlest first, and nobody else's. */
 static void a_token_s_sessions_make_room_for_each_other(void **state)
 {
-    static const char fill_up[] = "EVAL 'for i=1,32 do redis.call(\"HSET\",\"stakeout:sessions\","
-                                  "string.format(\"%064x\",i),"
-                                  "string.rep(\"a\",64)..\" \"..(ARGV[1]+i)) end return 0' 0 ";
+    static const char fill_up[] =
+        "EVAL 'for i=1,32 do redis.call(\"HSET\",\"stakeout:sessions\","
+        "string.format(\"%064x\",i),"
+        "string.rep(\"a\",64)..\" \"..(ARGV[1]+i)) end return 0' 1 stakeout:sessions ";
     struct fixture *fixture = *state;
     char command[1024], hash[TOKEN_HASH_SIZE + 1];
 
@@ -218,7 +219,7 @@ static void a_full_house_forgets_the_idlest(void **state)
     static const char fill_up[] =
         "EVAL 'for i=1,1000 do redis.call(\"HSET\",\"stakeout:sessions\","
         "string.format(\"%064x\",i),"
-        "string.format(\"%064x\",i)..\" \"..(ARGV[1]+i)) end return 0' 0 ";
+        "string.format(\"%064x\",i)..\" \"..(ARGV[1]+i)) end return 0' 1 stakeout:sessions ";
     struct fixture *fixture = *state;
     char command[1024], hash[TOKEN_HASH_SIZE + 1];
 

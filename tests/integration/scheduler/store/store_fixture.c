@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/random.h"
 #include "common/wire/report.h"
+#include "tests/support/redis_house.h"
 #include "tests/support/test.h"
 #include "tests/unit/common/support/random_sample.h"
 
@@ -43,10 +44,10 @@ static void on_change(void *context, const struct task *task, const struct sampl
     fixture->last_change = *task;
 }
 
-static struct fixture *begin(struct fixture *fixture)
+static struct fixture *begin(struct fixture *fixture, const struct store_options *how)
 {
     struct problem problem = { 0 };
-    struct store_options options = { .url = fixture->redis.url };
+    struct store_options options = *how;
     struct tasks_options tasks = { .on_change = on_change, .context = fixture };
 
     fixture->base = event_base_new();
@@ -61,12 +62,63 @@ static struct fixture *begin(struct fixture *fixture)
     return fixture;
 }
 
+/* One Cluster for all tests of a program, because forming it takes seconds; each begins with it
+ * empty. Whatever the test's own Redis would keep, this one is in memory alone. */
+static struct redis_house house;
+
+static void stop_house(void)
+{
+    redis_house_stop(&house);
+}
+
+static void use_house(struct redis_process *ret)
+{
+    if (house.count == 0) {
+        redis_house_start(&house, &(struct redis_house_order){ .has_replicas = false });
+        assert_int_equal(atexit(stop_house), 0);
+    }
+    for (size_t i = 0; i < house.count; i++) {
+        assert_string_equal(redis_process_ask(&house.nodes[i], "FLUSHALL"), "OK");
+    }
+    ret->cluster_port = house.ports[0];
+    memcpy(ret->url, house.url, sizeof(ret->url));
+}
+
 struct fixture *fixture_new(const char *redis_config)
 {
     struct fixture *fixture = mem_zalloc(1, sizeof(*fixture));
 
-    redis_process_start(&fixture->redis, redis_config);
-    return begin(fixture);
+    if (getenv("STAKEOUT_TEST_CLUSTER"))
+        use_house(&fixture->redis);
+    else
+        redis_process_start(&fixture->redis, redis_config);
+    return begin(fixture, &(struct store_options){ .url = fixture->redis.url });
+}
+
+uint64_t fixture_sum(const struct fixture *fixture, const char *command)
+{
+    uint64_t sum = 0;
+
+    if (!fixture->redis.cluster_port)
+        return strtoull(redis_process_ask(&fixture->redis, command), NULL, 10);
+    for (size_t i = 0; i < house.count; i++) {
+        sum += strtoull(redis_process_ask(&house.nodes[i], command), NULL, 10);
+    }
+    return sum;
+}
+
+void fixture_blob_key(const struct fixture *fixture, const struct sample_id *sample, char *ret,
+                      size_t size)
+{
+    if (fixture->redis.cluster_port)
+        snprintf(ret, size, "stakeout:{%s}:body:1", sample->text);
+    else
+        snprintf(ret, size, "stakeout:{shop}:blob:%s:1", sample->text);
+}
+
+void fixture_skip_on_cluster(const struct fixture *fixture)
+{
+    if (fixture->redis.cluster_port) skip();
 }
 
 struct fixture *fixture_join(const struct fixture *other)
@@ -74,7 +126,12 @@ struct fixture *fixture_join(const struct fixture *other)
     struct fixture *fixture = mem_zalloc(1, sizeof(*fixture));
 
     memcpy(fixture->redis.url, other->redis.url, sizeof(fixture->redis.url));
-    return begin(fixture);
+    return begin(fixture, &(struct store_options){ .url = fixture->redis.url });
+}
+
+struct fixture *fixture_join_by(const struct store_options *options)
+{
+    return begin(mem_zalloc(1, sizeof(struct fixture)), options);
 }
 
 struct fixture *fixture_free(struct fixture *fixture)

@@ -23,11 +23,22 @@ struct fixture {
     struct task last_change;
 };
 
-/* Starts everything on a Redis of this configuration, and waits until the tasks are ready. */
+/* Starts everything on a Redis of this configuration, and waits until the tasks are ready. With
+ * STAKEOUT_TEST_CLUSTER in the environment it is a Cluster of three masters instead. */
 struct fixture *fixture_new(const char *redis_config);
 /* Another scheduler on the same Redis. */
 struct fixture *fixture_join(const struct fixture *other);
+/* On one that is there, by these options; the loop is the fixture's own. */
+struct fixture *fixture_join_by(const struct store_options *options);
 struct fixture *fixture_free(struct fixture *fixture);
+
+/* What redis-cli says to this command, as a number; of a Cluster the sum of all masters. */
+uint64_t fixture_sum(const struct fixture *fixture, const char *command);
+/* The key of a sample's bytes, of its first revision. */
+void fixture_blob_key(const struct fixture *fixture, const struct sample_id *sample, char *ret,
+                      size_t size);
+/* Ends a test that is about one Redis, where that is a Cluster. */
+void fixture_skip_on_cluster(const struct fixture *fixture);
 
 /* For each test its own, in *state: with a Redis in memory alone, or one that keeps everything. */
 int fixture_setup(void **state);

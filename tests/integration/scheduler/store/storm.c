@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/event.h>
+
 #include "common/base/check.h"
 #include "tests/support/test.h"
 
@@ -41,10 +43,10 @@ static void send_next(struct sender *sender)
 }
 
 struct storm {
-    struct fixture *fixture;
+    struct fixture *fixture, *beside; /* NULL: nobody */
     struct task task;
     struct sender senders[STORM_SENDERS];
-    unsigned wanted;
+    unsigned wanted, turns;
 };
 
 static unsigned taken_in_all(const struct storm *storm)
@@ -61,10 +63,19 @@ static bool has_taken(struct fixture *fixture, void *context)
 {
     struct storm *storm = context;
 
+    if (storm->beside) event_base_loop(storm->beside->base, EVLOOP_NONBLOCK);
     for (size_t i = 0; store_is_up(fixture->store) && i < STORM_SENDERS; i++) {
         send_next(&storm->senders[i]);
     }
     return taken_in_all(storm) >= storm->wanted;
+}
+
+static bool has_turned(struct fixture *fixture, void *context)
+{
+    struct storm *storm = context;
+
+    has_taken(fixture, context);
+    return storm->turns-- == 0;
 }
 
 static bool is_quiet(struct fixture *fixture, void *context)
@@ -175,6 +186,17 @@ void storm_until(struct storm *storm, unsigned taken)
 {
     storm->wanted = taken;
     fixture_wait(storm->fixture, has_taken, storm);
+}
+
+void storm_beside(struct storm *storm, struct fixture *other)
+{
+    storm->beside = other;
+}
+
+void storm_turn(struct storm *storm, unsigned turns)
+{
+    storm->turns = turns;
+    fixture_wait(storm->fixture, has_turned, storm);
 }
 
 unsigned storm_again(const struct storm *storm)

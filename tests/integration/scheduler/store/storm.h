@@ -18,10 +18,15 @@ struct storm;
 /* Creates the task. */
 struct storm *storm_new(struct fixture *fixture);
 void storm_until(struct storm *storm, unsigned taken);
+/* Goes on for some turns of the loop, whatever is acknowledged meanwhile. */
+void storm_turn(struct storm *storm, unsigned turns);
 
 /* Frees it. Those that were acknowledged are exactly those that are there, with all their stacks,
  * and as many as the cap. */
 void storm_end(struct storm *storm);
+
+/* Another scheduler whose loop turns with ours from now on, until it ends. */
+void storm_beside(struct storm *storm, struct fixture *other);
 
 /* How many reports were answered with a problem, and sent again. */
 unsigned storm_again(const struct storm *storm);

@@ -64,7 +64,10 @@ static const struct {
     { "redis+sentinel://a/m?password=x", PROBLEM_BAD_FIELD, "stand sentinel-user and" },
     { "redis+sentinel://a/m?sentinel-user=%", PROBLEM_BAD_FIELD, "wrongly encoded" },
     { "redis+sentinel://1,2,3,4,5,6,7,8,9/m", PROBLEM_BAD_FIELD, "more than 8 hosts" },
-    { "redis+cluster://h", PROBLEM_NOT_YET, "Cluster" },
+    { "redis+cluster://", PROBLEM_BAD_FIELD, "host is missing" },
+    { "redis+cluster://a,b:x", PROBLEM_BAD_FIELD, "port" },
+    { "redis+cluster://a,b/1", PROBLEM_BAD_FIELD, "a Cluster has no database but 0" },
+    { "redis+cluster://a/b", PROBLEM_BAD_FIELD, "database" },
 };
 /* clang-format on */
 
@@ -131,6 +134,25 @@ static void sentinels_are_named_with_their_master(void **state)
     assert_int_equal(
         redis_address_parse(TEXT("redis+sentinel://1,2,3,4,5,6,7,8/m?"), &address, &problem), 0);
     assert_int_equal(address.seed_count, 8);
+}
+
+static void some_nodes_of_a_cluster_are_named(void **state)
+{
+    struct redis_address address;
+    struct problem problem;
+
+    (void)state;
+    assert_int_equal(
+        redis_address_parse(TEXT("rediss+cluster://ann:pw@a,[::1]:5/0"), &address, &problem), 0);
+    assert_int_equal(address.shape, REDIS_CLUSTER);
+    assert_true(address.is_tls && !address.wants_master);
+    assert_int_equal(address.seed_count, 2);
+    assert_string_equal(address.seeds[0].host, "a");
+    assert_int_equal(address.seeds[0].port, 6379);
+    assert_string_equal(address.seeds[1].host, "::1");
+    assert_int_equal(address.seeds[1].port, 5);
+    assert_string_equal(address.user, "ann");
+    assert_string_equal(address.password, "pw");
 }
 
 static void a_password_is_never_repeated(void **state)
@@ -208,6 +230,7 @@ int main(void)
         cmocka_unit_test(urls_are_taken_apart),
         cmocka_unit_test(what_is_not_of_the_form_is_refused_with_a_sentence),
         cmocka_unit_test(sentinels_are_named_with_their_master),
+        cmocka_unit_test(some_nodes_of_a_cluster_are_named),
         cmocka_unit_test(a_password_is_never_repeated),
         cmocka_unit_test(a_path_has_room_for_107_bytes),
         cmocka_unit_test(a_password_may_stand_in_a_file),

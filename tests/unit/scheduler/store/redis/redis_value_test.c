@@ -84,12 +84,46 @@ static void no_value_is_nil(void **state)
     assert_null(redis_value_at(NULL, 0));
 }
 
+static bool is_same(const struct redis_value *left, const struct redis_value *right)
+{
+    if (!left || !right) return left == right;
+    if (redis_value_is_nil(left) != redis_value_is_nil(right) ||
+        redis_value_is_error(left) != redis_value_is_error(right) ||
+        !text_is_equal(redis_value_text(left), redis_value_text(right)) ||
+        redis_value_u64(left) != redis_value_u64(right) ||
+        redis_value_count(left) != redis_value_count(right))
+        return false;
+    for (size_t i = 0; i < redis_value_count(left); i++) {
+        if (!is_same(redis_value_at(left, i), redis_value_at(right, i))) return false;
+    }
+    return true;
+}
+
+static void a_copy_is_the_same_and_outlives_what_it_is_of(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i <= ARRAY_COUNT(rows); i++) {
+        const char *bytes =
+            i < ARRAY_COUNT(rows) ? rows[i].bytes : "*3\r\n*2\r\n$1\r\na\r\n:1\r\n-E\r\n$-1\r\n";
+        redisReply *reply = reply_of(bytes), *again = reply_of(bytes);
+        struct redis_value *copy = redis_value_copy((const void *)reply);
+
+        freeReplyObject(reply);
+        if (!is_same(copy, (const void *)again)) fail_msg("%s", bytes);
+        redis_value_free(copy);
+        freeReplyObject(again);
+    }
+    assert_null(redis_value_copy(NULL));
+    redis_value_free(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_reads_as_itself_and_as_empty_otherwise),
         cmocka_unit_test(elements_are_read_to_the_last_and_beyond),
         cmocka_unit_test(no_value_is_nil),
+        cmocka_unit_test(a_copy_is_the_same_and_outlives_what_it_is_of),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
