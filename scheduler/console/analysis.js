@@ -2,12 +2,20 @@
 /* analysis.js: why a call took so long: what was found, in sentences; where its time went, state by
  * state and function by function; and all of it to take away. Of a sample, of all samples of a task,
  * of a trace, or of two that are compared. */
-import { html, useState } from './vendor/htm-preact.js';
-import { query, use_answer } from './api.js';
+import { html, useEffect, useMemo, useRef, useState } from './vendor/htm-preact.js';
+import { query, session, use_answer } from './api.js';
 import * as formats from './formats.js';
+import { CallTree } from './graph/call_tree.js';
+import { Flame } from './graph/flame.js';
+import { HotSpots, Legend } from './graph/hot_spots.js';
+import { Raw } from './graph/raw.js';
+import { Sandwich } from './graph/sandwich.js';
+import { Timeline } from './graph/timeline.js';
+import { View } from './graph/view.js';
+import { search_words } from './graph/words.js';
 import { use_keys } from './keys.js';
-import { Empty, Moment, Name, Search, Segments, Slow, Table, TimeBar, Trouble, copy_link, go, matches,
-    sample_parts, set_params, sorted, title } from './parts.js';
+import { Empty, Moment, Name, Search, Segments, Slow, Table, TimeBar, Trouble, copy_link, go,
+    sample_parts, set_params, title } from './parts.js';
 
 const FORMATS = [['json', 'JSON'], ['folded', 'collapsed stacks'], ['speedscope', 'speedscope'],
     ['pprof', 'pprof'], ['svg', 'SVG']];
@@ -16,15 +24,6 @@ const WORDS = { unobserved: 'not observed', running: 'on a CPU', queued: 'queued
     network: 'network', disk: 'disk', sleep: 'asleep', other: 'waiting, cause unknown' };
 
 /* ------------------------------------------------------------------ parts of the page */
-
-export function frame_name(frame) {
-    if (frame.kind === 'marker') return frame.function ?? 'cut';
-    const name = frame.class ? `${frame.class}.${frame.function}` : frame.function;
-
-    if (name) return name;
-    return frame.module ? `${formats.module_name(frame.module)}+0x${(frame.offset ?? 0).toString(16)}`
-        : 'unknown';
-}
 
 export function Findings({ analysis }) {
     const [first, ...rest] = analysis.findings;
@@ -48,7 +47,7 @@ function Times({ analysis }) {
     const parts = time_parts(analysis).filter(([, ms]) => ms > 0);
 
     return html`<div class="times"><${TimeBar} parts=${parts} whole_ms=${analysis.elapsed_ms} />
-        <p class="legend">${parts.map(([kind, ms]) => html`<span key=${kind}><i
+        <p class="times-legend">${parts.map(([kind, ms]) => html`<span key=${kind}><i
             class=${`swatch state ${kind}`} aria-hidden="true"></i>${WORDS[kind]} <b class="figure">${
             formats.time(ms)}</b></span>`)} <span>= <b class="figure">${
             formats.time(analysis.elapsed_ms)}</b></span></p></div>`;
@@ -60,54 +59,129 @@ function Export({ path, name }) {
             query({ format })}`} aria-label=${`${text} of ${name}`}>${text}</a></li>`)}</ul></details>`;
 }
 
-/* ------------------------------------------------------------------ hot spots */
+/* ------------------------------------------------------------------ the graphs */
 
-function place_of(frame) {
-    if (frame.file) return formats.short_path(frame.file, frame.line);
-    return frame.module ? formats.module_name(frame.module) : '';
+const VIEWS = [['flame', 'Flame', Flame], ['tree', 'Tree', CallTree], ['both', 'Both'],
+    ['sandwich', 'Sandwich', Sandwich], ['raw', 'Raw', Raw]];
+const COLOURS = ['module', 'function', 'state'];
+const VIEW_KEYS = ['range', 'focus', 'hide', 'module', 'rec', 'zoom', 'sandwich', 'stem', 'at', 'snap',
+    'q', 'colour', 'dir', 'by', 'order'];
+const REPLACE_AFTER_MS = 250; /* browsers bound how often an address may change */
+
+const of_view = (params) => Object.fromEntries(VIEW_KEYS.filter((key) => params[key])
+    .map((key) => [key, params[key]]));
+
+/* One view of the analysis for all graphs, and the address that says what it shows: a step of the
+ * hand is a step of Back, typing and selecting are not. Drawn again at each of its changes. */
+function use_view(json, params) {
+    const view = useMemo(() => new View(json), [json]);
+    const written = useRef(null);
+    const [absent, set_absent] = useState([]);
+    const [, draw] = useState(0);
+
+    useEffect(() => {
+        let later = null;
+        const write = (replace) => {
+            clearTimeout(later);
+            const address = view.address();
+            const turns = view.pivot >= 0 && !of_view(params_now()).sandwich
+                ? { view: 'sandwich' } : {};
+
+            written.current = JSON.stringify(address);
+            set_params({ ...Object.fromEntries(VIEW_KEYS.map((key) => [key, address[key] ?? null])),
+                ...turns }, { replace });
+        };
+        const end = view.on((what) => {
+            if (what.size === 1 && what.has('hovered')) return;
+            draw((times) => times + 1);
+            clearTimeout(later);
+            if (what.pushes) write(false);
+            else later = setTimeout(write, REPLACE_AFTER_MS, true);
+        });
+
+        view.step_back = () => history.back();
+        return () => {
+            clearTimeout(later);
+            end();
+        };
+    }, [view]);
+    useEffect(() => {
+        const asked = JSON.stringify(of_view(params));
+
+        if (asked === written.current) return;
+        written.current = asked;
+        set_absent(view.restore(of_view(params)));
+        written.current = JSON.stringify(of_view(params));
+    }, [view, JSON.stringify(of_view(params))]);
+    return { view, absent };
 }
 
-function hot_columns(analysis, whole_ms) {
-    const frame = (row) => analysis.frames[row.frame];
-    const figure = (key, text) => ({ key, title: text, number: true, value: (row) => row[key],
-        cell: (row) => formats.column_ms(row[key]) });
+const params_now = () => Object.fromEntries(new URLSearchParams(location.search));
 
-    return [
-        { key: 'function', title: 'Function', kind: 'main', value: (row) => frame_name(frame(row)),
-            cell: (row) => html`<bdi dir="ltr" class="code name" title=${formats.safe_text(
-                frame_name(frame(row)), 1000)}>${formats.short_name(frame_name(frame(row)), 72)}</bdi>` },
-        figure('self_ms', 'Self ms'), figure('total_ms', 'Total ms'),
-        { key: 'share', title: 'Of listened', number: true, value: (row) => row.total_ms,
-            cell: (row) => formats.share(row.total_ms, whole_ms) },
-        { key: 'place', title: 'Where', kind: 'code', wide: true, value: (row) => place_of(frame(row)),
-            cell: (row) => html`<bdi dir="ltr" title=${formats.safe_text(frame(row).file ??
-                frame(row).module ?? '', 400)}>${place_of(frame(row))}</bdi>` },
-    ];
+/* A graph of its own making within the page. */
+function Mounted({ Part, view, kind }) {
+    const place = useRef(null);
+
+    useEffect(() => {
+        const part = new Part(place.current, view);
+
+        return () => part.destroy();
+    }, [Part, view]);
+    return html`<div ref=${place} class=${kind}></div>`;
 }
 
-export function HotSpots({ analysis, params }) {
-    const [by, set_by] = useState('function');
-    const all = by === 'line' ? analysis.hot_lines : analysis.hot;
-    const whole_ms = analysis.listened_ms;
-    const columns = hot_columns(analysis, whole_ms);
-    const text_of = (row) => `${frame_name(analysis.frames[row.frame])} ${
-        place_of(analysis.frames[row.frame])}`;
-    const rows = all.filter((row) => matches(text_of(row), params.q ?? ''));
-    const sort = params.sort ?? '-self_ms';
+function Chips({ view, absent }) {
+    const chips = view.chips();
 
-    return html`<section aria-label="Hot spots"><div class="toolbar"><h2>Hot spots</h2>
-        <${Segments} label="By" value=${by} set=${set_by}
-            options=${[['function', 'by function'], ['line', 'by line']]} />
-        <${Search} label="Search functions" placeholder="search" value=${params.q ?? ''}
-            set=${(q) => set_params({ q }, { replace: true })} />
-        <span class="hint">${rows.length < all.length ? `${formats.count(rows.length)} of ` : ''}${
-            formats.counted(all.length, by)}</span></div>
-        ${rows.length > 0 ? html`<${Table} label="Hot spots" columns=${columns}
-            rows=${sorted(rows, columns, sort)} id=${(row) => row.frame} sort=${sort}
-            set_sort=${(key) => set_params({ sort: key === '-self_ms' ? null : key },
-                { replace: true })} />`
-            : html`<${Empty} text=${`No function matches '${formats.safe_text(params.q ?? '', 60)}'.`} />`}
-        </section>`;
+    return html`${absent.length > 0 && html`<p class="warn">The frame that this link names is not in this
+        analysis.</p>`}
+        ${chips.length > 0 && html`<p class="toolbar">${chips.map((chip) => html`<button class="small"
+            key=${chip.words + chip.name} onClick=${() => view.remove(chip)}
+            aria-label=${`Remove: ${chip.words} ${formats.safe_text(chip.name, 100)}`}>${chip.words}
+            ${' '}<bdi dir="ltr">${formats.short_name(chip.name, 40)}</bdi> \u2715</button>`)}</p>`}`;
+}
+
+function Toolbar({ view, shown, show, is_comparison, has_raw }) {
+    const views = VIEWS.filter(([key]) => key !== 'raw' || has_raw);
+    const next = () => view.look({ colour: COLOURS[(COLOURS.indexOf(view.colour) + 1) % 3] });
+    const turn = () => view.look({ is_flame: !view.is_flame });
+
+    use_keys({ ...Object.fromEntries(views.map(([key]) => [`view-${key}`, () => show(key)])),
+        direction: turn, colouring: next, 'match-next': () => view.next_match(1),
+        'match-before': () => view.next_match(-1) });
+    return html`<div class="toolbar sticky">
+        <${Segments} label="View" value=${shown} set=${show}
+            options=${views.map(([key, text]) => [key, text])} />
+        <${Segments} label="Direction" value=${view.is_flame} set=${turn}
+            options=${[[false, 'Icicle'], [true, 'Flame']]} />
+        ${is_comparison ? html`<${Segments} label="Compared by" value=${view.by}
+            set=${(by) => view.look({ by })} options=${[['time', 'time'], ['share', 'share']]} />`
+            : html`<${Segments} label="Colour" value=${view.colour}
+                set=${(colour) => view.look({ colour })} options=${COLOURS.map((one) => [one, one])} />`}
+        <${Search} label="Search functions" placeholder="search" value=${view.query.text}
+            set=${(text) => view.search(text)} />
+        <span class=${view.query.problem ? 'err' : 'hint'}>${search_words(view)}</span>
+        </div>`;
+}
+
+export function Graphs({ json, params }) {
+    const { view, absent } = use_view(json, params);
+    const has_raw = json.timeline.length > 0;
+    const shown = VIEWS.some(([key]) => key === params.view) ? params.view : 'flame';
+    const show = (key) => set_params({ view: key === 'flame' ? null : key }, { replace: true });
+    const part = (key) => html`<${Mounted} key=${key} view=${view} kind=${`graph-place ${key}`}
+        Part=${VIEWS.find(([name]) => name === key)[2]} />`;
+
+    return html`${has_raw && html`<${Mounted} Part=${Timeline} view=${view} kind="strip-place" />`}
+        <${Toolbar} view=${view} shown=${shown} show=${show} has_raw=${has_raw}
+            is_comparison=${view.analysis.is_comparison} />
+        <${Chips} view=${view} absent=${absent} />
+        <div class="analysis"><section aria-label="Graph" tabindex="-1" data-region>
+            <${Mounted} Part=${Legend} view=${view} kind="" />
+            ${shown === 'both' ? html`<div class="both">${part('flame')}${part('tree')}</div>`
+                : part(shown)}</section>
+        <section aria-label="Hot spots" tabindex="-1" data-region><h2>Hot spots</h2>
+            <${Mounted} Part=${HotSpots} view=${view} kind="graph-place spots" /></section></div>`;
 }
 
 /* ------------------------------------------------------------------ pages */
@@ -118,6 +192,14 @@ function Page({ name, answer, children, back }) {
         ${children}
         <${Trouble} error=${answer.error} again=${answer.read} at=${answer.at} />
         ${answer.error && !answer.data && html`<p><a href=${back}>Back</a></p>`}</main>`;
+}
+
+/* To the tracing system, where the scheduler was told of one; the samples of the trace are here. */
+function TraceLink({ id }) {
+    const url = session.value?.trace_url?.replaceAll('{trace_id}', encodeURIComponent(id));
+
+    return html`<a href=${`/traces/${id}`} title=${id}><code>${formats.short_id(id)}</code></a>${url &&
+        html` <a href=${url} target="_blank" rel="noreferrer">in the tracing system</a>`}`;
 }
 
 function Neighbours({ sample }) {
@@ -150,15 +232,15 @@ export function Sample({ id, params }) {
         <h1><${Name} text=${one.interface} max=${120} /> took ${formats.time(one.elapsed_ms)}</h1>
         <p class="hint">${one.response_code ?? 'no code'} \u00b7 <${Name} text=${one.instance} /> ${
             one.host_ip} \u00b7 <${Name} text=${one.thread} max=${30} /> (${one.thread_id})${' \u00b7 '}
-            <${Moment} at=${one.at} ms /> \u00b7 trace <a href=${`/traces/${one.trace_id}`}
-            title=${one.trace_id}><code>${formats.short_id(one.trace_id)}</code></a> \u00b7 ${
+            <${Moment} at=${one.at} ms /> \u00b7 trace${' '}
+            <${TraceLink} id=${one.trace_id} /> \u00b7 ${
             formats.counted(one.snapshots, 'snapshot')} every ${formats.time(one.frequency_ms,
             { finest_ms: 1 })}</p>` : html`<h1>Sample</h1>`}
         ${analysis.data && analysis.is_current && html`<${Findings} analysis=${analysis.data} />
-            <${Times} analysis=${analysis.data} />
+            ${analysis.data.timeline.length === 0 && html`<${Times} analysis=${analysis.data} />`}
             ${analysis.data.snapshots === 1 && html`<p class="hint">One snapshot: it shows where, not
                 for how long. A shorter interval would see more.</p>`}
-            <${HotSpots} analysis=${analysis.data} params=${params} />`}<//>`;
+            <${Graphs} json=${analysis.data} params=${params} />`}<//>`;
 }
 
 export function TaskAnalysis({ id, params }) {
@@ -177,7 +259,7 @@ export function TaskAnalysis({ id, params }) {
         ${analysis.data && html`<p class="hint">${formats.time(analysis.data.per_call.elapsed_ms)} per
             call in the mean \u00b7 ${formats.counted(analysis.data.snapshots, 'snapshot')}</p>
             <${Findings} analysis=${analysis.data} /><${Times} analysis=${analysis.data} />
-            <${HotSpots} analysis=${analysis.data} params=${params} />`}<//>`;
+            <${Graphs} json=${analysis.data} params=${params} />`}<//>`;
 }
 
 export function Trace({ id }) {
@@ -189,7 +271,7 @@ export function Trace({ id }) {
             href=${`/samples/${row.id}`}><${Name} text=${row.interface} max=${100} /></a>` },
         { key: 'app', title: 'App', cell: (row) => html`<${Name} text=${row.application} max=${40} />` },
         { key: 'elapsed', title: 'ms', number: true, cell: (row) => formats.column_ms(row.elapsed_ms) },
-        { key: 'where', title: 'Where the time went', kind: 'bar', cell: (row) => html`<${TimeBar}
+        { key: 'where', title: 'Where the time went', kind: 'wide-bar', cell: (row) => html`<${TimeBar}
             parts=${sample_parts(row)} whole_ms=${row.elapsed_ms} />` },
     ];
 
@@ -202,28 +284,6 @@ export function Trace({ id }) {
 }
 
 /* ------------------------------------------------------------------ two compared */
-
-function diff_columns(analysis) {
-    const frame = (row) => analysis.frames[row.frame];
-    const change = (row) => row.other_ms - row.base_ms;
-    const is_noise = (row) => Math.abs(change(row)) <= analysis.noise_ms;
-
-    return [
-        { key: 'function', title: 'Function', kind: 'main', value: (row) => frame_name(frame(row)),
-            cell: (row) => html`<bdi dir="ltr" class="code name" title=${formats.safe_text(
-                frame_name(frame(row)), 1000)}>${formats.short_name(frame_name(frame(row)), 72)}</bdi>` },
-        { key: 'base', title: 'base ms', number: true, value: (row) => row.base_ms,
-            cell: (row) => formats.column_ms(row.base_ms) },
-        { key: 'other', title: 'other ms', number: true, value: (row) => row.other_ms,
-            cell: (row) => formats.column_ms(row.other_ms) },
-        { key: 'difference', title: 'Difference', number: true, value: (row) => Math.abs(change(row)),
-            cell: (row) => html`<span class=${is_noise(row) ? 'noise' : change(row) > 0 ? 'more'
-                : 'less'}>${formats.difference(change(row))}</span>` },
-        { key: 'share', title: 'Share of its side', number: true, wide: true,
-            cell: (row) => `${formats.share(row.base_ms, analysis.base.listened_ms)} \u2192 ${
-                formats.share(row.other_ms, analysis.other.listened_ms)}` },
-    ];
-}
 
 function Side({ name, side, subject }) {
     const [kind, id] = subject.split(':');
@@ -247,10 +307,6 @@ export function Diff({ params }) {
         ${analysis && answer.is_current && html`<div class="sides">
             <${Side} name="base" side=${analysis.base} subject=${base} />
             <${Side} name="other" side=${analysis.other} subject=${other} />
-            <p>${formats.difference(analysis.other.elapsed_ms - analysis.base.elapsed_ms)} per call;
-                differences within ${formats.time(analysis.noise_ms, { finest_ms: 1 })} say nothing.</p></div>
-            <${Table} label="Functions" columns=${diff_columns(analysis)} id=${(row) => row.frame}
-                rows=${sorted(analysis.hot, diff_columns(analysis), params.sort ?? '-difference')}
-                sort=${params.sort ?? '-difference'}
-                set_sort=${(sort) => set_params({ sort }, { replace: true })} />`}<//>`;
+            <p>${formats.difference(analysis.other.elapsed_ms - analysis.base.elapsed_ms)} per call.</p></div>
+            <${Graphs} json=${analysis} params=${params} />`}<//>`;
 }

@@ -10,6 +10,9 @@ import { log_in, log_out, may_operate, query, read_session, session, start_news,
     use_answer, use_link, use_news, when_logged_out } from './api.js';
 import { Applications } from './applications.js';
 import * as formats from './formats.js';
+import { TREE_KEYS } from './graph/call_tree.js';
+import { FLAME_KEYS } from './graph/hand.js';
+import { TIMELINE_KEYS } from './graph/timeline.js';
 import { key_of, table, use_keys } from './keys.js';
 import { choice, choose, use_choice } from './memory.js';
 import { Act, Toasts, copy_link, go, on_link_click, set_params, title, toast, use_address, use_now } from
@@ -74,14 +77,20 @@ function Dialog({ label, close, children, kind }) {
             children}</dialog>`;
 }
 
+/* The graphs bind their own keys, each while it has the focus. */
+const GRAPH_KEYS = [['Flame graph', FLAME_KEYS], ['Call tree', TREE_KEYS], ['Timeline', TIMELINE_KEYS]]
+    .flatMap(([where, rows]) => rows.map(([key, says]) => ({ where, name: where + key, keys: [key],
+        says })));
+
 function Keys({ close }) {
     const single = use_choice('single_keys');
-    const places = [...new Set(table.map((row) => row.where))];
+    const all = [...table, ...GRAPH_KEYS];
+    const places = [...new Set(all.map((row) => row.where))];
 
     return html`<${Dialog} label="Keys" close=${close} kind="keys">
         <div class="head"><h2>Keys</h2><button class="small plain" onClick=${close}>Close <kbd>Esc</kbd></button>
         </div>
-        ${places.map((where) => html`<section key=${where}><h3>${where}</h3><dl>${table.filter((row) =>
+        ${places.map((where) => html`<section key=${where}><h3>${where}</h3><dl>${all.filter((row) =>
             row.where === where).map((row) => html`<div key=${row.name}><dt>${row.keys.map((key) => html`
                 <kbd>${key === ' ' ? 'Space' : key.replace('Ctrl k', 'Ctrl K')}</kbd> `)}</dt>
                 <dd>${row.says}</dd></div>`)}</dl></section>`)}

@@ -39,7 +39,7 @@ function Rail({ applications, instances, chosen }) {
 
 export function Strip({ tasks }) {
     if (tasks.length === 0) return null;
-    return html`<section class="strip" aria-label="Active tasks">${tasks.slice(0, 8).map((task) => html`
+    return html`<section class="going" aria-label="Active tasks">${tasks.slice(0, 8).map((task) => html`
         <a key=${task.id} class="card" href=${`/tasks/${task.id}`}>
             <b><${Name} text=${task.interface} max=${60} /></b>
             <span class="hint"><${Name} text=${task.application} max=${40} /></span>

@@ -178,6 +178,7 @@ static const struct asset *asset_find(struct text folder, struct text name)
     char path[PATH_SIZE_MAX];
 
     if (folder.size + name.size + 2 > sizeof path) return NULL;
+    if (memchr(name.data, '/', name.size)) return NULL; /* it came as %2F */
     snprintf(path, sizeof path, "%.*s%s%.*s", TEXT_ARGS(folder), folder.size > 0 ? "/" : "",
              TEXT_ARGS(name));
     for (size_t i = 1; i < asset_count; i++) {

@@ -244,11 +244,11 @@ export function Funnel({ totals, threshold_ms, task }) {
     return html`<div class="funnel">
         <p><b class="figure">${formats.count(seen)}</b> seen
             <span class="end"><b class="figure">${formats.count(triggered)}</b> triggered</span></p>
-        <div class="bar"><${Part} kind="below" count=${below} whole=${seen}
+        <div class="funnel-bar"><${Part} kind="below" count=${below} whole=${seen}
                 href=${`/tasks/${task}?tab=ledger`}>below ${formats.time(threshold_ms, { finest_ms: 1 })}<//>
             <${Part} kind="over" count=${triggered} whole=${seen}
                 href=${`/tasks/${task}`}>triggered<//></div>
-        <div class="bar large">
+        <div class="funnel-bar large">
             <${Part} kind="sampled" count=${sampled} whole=${triggered}
                 href=${`/tasks/${task}`}>sampled<//>
             <${Part} kind="capped" count=${over_cap} whole=${triggered}

@@ -66,7 +66,7 @@ function sample_columns(picked, pick) {
         { key: 'elapsed', title: 'ms', number: true, value: (row) => row.elapsed_ms,
             cell: (row) => html`<a href=${`/samples/${row.id}`}>${formats.column_ms(row.elapsed_ms)}</a>${
                 row.running && html` <b class="hint">running</b>`}` },
-        { key: 'where', title: 'Where the time went', kind: 'bar', cell: (row) => html`<${TimeBar}
+        { key: 'where', title: 'Where the time went', kind: 'wide-bar', cell: (row) => html`<${TimeBar}
             parts=${sample_parts(row)} whole_ms=${row.elapsed_ms} />` },
         { key: 'at', title: 'Time', cell: (row) => html`<${Moment} at=${row.at} ms />` },
         { key: 'code', title: 'Code', number: true, cell: (row) => row.response_code ??

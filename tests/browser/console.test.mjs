@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 import { House, until } from './house.mjs';
 
 const { STAKEOUT_BIN: bin, STAKEOUT_MODULES: modules, STAKEOUT_WORK: folder } = process.env;
@@ -43,7 +43,6 @@ async function log_in(tab, token) {
 // What was complained of since the last test, less what this one provoked.
 function assert_silent(provoked = /^$/) {
     assert.deepEqual(complaints.filter((text) => !provoked.test(text)), []);
-    complaints = [];
 }
 
 before(async () => {
@@ -58,10 +57,21 @@ before(async () => {
     context = await context_of();
 });
 
+beforeEach(() => {
+    complaints = [];
+});
+
 after(async () => {
     await browser?.close();
     await house?.end();
 });
+
+// What a screen reader is told to be the current frame.
+const chosen_is = (tab, pattern) => until(`the chosen frame is ${pattern}`, async () => {
+    const id = await tab.getByRole('tree').getAttribute('aria-activedescendant');
+
+    return id && pattern.test(await tab.locator(`#${id}`).getAttribute('aria-label'));
+}, WAIT_MS);
 
 test('a token opens the door, and no script ever holds it', async () => {
     page = await open(context, '/tasks');
@@ -102,11 +112,22 @@ test('from the cold page to the guilty line by keys alone', async () => {
     await page.keyboard.press('j');
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/samples\/[0-9a-f]{32}$/);
-    await page.getByRole('table', { name: 'Hot spots' }).waitFor();
+    await page.getByRole('grid', { name: 'Hot spots' }).waitFor();
     await page.keyboard.press('/');
     await page.keyboard.type('catalogue_search');
-    await page.getByRole('row', { name: /catalogue_search_words .*catalogue\.c:\d+/ }).waitFor();
+    await page.locator('.toolbar').getByText(/1 frame, .* of the call/).waitFor();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('2');
+    await page.getByRole('treegrid').getByText(/catalogue\.c:\d+/).first().waitFor();
+    await page.keyboard.press('1');
+    const graph = page.getByRole('tree');
+
+    await graph.focus();
+    await page.keyboard.press('.');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/zoom=[0-9a-f]{16}/);
     assert.match(page.url(), /q=catalogue_search/);
+    await chosen_is(page, /^catalogue_search_words, /);
     assert_silent();
 });
 
@@ -116,10 +137,35 @@ test('a link shows in a fresh browser what its sender saw', async () => {
     const tab = await open(other, link);
 
     await log_in(tab, house.token);
-    await tab.getByRole('row', { name: /catalogue_search_words/ }).waitFor();
+    await tab.locator('.toolbar').getByText(/1 frame, .* of the call/).waitFor();
     assert.equal(await tab.getByLabel('Search functions').inputValue(), 'catalogue_search');
+    await chosen_is(tab, /^catalogue_search_words, /);
+    assert.equal(tab.url().slice(house.url.length), link);
     await other.close();
     assert_silent(/status of 401/);
+});
+
+test('a step of the hand is a step of Back, and the sandwich has both halves', async () => {
+    const graph = page.getByRole('tree');
+
+    await graph.focus();
+    await page.keyboard.press('s');
+    await page.waitForURL(/view=sandwich/);
+    assert.equal(await page.getByRole('tree').count(), 2);
+    await page.goBack();
+    await until('one graph is left', async () => await graph.count() === 1, WAIT_MS);
+    await graph.focus();
+    await page.keyboard.press('Escape');
+    await page.waitForURL((url) => !url.search.includes('zoom'));
+    assert_silent();
+});
+
+test('a sample links to its trace in the tracing system that the scheduler was told of', async () => {
+    const link = page.getByRole('link', { name: 'in the tracing system' });
+    const here = await page.getByRole('link', { name: /^[0-9a-f]{4}\.\.[0-9a-f]{4}$/ }).getAttribute('title');
+
+    assert.equal(await link.getAttribute('href'), `https://traces.invalid/${here}`);
+    assert_silent();
 });
 
 test('every export of a sample is there to be taken', async () => {
@@ -144,7 +190,8 @@ test('two samples are picked and compared', async () => {
     await table.getByRole('checkbox').nth(1).check();
     await page.keyboard.press('c');
     await page.waitForURL(/\/diff\?base=sample/);
-    await page.getByRole('table', { name: 'Functions' }).getByRole('row').nth(1).waitFor();
+    await page.getByRole('grid', { name: 'Hot spots' }).getByRole('row').nth(1).waitFor();
+    await page.getByText('more in other').waitFor();
     await page.goBack();
     await table.waitFor();
     assert.equal(await table.getByRole('checkbox', { checked: true }).count(), 2);
@@ -267,7 +314,7 @@ const pages_of = (task_id, sample) => ['/', '/applications?tab=instances', '/tas
 // The page is there: its heading, and what it reads.
 async function settled(tab) {
     await tab.locator('#main h1').first().waitFor({ state: 'attached' });
-    await tab.locator('#main table, #main dl, #main ol').first().waitFor();
+    await tab.locator('#main table, #main dl, #main ol, #main [role=grid]').first().waitFor();
 }
 
 for (const colorScheme of ['light', 'dark']) {
