@@ -381,6 +381,7 @@ static void open_doors(struct app *app)
                                .access = app->access,
                                .metrics = app->metrics,
                                .retention_days = app->config->retention_days,
+                               .trace_url = app->config->trace_url,
                                .health = readiness_tell,
                                .context = &app->readiness };
 

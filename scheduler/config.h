@@ -43,6 +43,7 @@ struct config {
     char debug_dir[CONFIG_TEXT_SIZE_MAX + 1];
     uint64_t symbols_bytes, symbols_upload_bytes;
     char debuginfod[CONFIG_TEXT_SIZE_MAX + 1]; /* URLs, separated by spaces; empty: none */
+    char trace_url[CONFIG_TEXT_SIZE_MAX + 1];  /* has {trace_id} in it; empty: none */
     enum log_level log_level;
     enum log_format log_format;
     /* What stood on the command line beside the settings: "token", "create", "--role", ... */

@@ -105,6 +105,20 @@ static int read_urls(const struct place *place, struct text value)
     return count == 0 ? -EINVAL : read_text(place, value);
 }
 
+/* A URL of http or https with {trace_id} in it, of printable ASCII. */
+static int read_trace_url(const struct place *place, struct text value)
+{
+    static const char variable[] = "{trace_id}";
+
+    if (!text_starts_with(value, TEXT("http://")) && !text_starts_with(value, TEXT("https://")))
+        return -EINVAL;
+    for (size_t i = 0; i < value.size; i++) {
+        if (value.data[i] <= ' ' || value.data[i] > '~') return -EINVAL;
+    }
+    if (!memmem(value.data, value.size, variable, sizeof variable - 1)) return -EINVAL;
+    return read_text(place, value);
+}
+
 /* Names as DNS has them, in ASCII. */
 static int read_hosts(const struct place *place, struct text value)
 {

@@ -46,6 +46,7 @@ struct api_options {
     struct access *access;
     struct metrics *metrics;
     uint32_t retention_days;
+    const char *trace_url; /* has {trace_id} in it; empty: none. Lives as long as the api */
     void (*health)(void *context, struct api_health *ret);
     void *context;
 };

@@ -37,6 +37,7 @@ static json_t *session_value(struct api *api, const struct http_identity *identi
     value_set(object, "version", value_text(STAKEOUT_VERSION));
     value_set(object, "time", value_time(tasks_now_wall_ms(api->rooms.tasks)));
     value_set(object, "retention_days", value_count(api->rooms.retention_days));
+    value_set(object, "trace_url", value_text_or_null(text_of(api->rooms.trace_url)));
     return object;
 }
 

@@ -55,7 +55,8 @@ export class House {
     // stakeoutd, on the port that it had before.
     async restart() {
         const { child, found } = this.run('stakeoutd', ['--listen', `127.0.0.1:${this.port}`,
-            '--state-dir', path.join(this.folder, 'state')], /http:\/\/127\.0\.0\.1:(\d+)/);
+            '--state-dir', path.join(this.folder, 'state'),
+            '--trace-url', 'https://traces.invalid/{trace_id}'], /http:\/\/127\.0\.0\.1:(\d+)/);
 
         this.scheduler = child;
         this.port = Number((await found)[1]);
