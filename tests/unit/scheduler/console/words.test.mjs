@@ -56,8 +56,8 @@ test('a search says how many frames and how much time, or why it does not', () =
 
 test('a difference has a sign, and says new, gone, or nothing within the floor', () => {
     const view = view_new({ base: { frequency_ms: 20 }, other: { frequency_ms: 20 }, noise_ms: 20,
-        tree: row(null, 1000, { base_ms: 900 }, [row(0, 700, { base_ms: 0 }),
-            row(1, 0, { base_ms: 600 }), row(2, 300, { base_ms: 300 })]) });
+        tree: row(null, 1000, { base_ms: 890 }, [row(0, 700, { base_ms: 0 }),
+            row(1, 0, { base_ms: 600 }), row(2, 300, { base_ms: 290 })]) });
     const said = Object.fromEntries(view.tree.children(0).map((node) =>
         [node_name(view, node, 80), difference_words(view, node).replace(/\u00a0/g, ' ')]));
 
