@@ -5,6 +5,8 @@
 
 #include "tests/fuzz/fuzz.h"
 
+#include <stdio.h>
+
 enum { TEXT_SIZE_MAX = 2048 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
