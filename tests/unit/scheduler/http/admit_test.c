@@ -193,6 +193,8 @@ static void every_refusal_is_in_the_table_of_problems(void **state)
         assert_int_not_equal(code, PROBLEM_COUNT);
         assert_int_equal(problem_status(code), statuses[i]);
         assert_string_equal(problem_title(code), verdict.title);
+        assert_string_equal(verdict.detail, "x");
+        verdict_done(&verdict);
     }
 }
 
