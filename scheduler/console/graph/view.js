@@ -124,7 +124,9 @@ export class View {
     get stem() {
         const length = this.derive('stem', () => ({ length: stem_length(this.tree) })).length;
 
-        return this.stem_open || length < STEM_MIN ? 0 : length;
+        const is_all = length === this.tree.count - 1; /* folded, nothing would be left */
+
+        return this.stem_open || is_all || length < STEM_MIN ? 0 : length;
     }
 
     /* {frames, time}: what the search finds. */

@@ -122,6 +122,22 @@ test('Back of the browser is a step back, whatever order and selection its addre
     assert.equal(stepped, 2);
 });
 
+test('common frames are one row, unless they are all there is, or opened', () => {
+    const frames = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ kind: 'native', function: name,
+        class: null, module: 'm', file: null }));
+    const row = (frame, ms, children = []) => ({ frame, total_ms: ms, cpu_ms: ms, queue_ms: 0,
+        waits_ms: {}, count: 1, children });
+    const view_of = (tips) => new View({ elapsed_ms: 9, listened_ms: 9, frames, timeline: [],
+        tree: row(null, 9, [row(0, 9, [row(1, 9, [row(2, 9, tips)])])]) });
+
+    const forked = view_of([row(3, 5), row(4, 4)]);
+    assert.equal(forked.stem, 3);
+    forked.open_stem();
+    assert.equal(forked.stem, 0);
+    assert.equal(view_of([row(3, 9)]).stem, 0);
+    assert.equal(view_of([]).stem, 0);
+});
+
 test('a selected frame stays selected while its function is shown', () => {
     for (const seed of SEEDS) {
         const { view, random } = view_new(seed);
