@@ -67,8 +67,10 @@ static void order_for_all(uint32_t task_count, struct task_id *ret)
     snprintf(interface, sizeof interface, "GET /herd/%" PRIu32, task_count);
     house_order(&house, &(struct order){ .application = "herd", .interface = interface }, ret);
     if (!wait_until(all_are_told, &task_count, PATIENCE_MS))
-        fail_msg("only %zu of %zu know of %" PRIu32 " tasks", herd_told_count(herd, task_count),
-                 instances, task_count);
+        fail_msg("only %zu of %zu know of %" PRIu32 " tasks; of %g connections %g polls are parked",
+                 herd_told_count(herd, task_count), instances, task_count,
+                 api_metric(house.scheduler.port, "stakeout_http_connections"),
+                 api_metric(house.scheduler.port, "stakeout_polls_parked"));
 }
 
 static void kill_it(struct task_id *task)
