@@ -94,11 +94,18 @@ function NoSamples({ task, ledger, open_watch }) {
             threshold_ms: lower })}>Clone with a threshold of ${formats.time(lower)}<//>`}<//>`;
 }
 
+/* Who waits for the first sample has it under the fingers, unless the focus is somewhere already. */
+function focus_first() {
+    const is_idle = [document.body, document.getElementById('main')].includes(document.activeElement);
+
+    if (is_idle) document.querySelector('#main a[href^="/samples/"]')?.focus();
+}
+
 function Samples({ task, ledger, params, open_watch }) {
     const { rows, error, read } = use_list(`/tasks/${task.id}/samples`, 'samples', SAMPLE_PAGE,
         (type, value) => type === 'sample' && value.task === task.id);
     const picked = (params.pick ?? '').split(',').filter(Boolean);
-    const seen = useRef(null);
+    const seen = useRef(has_ended(task) ? null : 0);
     const pick = ({ id }) => set_params({ pick: (picked.includes(id)
         ? picked.filter((one) => one !== id) : [...picked, id].slice(-2)).join(',') },
     { replace: true });
@@ -112,6 +119,7 @@ function Samples({ task, ledger, params, open_watch }) {
             const last = rows[rows.length - 1];
 
             say(`Sample ${rows.length}: ${formats.time(last.elapsed_ms)}.`);
+            if (seen.current === 0) focus_first();
         }
         seen.current = rows?.length ?? null;
     }, [rows]);

@@ -108,8 +108,8 @@ test('from the cold page to the guilty line by keys alone', async () => {
     await page.keyboard.press('Control+Enter');
     await page.waitForURL(/\/tasks\/[0-9a-f]{20}$/);
     task = page.url().split('/').pop();
-    await page.getByRole('table', { name: 'Samples' }).getByRole('row').nth(2).waitFor();
-    await page.keyboard.press('j');
+    await until('the first sample has the focus', () => page.evaluate(() =>
+        document.activeElement.matches('a[href^="/samples/"]')), WAIT_MS);
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/samples\/[0-9a-f]{32}$/);
     await page.getByRole('grid', { name: 'Hot spots' }).waitFor();
