@@ -88,8 +88,9 @@ const window_of = (page) => page.evaluate(() =>
     window.view.window().map((x) => x / window.view.layout.whole));
 const selected = (page) => page.evaluate(() => window.view.selected_node);
 const settled = (page) => page.waitForFunction(() => !window.parts.flame.flight &&
+    window.parts.flame.asked === null &&
     window.parts.flame.shown.join() === window.view.window().join() &&
-        !window.parts.flame.is_unsaid);
+    !window.parts.flame.is_unsaid);
 
 page_test('a click makes a box as wide as the view, Escape takes it back', '', async (page) => {
     const { node, x, y } = await box_of_depth(page, 2);

@@ -68,6 +68,12 @@ export function palette_read(root = document.documentElement) {
     return palette;
 }
 
+/* Calls back when the palette has to be read again. */
+export function theme_watch(call, signal) {
+    document.addEventListener('themechange', call, { signal });
+    matchMedia('(forced-colors: active)').addEventListener('change', call, { signal });
+}
+
 function is_system(module) {
     return SYSTEM.test(module);
 }

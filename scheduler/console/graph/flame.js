@@ -10,7 +10,7 @@
  *
  * What the hand does is in hand.js, what a screen reader meets in mirror.js. */
 import { count, share } from '../formats.js';
-import { look_of, palette_read } from './colours.js';
+import { look_of, palette_read, theme_watch } from './colours.js';
 import { box_at } from './compare.js';
 import { Hand } from './hand.js';
 import { Mirror } from './mirror.js';
@@ -74,9 +74,7 @@ export class Flame {
         this.end = new AbortController();
         const { signal } = this.end;
         this.scroller.addEventListener('scroll', again, { signal, passive: true });
-        document.addEventListener('themechange', () => this.on_theme(), { signal });
-        for (const query of ['(prefers-color-scheme: dark)', '(forced-colors: active)'])
-            matchMedia(query).addEventListener('change', () => this.on_theme(), { signal });
+        theme_watch(() => this.on_theme(), signal);
         this.watch_ratio();
     }
 

@@ -10,7 +10,8 @@
  * where snapshots do, because nothing finer was measured. Keys step through the snapshots; the lane
  * is a slider whose value is the snapshot in words. */
 import { count as counted, time } from '../formats.js';
-import { PURE_SHARE, STATE_LETTERS, STATE_WORDS, look_of, palette_read } from './colours.js';
+import { PURE_SHARE, STATE_LETTERS, STATE_WORDS, look_of, palette_read, theme_watch }
+    from './colours.js';
 import { BASE, PARTS, STRIDE } from './model.js';
 import { Tooltip, element_new } from './popups.js';
 import { JOIN, place_words, symbol_name, time_words } from './words.js';
@@ -121,9 +122,7 @@ export class Timeline {
         this.end_view = this.view.on((what) => this.on_change(what));
         this.observer = new ResizeObserver(() => this.draw_soon());
         this.observer.observe(this.lane);
-        document.addEventListener('themechange', () => this.on_theme(), { signal });
-        for (const query of ['(prefers-color-scheme: dark)', '(forced-colors: active)'])
-            matchMedia(query).addEventListener('change', () => this.on_theme(), { signal });
+        theme_watch(() => this.on_theme(), signal);
     }
 
     destroy() {
