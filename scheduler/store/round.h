@@ -13,8 +13,8 @@
  * once more.
  *
  * To a single Redis all goes out at once, in its order. To a Cluster a command goes where its key
- * is, and those of different slots are carried out in any order; hence round_then(). A round is
- * never one transaction, in either: what must be decided at once is one function's. */
+ * is, and those of different slots are carried out in any order; hence round_then(). What must
+ * be decided at once is one function's, and never a round's. */
 #ifndef STAKEOUT_SCHEDULER_STORE_ROUND_H
 #define STAKEOUT_SCHEDULER_STORE_ROUND_H
 
@@ -43,8 +43,13 @@ void round_then(struct round *round);
 void round_witness(struct round *round);
 /* Refusals by Redis do not count as a problem of the round (on_answer is given them instead). */
 void round_tolerate(struct round *round);
+/* The same for one command, which this begins. */
+struct redis_command *round_add_tolerated(struct round *round, const char *name);
 /* By another connection than the store's own. */
 void round_send_by(struct round *round, struct redis_conn *conn);
+/* The same as one transaction, if Redis lets us, so that it is executed, and synced, at once; else
+ * one command after the other. For a connection to one Redis. */
+void round_send_together(struct round *round, struct redis_conn *conn);
 void round_send(struct round *round);
 
 #endif

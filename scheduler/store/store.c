@@ -322,6 +322,7 @@ struct store *store_new(const struct store_options *options, struct problem *pro
     store->lanes = store_lanes_new(options->base);
     snprintf(store->name, sizeof(store->name), "%016" PRIx64, random_u64());
     store->news = store_news_new(store);
+    store->tell = store_tell_new(store);
     if (open_redis(store, problem) < 0) return store_free(store);
     return store;
 }
@@ -340,6 +341,7 @@ struct store *store_free(struct store *store)
     }
     store_route_free(store);
     store->lanes = store_lanes_free(store->lanes);
+    store->tell = store_tell_free(store->tell);
     store->embedded = embedded_redis_free(store->embedded);
     event_free(store->defer);
     event_free(store->refresh);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_news.c: what schedulers on one Redis tell each other, by a stream.
+/* store_news.c: what schedulers on one Redis tell each other, by a stream: reading it. What is
+ * written to it, and when, is in store_tell.c.
  *
- *   who changes something   FCALL ..., then XADD news MAXLEN ~ NEWS_MAX * by US ...
- *   everybody               XRANGE news LAST LAST     is the last one that we read still there?
- *                           XREAD BLOCK news LAST     what came after it; on its own connection
- *                           HGETALL task, HGET sample what that is about, on the store's own
+ *   XRANGE news LAST LAST              is the last one that we read still there?
+ *   XREAD BLOCK news LAST              what came after it; on its own connection
+ *   HGETALL task, HGET sample...       what that is about, on the store's own
  *
  * Nothing is missed: a reader goes on where it was, also on a new connection. If what it read last
  * is gone, so may be what came after it (trimmed, or Redis is an older one): then, as at the
@@ -31,10 +31,9 @@
 #include "scheduler/store/store_route.h"
 
 enum {
-    NEWS_MAX = 10000,
-    BATCH_MAX = 256,
-    BLOCK_MS = 2000, /* less than what redis_conn waits for an answer */
-    RETRY_MS = 1000, /* after a refusal */
+    ENTRIES_MAX = 256, /* of one reading */
+    BLOCK_MS = 2000,   /* less than what redis_conn waits for an answer */
+    RETRY_MS = 1000,   /* after a refusal */
     ELSEWHERE_MS = 100,
     ENTRY_ID_SIZE_MAX = 41,
 };
@@ -56,122 +55,62 @@ struct store_news {
     void *context;
 };
 
-/* Telling ----------------------------------------------------------------------------------- */
-
-static void on_told_answer(void *my, size_t index, const struct redis_value *value)
-{
-    (void)my;
-    (void)index;
-    (void)value;
-}
-
-static void on_told(void *my, const struct problem *problem)
-{
-    (void)my;
-    (void)problem; /* a full Redis: the others see it later */
-}
-
-static struct redis_command *add_news(struct store *store, struct round *round)
-{
-    struct redis_command *command = round_add(round, "XADD");
-
-    redis_command_add(command, TEXT(KEY_NEWS));
-    redis_command_add(command, TEXT("MAXLEN"));
-    redis_command_add(command, TEXT("~"));
-    redis_command_add_u64(command, NEWS_MAX);
-    redis_command_add(command, TEXT("*"));
-    redis_command_add(command, TEXT("by"));
-    redis_command_add(command, text_of(store->name));
-    return command;
-}
-
-static struct round *tell_begin(struct store *store, struct redis_command **ret)
-{
-    struct round *round = round_new(store, on_told_answer, on_told, store);
-
-    round_tolerate(round);
-    *ret = add_news(store, round);
-    return round;
-}
-
-static void add_field(struct redis_command *command, const char *name, struct text value)
-{
-    redis_command_add(command, text_of(name));
-    redis_command_add(command, value);
-}
-
-void store_tell_task(struct store *store, const struct task *task, uint64_t version,
-                     const struct sample_id *sample)
-{
-    struct redis_command *command;
-    struct round *round = tell_begin(store, &command);
-
-    add_field(command, "application", text_of(task->spec.application));
-    add_field(command, "task", text_of(task->id.text));
-    redis_command_add(command, TEXT("version"));
-    redis_command_add_u64(command, version);
-    if (sample) add_field(command, "sample", text_of(sample->text));
-    round_send(round);
-}
-
-void store_add_access_news(struct store *store, struct round *round)
-{
-    add_field(add_news(store, round), "access", TEXT("changed"));
-}
-
-void store_tell_access(struct store *store)
-{
-    struct redis_command *command;
-    struct round *round = tell_begin(store, &command);
-
-    add_field(command, "access", TEXT("changed"));
-    round_send(round);
-}
-
 /* Looking at what it is about --------------------------------------------------------------- */
 
 struct item {
     char application[APPLICATION_SIZE_MAX + 1];
     struct task_id task;
-    struct sample_id sample; /* empty: none */
     uint64_t version;
+    struct sample_id samples[STORE_TOLD_SAMPLES_MAX];
+    size_t count;
 };
 
 struct batch {
     struct store *store;
-    struct item items[BATCH_MAX];
+    struct item items[ENTRIES_MAX];
     size_t count;
-    struct task task; /* of the item that is being answered */
+    size_t at, at_index; /* the item that is being answered, and the index of its first answer */
+    struct task task;    /* of it */
     bool has_task;
 };
 
-static void tell_item(struct batch *batch, const struct item *item, const struct redis_value *row)
+static void tell_sample(const struct batch *batch, const struct item *item,
+                        const struct sample_id *sample, const struct redis_value *row)
 {
     const struct store_news *news = batch->store->news;
     struct sample_summary summary;
     uint64_t order;
+
     bool has_sample = record_read_sample(redis_value_text(row), &summary, &order) == 0;
 
     if (!batch->has_task || !news->on_news) return;
     if (has_sample) {
-        summary.id = item->sample;
+        summary.id = *sample;
         summary.task = item->task;
         memcpy(summary.application, item->application, sizeof(summary.application));
     }
     news->on_news(news->context, &batch->task, item->version, has_sample ? &summary : NULL);
 }
 
-/* Two answers per item: the task's fields, the sample's row. */
+/* An item has one answer more than samples: the task's fields, then the samples' rows. */
 static void on_item_answer(void *my, size_t index, const struct redis_value *value)
 {
     struct batch *batch = my;
-    const struct item *item = &batch->items[index / 2];
+    const struct store_news *news = batch->store->news;
+    const struct item *item = &batch->items[batch->at];
 
-    if (index % 2 == 0) {
-        batch->has_task = record_read_task(value, &item->task, &batch->task) == 0;
-    } else {
-        tell_item(batch, item, value);
+    while (index > batch->at_index + item->count) {
+        batch->at_index += item->count + 1;
+        item = &batch->items[++batch->at];
+        batch->has_task = false;
     }
+    if (index > batch->at_index) {
+        tell_sample(batch, item, &item->samples[index - batch->at_index - 1], value);
+        return;
+    }
+    batch->has_task = record_read_task(value, &item->task, &batch->task) == 0;
+    if (batch->has_task && item->count == 0 && news->on_news)
+        news->on_news(news->context, &batch->task, item->version, NULL);
 }
 
 static void on_items_done(void *my, const struct problem *problem)
@@ -187,12 +126,13 @@ static void batch_send(struct batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         const struct item *item = &batch->items[i];
         struct key_tag tag = key_tag_make(text_of(item->application));
-        struct redis_command *sample;
 
         key_add_task(round_add(round, "HGETALL"), &tag, &item->task, "");
-        sample = round_add(round, "HGET");
-        key_add_task(sample, &tag, &item->task, "samples");
-        redis_command_add(sample, text_of(item->sample.text));
+        for (size_t j = 0; j < item->count; j++) {
+            struct redis_command *row = round_add(round, "HGET");
+            key_add_task(row, &tag, &item->task, "samples");
+            redis_command_add(row, text_of(item->samples[j].text));
+        }
     }
     round_send(round);
 }
@@ -208,15 +148,28 @@ static struct text field_of(const struct redis_value *fields, const char *name)
     return TEXT("");
 }
 
+static bool read_samples(const struct redis_value *fields, struct item *item)
+{
+    for (size_t i = 0; i + 1 < redis_value_count(fields); i += 2) {
+        if (!text_is_equal(redis_value_text(redis_value_at(fields, i)), TEXT("sample"))) continue;
+        if (item->count == ARRAY_COUNT(item->samples)) return false;
+        if (sample_id_parse(redis_value_text(redis_value_at(fields, i + 1)),
+                            &item->samples[item->count++]) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool read_item(const struct redis_value *fields, struct item *ret)
 {
-    struct text application = field_of(fields, "application"), sample = field_of(fields, "sample");
+    struct text application = field_of(fields, "application");
 
     *ret = (struct item){ 0 };
     if (text_to_u64(field_of(fields, "version"), &ret->version) < 0) return false;
     if (application.size == 0 || application.size > APPLICATION_SIZE_MAX) return false;
     memcpy(ret->application, application.data, application.size);
-    if (sample.size > 0 && sample_id_parse(sample, &ret->sample) < 0) return false;
+    if (!read_samples(fields, ret)) return false;
     return task_id_parse(field_of(fields, "task"), &ret->task) == 0;
 }
 
@@ -241,7 +194,7 @@ static void take_entries(struct store_news *news, const struct redis_value *entr
     struct batch *batch = mem_zalloc(1, sizeof(*batch));
 
     batch->store = news->store;
-    for (size_t i = 0; i < redis_value_count(entries) && i < BATCH_MAX; i++) {
+    for (size_t i = 0; i < redis_value_count(entries) && i < ENTRIES_MAX; i++) {
         const struct redis_value *entry = redis_value_at(entries, i);
         take_entry(news, redis_value_at(entry, 1), batch);
         set_place(news, redis_value_text(redis_value_at(entry, 0)));
@@ -375,7 +328,7 @@ static void send_read(struct store_news *news)
     news->read =
         (struct redis_request){ .command = redis_command_make("XREAD"), .on_answer = on_read };
     redis_command_add(command, TEXT("COUNT"));
-    redis_command_add_u64(command, BATCH_MAX);
+    redis_command_add_u64(command, ENTRIES_MAX);
     redis_command_add(command, TEXT("BLOCK"));
     redis_command_add_u64(command, BLOCK_MS);
     redis_command_add(command, TEXT("STREAMS"));

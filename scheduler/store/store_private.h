@@ -12,8 +12,10 @@
 struct embedded_redis;
 struct event;
 struct redis_cluster;
+struct report;
 struct store_lanes;
 struct store_news;
+struct store_tell;
 struct known_session;
 struct token_place;
 
@@ -33,8 +35,11 @@ struct store {
     struct redis_cluster *cluster; /* NULL but with one; see store_route.h */
     struct store_lanes *lanes;     /* for reports; open while `conn` is */
     struct store_news *news;
-    char name[17];                   /* of this store, among all on this Redis; random */
-    struct embedded_redis *embedded; /* NULL with a Redis of one's own */
+    struct store_tell *tell;
+    struct report *reports, **reports_last; /* that wait for those that are under way */
+    size_t reports_size, parcel_count;      /* bytes of the former; the latter's */
+    char name[17];                          /* of this store, among all on this Redis; random */
+    struct embedded_redis *embedded;        /* NULL with a Redis of one's own */
     struct {
         store_up_fn fn;
         void *context;
@@ -122,12 +127,19 @@ void store_on_lost(struct store *store, const char *why);
 /* What is read every other second is read now. */
 void store_refresh_soon(struct store *store);
 
-/* News for the other schedulers on this Redis (store_news.c): a task changed, and a sample of it
- * came (NULL: none did); tokens or settings did. And the reading of theirs. */
+/* News for the other schedulers on this Redis (store_tell.c): a task changed, and a sample of it
+ * came (NULL: none did); tokens or settings did. And the reading of theirs (store_news.c). */
+enum { STORE_TOLD_SAMPLES_MAX = 16 }; /* of one entry */
+struct store_tell *store_tell_new(struct store *store);
+struct store_tell *store_tell_free(struct store_tell *tell); /* when nothing is under way */
 void store_tell_task(struct store *store, const struct task *task, uint64_t version,
                      const struct sample_id *sample);
 void store_tell_access(struct store *store);
-/* The same, with the commands of a round: for who may end as soon as they are answered. */
+/* What waits to be told of tasks goes with the commands of a round. */
+void store_tell_along(struct store *store, struct round *round);
+/* Such a round will be sent in this turn of the loop. */
+bool store_reports_go_now(const struct store *store);
+/* News of access with the commands of a round: for who may end as soon as they are answered. */
 void store_add_access_news(struct store *store, struct round *round);
 struct store_news *store_news_new(struct store *store);
 struct store_news *store_news_free(struct store_news *news);

@@ -3,13 +3,21 @@
  *
  *   1  SET pointer, ZADD trace    first, so that a sample that was acknowledged can be found
  *      SET blob NX PX             staged: it dies by itself unless it is taken
- *      FCALL commit               the one decision, in the same round trip
+ *      FCALL commit_all           the one decision, in the same round trip
  *   2  refused, and the id not held: pointer and trace's entry are deleted
  *      taken, with replicas: WAIT 1, before the acknowledgement
  *      in a Cluster, taken: PERSIST blob; see there
  *
  * So a report that is taken costs one round trip. If we end between the two steps of one that is
  * refused, its pointers stay, about 100 bytes, and lead nowhere.
+ *
+ * While a report is under way, those that come wait for its answer, and then go together: a parcel
+ * for each task, staged one by one, committed by one call, all of it as one transaction. Half of
+ * what a small report costs Redis is the call, what it asks of the task and what it tells of it;
+ * and with appendfsync always each turn in which Redis executes something costs an fsync, which is
+ * as much as two small reports. A transaction is executed in one turn, however many it took to
+ * read. It is for that alone: where a user of Redis' ACL may not say MULTI, or there is no lane,
+ * the same commands do the same one after the other. In a Cluster each report goes by itself.
  *
  * The bytes go by SET because a function that is handed them copies them (2.5 times the cost).
  * A blob's key carries the revision, so a resend never touches what is there, and a new revision
@@ -25,9 +33,16 @@
 #include "scheduler/store/store_lanes.h"
 #include "scheduler/store/store_private.h"
 
-enum { REPORT_TRIES_MAX = 5, BLOB_SIZE_MAX = REPORT_SIZE_MAX + 65536, WAIT_MS = 1000 };
+enum {
+    REPORT_TRIES_MAX = 5,
+    BLOB_SIZE_MAX = REPORT_SIZE_MAX + 65536,
+    WAIT_MS = 1000,
+    PARCEL_MAX = 16,              /* reports; commit_all() of functions/3_samples.lua */
+    PARCEL_SIZE_MAX = 512 * 1024, /* of their bytes, if it is more than one */
+};
 
 struct report {
+    struct report *next; /* that waits */
     struct store *store;
     struct redis_conn *conn; /* of this try: WAIT is about what its connection wrote */
     struct key_tag tag;
@@ -239,9 +254,8 @@ static void on_commit_answer(void *my, size_t index, const struct redis_value *v
     }
 }
 
-static void on_commit_done(void *my, const struct problem *problem)
+static void report_go_on(struct report *report, const struct problem *problem)
 {
-    struct report *report = my;
     struct problem busy;
 
     if (!problem && report->again && report->tries >= REPORT_TRIES_MAX) {
@@ -256,6 +270,11 @@ static void on_commit_done(void *my, const struct problem *problem)
     } else {
         settle(report);
     }
+}
+
+static void on_commit_done(void *my, const struct problem *problem)
+{
+    report_go_on(my, problem);
 }
 
 static void add_stage(struct round *round, const struct report *report)
@@ -281,48 +300,220 @@ static void add_stage(struct round *round, const struct report *report)
     redis_command_add_u64(command, STAGED_MS);
 }
 
-static void add_commit(struct round *round, const struct report *report)
+static void add_sample(struct redis_command *command, const struct report *report)
 {
     const struct sample_summary *it = &report->summary;
-    bool is_apart = report->store->cluster;
-    struct redis_command *command =
-        round_add_function(round, STORE_FUNCTION("commit"), STORE_MOVE_KEYS + (is_apart ? 3 : 5));
     OWN(buf_done) struct buf summary = BUF_INIT(RECORD_SIZE_MAX);
-    uint64_t old = report->old_revision ? report->old_revision : it->revision;
     char incarnation[INCARNATION_SIZE + 1];
 
     incarnation_format(it->incarnation, incarnation);
     record_write_summary(&summary, it);
-    store_add_move_keys(command, &report->tag, &it->task);
-    key_add_task(command, &report->tag, &it->task, "samples");
-    key_add_task(command, &report->tag, &it->task, "seen");
-    key_add(command, &report->tag, "bytes");
-    if (!is_apart) {
-        key_add_blob(command, &report->tag, &it->id, it->revision);
-        key_add_blob(command, &report->tag, &it->id, old);
-    }
-    redis_command_add(command, text_of(it->task.text));
     redis_command_add(command, text_of(it->id.text));
     redis_command_add_u64(command, it->revision);
     redis_command_add_u64(command, report->old_revision);
     redis_command_add(command, buf_peek(&summary));
     redis_command_add(command, text_of(incarnation));
     redis_command_add(command, text_of(it->instance));
-    if (is_apart) redis_command_add_u64(command, report->blob.size);
+}
+
+/* A commit of a sample whose bytes are in another slot. */
+static void add_commit(struct round *round, const struct report *report)
+{
+    const struct task_id *task = &report->summary.task;
+    struct redis_command *command =
+        round_add_function(round, STORE_FUNCTION("commit"), STORE_MOVE_KEYS + 3);
+
+    store_add_move_keys(command, &report->tag, task);
+    key_add_task(command, &report->tag, task, "samples");
+    key_add_task(command, &report->tag, task, "seen");
+    key_add(command, &report->tag, "bytes");
+    redis_command_add(command, text_of(task->text));
+    add_sample(command, report);
+    redis_command_add_u64(command, report->blob.size);
+}
+
+static void send_alone(struct report *report)
+{
+    struct round *round = round_new(report->store, on_commit_answer, on_commit_done, report);
+
+    add_stage(round, report);
+    round_then(round);
+    add_commit(round, report);
+    round_send(round);
+}
+
+/* Parcels ----------------------------------------------------------------------------------- */
+
+/* Reports of one task. */
+struct parcel {
+    struct store *store;
+    struct report *reports[PARCEL_MAX];
+    size_t count, size;
+};
+
+static void take_verdict(struct report *report, const struct redis_value *value, size_t at)
+{
+    struct text word = redis_value_text(redis_value_at(value, at));
+    uint64_t held = redis_value_u64(redis_value_at(value, at + 1));
+    const struct redis_value *fields = redis_value_at(value, 3);
+
+    if (text_is_equal(word, TEXT("STAGE"))) {
+        report->again = true;
+    } else if (text_is_equal(word, TEXT("HOLDS"))) {
+        report->again = true;
+        report->old_revision = held;
+    } else if (!read_outcome(word, &report->commit.outcome)) {
+        report->misread = true;
+    } else {
+        report->commit.version = redis_value_u64(redis_value_at(value, 1));
+        report->is_held = held > 0;
+        if (redis_value_count(fields) > 0) {
+            report->misread = record_read_task(fields, &report->summary.task, &report->task) < 0;
+            report->commit.task = &report->task;
+        }
+    }
+}
+
+/* COMMITTED version now fields, then verdict and held revision of each */
+static void on_parcel_answer(void *my, size_t index, const struct redis_value *value)
+{
+    const struct parcel *parcel = my;
+
+    if (index != parcel->count * STAGE_COMMIT) return;
+    store_note_clock(parcel->store, redis_value_u64(redis_value_at(value, 2)));
+    for (size_t i = 0; i < parcel->count; i++) {
+        take_verdict(parcel->reports[i], value, 4 + 2 * i);
+    }
+}
+
+static void send_waiting(void *context);
+
+static void on_parcel_done(void *my, const struct problem *problem)
+{
+    struct parcel *parcel = my;
+    struct store *store = parcel->store;
+
+    if (--store->parcel_count == 0 && store->reports) store_defer(store, send_waiting, store);
+    for (size_t i = 0; i < parcel->count; i++) {
+        report_go_on(parcel->reports[i], problem);
+    }
+    free(parcel);
+}
+
+static void add_blobs(struct redis_command *command, const struct report *report)
+{
+    const struct sample_summary *it = &report->summary;
+
+    key_add_blob(command, &report->tag, &it->id, it->revision);
+    key_add_blob(command, &report->tag, &it->id,
+                 report->old_revision ? report->old_revision : it->revision);
+}
+
+static void add_commit_all(struct round *round, const struct parcel *parcel)
+{
+    const struct report *first = parcel->reports[0];
+    const struct task_id *task = &first->summary.task;
+    struct redis_command *command = round_add_function(
+        round, STORE_FUNCTION("commit_all"), STORE_MOVE_KEYS + 3 + 2 * (unsigned)parcel->count);
+
+    store_add_move_keys(command, &first->tag, task);
+    key_add_task(command, &first->tag, task, "samples");
+    key_add_task(command, &first->tag, task, "seen");
+    key_add(command, &first->tag, "bytes");
+    for (size_t i = 0; i < parcel->count; i++) {
+        add_blobs(command, parcel->reports[i]);
+    }
+    redis_command_add(command, text_of(task->text));
+    for (size_t i = 0; i < parcel->count; i++) {
+        add_sample(command, parcel->reports[i]);
+    }
+}
+
+static void parcel_send(struct parcel *parcel)
+{
+    struct store *store = parcel->store;
+    struct round *round = round_new(store, on_parcel_answer, on_parcel_done, parcel);
+    struct redis_conn *lane = store_lanes_pick(store->lanes);
+
+    store->parcel_count++;
+    for (size_t i = 0; i < parcel->count; i++) {
+        parcel->reports[i]->conn = lane ? lane : store->conn;
+        add_stage(round, parcel->reports[i]);
+    }
+    add_commit_all(round, parcel);
+    store_tell_along(store, round);
+    if (lane) {
+        round_send_together(round, lane);
+    } else {
+        round_send(round);
+    }
+}
+
+static bool parcel_takes(const struct parcel *parcel, const struct report *report)
+{
+    const struct sample_summary *first;
+
+    if (parcel->count == 0) return true;
+    if (parcel->count == PARCEL_MAX) return false;
+    if (parcel->size + report->blob.size > PARCEL_SIZE_MAX) return false;
+    first = &parcel->reports[0]->summary;
+    return strcmp(first->task.text, report->summary.task.text) == 0 &&
+           strcmp(first->application, report->summary.application) == 0;
+}
+
+/* Takes what belongs together, beginning with the first, out of those that wait. */
+static struct parcel *parcel_take(struct store *store)
+{
+    struct parcel *parcel = mem_zalloc(1, sizeof(*parcel));
+
+    parcel->store = store;
+    for (struct report **at = &store->reports; *at;) {
+        struct report *report = *at;
+
+        if (!parcel_takes(parcel, report)) {
+            at = &report->next;
+            continue;
+        }
+        *at = report->next;
+        parcel->reports[parcel->count++] = report;
+        parcel->size += report->blob.size;
+        store->reports_size -= report->blob.size;
+    }
+    return parcel;
+}
+
+bool store_reports_go_now(const struct store *store)
+{
+    return store->reports && (store->parcel_count == 0 || store->reports_size >= PARCEL_SIZE_MAX);
+}
+
+/* At the end of a turn of the loop, so that what came in it goes together. */
+static void send_waiting(void *context)
+{
+    struct store *store = context;
+
+    if (!store_reports_go_now(store)) return;
+    while (store->reports) {
+        parcel_send(parcel_take(store));
+    }
 }
 
 static void report_try(struct report *report)
 {
-    struct round *round = round_new(report->store, on_commit_answer, on_commit_done, report);
+    struct store *store = report->store;
 
-    report->conn = store_lanes_pick(report->store->lanes);
-    if (!report->conn) report->conn = report->store->conn;
     report->again = false;
     report->tries++;
-    add_stage(round, report);
-    round_then(round);
-    add_commit(round, report);
-    send(report, round);
+    if (store->cluster) {
+        send_alone(report);
+        return;
+    }
+    report->next = NULL;
+    if (!store->reports) store->reports_last = &store->reports;
+    *store->reports_last = report;
+    store->reports_last = &report->next;
+    store->reports_size += report->blob.size;
+    if (store_reports_go_now(store)) store_defer(store, send_waiting, store);
 }
 
 static void refuse_size(void *context)

@@ -47,6 +47,16 @@ local function log_append(task, log, limit, record)
     return redis.call('RPUSH', log, record)
 end
 
+-- The same for several, at most 16.
+local function log_append_all(task, log, limit, records)
+    local room = #records > 0 and limit - redis.call('LLEN', log) or 0
+
+    if room > 0 then redis.call('RPUSH', log, unpack(records, 1, math.min(room, #records))) end
+    if #records > room then
+        redis.call('HINCRBY', task, 'log_cut', #records - math.max(room, 0))
+    end
+end
+
 -- An event of the scheduler's own. `what` may carry incarnation, instance, detail and count.
 local function log_record(now, event, what)
     return table.concat({
