@@ -20,6 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (address.shape == REDIS_SENTINEL) {
         CHECK(address.master[0] && address.wants_master);
         CHECK(address.seed_count > 0 && address.seed_count <= REDIS_SEEDS_MAX);
+    } else if (address.shape == REDIS_CLUSTER) {
+        CHECK(address.seed_count > 0 && address.seed_count <= REDIS_SEEDS_MAX);
     } else {
         CHECK(!address.path[0] != !address.host[0]);
     }
