@@ -50,7 +50,7 @@ static void cancel(const char *task)
 {
     char path[128];
 
-    snprintf(path, sizeof path, "/api/v1/tasks/%s/cancel", task);
+    snprintf(path, sizeof path, "/api/v1/tasks/%.64s/cancel", task);
     json_decref(scheduler_ask(&(struct api_call){ .method = "POST", .path = path }, 200));
 }
 
