@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POOL_SIZE = 16, ITEMS_DEFAULT = 400000 };
+enum { POOL_SIZE = 16, CONNECTIONS = 2 * POOL_SIZE, ITEMS_DEFAULT = 400000 };
 
 struct answer {
     char *body; /* malloc()ed */
@@ -186,9 +186,12 @@ static struct MHD_Daemon *serve(const struct options *options)
                                    .sin_port = htons((in_port_t)options->port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
+    /* Two connections to a thread: else whichever is awake first takes all of them, and they wait
+     * for each other in its queue, where no call of theirs has begun. */
     return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
                             on_request, NULL, MHD_OPTION_SOCK_ADDR, &address,
-                            MHD_OPTION_THREAD_POOL_SIZE, (unsigned)POOL_SIZE, MHD_OPTION_END);
+                            MHD_OPTION_THREAD_POOL_SIZE, (unsigned)POOL_SIZE,
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_END);
 }
 
 int main(int argc, char **argv)
