@@ -2,7 +2,7 @@
 /* watch.js: the panel that makes a task, over any page. What the threshold would have caught is
  * shown before; a refusal stands under its field in the API's words, and nothing that was typed is
  * lost, also by a reload. Nothing is sent without the button. */
-import { html, useEffect, useMemo, useRef, useState } from './vendor/htm-preact.js';
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from './vendor/htm-preact.js';
 import { order, use_answer } from './api.js';
 import * as formats from './formats.js';
 import { use_keys } from './keys.js';
@@ -303,9 +303,10 @@ function MoreFields({ values, set, refusal }) {
 }
 
 /* Where the focus goes when the panel opens: to what is still to be filled in, else to the
- * threshold; and back to where it was when the panel closes. */
+ * threshold; and back to where it was when the panel closes. At once: who types fast must not type
+ * elsewhere. */
 function use_focus(panel, values) {
-    useEffect(() => {
+    useLayoutEffect(() => {
         const before = document.activeElement;
         const name = !values.application ? 'application' : !values.interface ? 'interface'
             : 'threshold_ms';
@@ -334,12 +335,10 @@ export function Watch({ given, close }) {
 
     use_focus(panel, values);
     useEffect(() => keep_draft('new', values), [values]);
-    useEffect(() => {
-        const value = proposed(values, rows);
-
-        if (value) set('threshold_ms', value);
+    useLayoutEffect(() => { /* who has begun to type keeps what is typed */
+        set_values((old) => ({ ...old, threshold_ms: proposed(old, rows) ?? old.threshold_ms }));
     }, [rows]);
-    useEffect(() => {
+    useLayoutEffect(() => {
         if (refusal?.field)
             panel.current?.querySelector(`#new-${refusal.field.replace(/\[.*/, '')}`)?.focus();
     }, [refusal]);

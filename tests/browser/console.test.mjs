@@ -102,6 +102,8 @@ test('from the cold page to the guilty line by keys alone', async () => {
 
     assert.equal(await panel.getByRole('combobox', { name: 'Application' }).inputValue(), 'shop');
     assert.equal(await panel.getByRole('combobox', { name: 'Interface' }).inputValue(), 'GET /search');
+    await until('p99 is proposed', async () => await panel.getByRole('textbox',
+        { name: 'Trigger threshold' }).inputValue() === 'p99', WAIT_MS);
     await page.keyboard.press('Control+a');
     await page.keyboard.type('60');
     await panel.getByText(/would have crossed this in the last 15 minutes/).waitFor();
