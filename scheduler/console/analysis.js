@@ -76,6 +76,7 @@ const of_view = (params) => Object.fromEntries(VIEW_KEYS.filter((key) => params[
 function use_view(json, params) {
     const view = useMemo(() => new View(json), [json]);
     const written = useRef(null);
+    const restored = useRef(null); /* the view: one of the same call, read again, knows nothing */
     const [absent, set_absent] = useState([]);
     const [, draw] = useState(0);
 
@@ -108,8 +109,9 @@ function use_view(json, params) {
     useEffect(() => {
         const asked = JSON.stringify(of_view(params));
 
-        if (asked === written.current) return;
+        if (asked === written.current && restored.current === view) return;
         written.current = asked;
+        restored.current = view;
         set_absent(view.restore(of_view(params)));
         written.current = JSON.stringify(of_view(params));
     }, [view, JSON.stringify(of_view(params))]);
